@@ -1,0 +1,332 @@
+"""The three networks: regressor, weight map and denoiser.
+
+All tensors are NCHW. Images are RGB float32 in [-1, 1] on the way in and out, whatever the
+precision of the weights: a network casts its input to the type of its weights and returns float32.
+Every class compiles with torch.jit.script; no size is baked in.
+"""
+import math
+from typing import List
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class NoiseLevelEncoding(nn.Module):
+    """Sinusoids of the noise level sqrt(alpha_bar) [N] -> [N, dim], always in float32.
+
+    kind "sr3" encodes the level itself, as the public SR3 does. kind "logsnr" encodes half its log
+    signal-to-noise ratio, which still tells the small noise levels apart (sqrt(alpha_bar) is 0.89
+    at t = 300 and 1 at t = 0: next to no change).
+    """
+
+    def __init__(self, dim: int, kind: str = "sr3"):
+        super().__init__()
+        if kind not in ("sr3", "logsnr"):
+            raise ValueError(f"noise_encoding: {kind!r} is neither 'sr3' nor 'logsnr'")
+        self.count = dim // 2
+        self.logsnr = kind == "logsnr"
+
+    def forward(self, noise_level: Tensor) -> Tensor:
+        level = noise_level.float()
+        if self.logsnr:
+            variance = (1.0 - level * level).clamp(1e-7, 1.0)
+            level = 4.0 * (torch.log(level.clamp(min=1e-4)) - 0.5 * torch.log(variance))
+        step = torch.arange(self.count, dtype=torch.float32, device=level.device) / self.count
+        angle = level.unsqueeze(1) * torch.exp(-math.log(1e4) * step).unsqueeze(0)
+        return torch.cat([torch.sin(angle), torch.cos(angle)], dim=-1)
+
+
+class CastLinear(nn.Linear):
+    """A linear layer that takes float32 and computes in the type of its weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input.to(self.weight.dtype), self.weight, self.bias)
+
+
+class NoiseAffine(nn.Module):
+    """Adds a per-channel offset computed from the noise-level embedding."""
+
+    def __init__(self, embedding: int, channels: int):
+        super().__init__()
+        self.noise_func = nn.Sequential(nn.Linear(embedding, channels))
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return x + self.noise_func(embedding).unsqueeze(-1).unsqueeze(-1)
+
+
+class Block(nn.Module):
+    """Group norm, SiLU, dropout, 3x3 convolution."""
+
+    def __init__(self, channels: int, out: int, groups: int, dropout: float = 0.0, zero: bool = False):
+        super().__init__()
+        self.block = nn.Sequential(
+            nn.GroupNorm(groups, channels),
+            nn.SiLU(),
+            nn.Dropout(dropout) if dropout > 0 else nn.Identity(),
+            nn.Conv2d(channels, out, 3, padding=1),
+        )
+        if zero:
+            nn.init.zeros_(self.block[3].weight)
+            nn.init.zeros_(self.block[3].bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(x)
+
+
+class ResidualBlock(nn.Module):
+    has_noise: torch.jit.Final[bool]  # a constant, so that scripting drops the branch not taken
+
+    def __init__(self, channels: int, out: int, embedding: int, groups: int, dropout: float):
+        super().__init__()
+        self.has_noise = embedding > 0
+        self.noise_func = NoiseAffine(embedding, out) if embedding > 0 else nn.Identity()
+        self.block1 = Block(channels, out, groups)
+        self.block2 = Block(out, out, groups, dropout, zero=True)
+        self.res_conv = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        h = self.block1(x)
+        if self.has_noise:
+            h = self.noise_func(h, embedding)
+        return self.block2(h) + self.res_conv(x)
+
+
+class SelfAttention(nn.Module):
+    """Attention over all positions; one head of all channels as in SR3, or heads of head_dim."""
+
+    def __init__(self, channels: int, groups: int, head_dim: int = 0):
+        super().__init__()
+        if head_dim > 0 and channels % head_dim:
+            raise ValueError(f"{channels} channels do not divide into heads of {head_dim}")
+        self.heads = channels // head_dim if head_dim > 0 else 1
+        self.norm = nn.GroupNorm(groups, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        dim = c // self.heads
+        qkv = self.qkv(self.norm(x)).reshape(n * self.heads, 3 * dim, h * w)
+        query, key, value = qkv.chunk(3, dim=1)
+        weight = torch.softmax(torch.bmm(query.transpose(1, 2), key) / math.sqrt(dim), dim=-1)
+        y = torch.bmm(value, weight.to(value.dtype).transpose(1, 2)).reshape(n, c, h, w)
+        return self.out(y) + x
+
+
+# The layers of `downs`, `mid` and `ups` share one signature, so that a scripted loop can run them:
+# `skips` is the stack of features that the way down leaves for the way up.
+
+
+class InputConv(nn.Conv2d):
+    def forward(self, input: Tensor, embedding: Tensor, skips: List[Tensor]) -> Tensor:
+        x = F.conv2d(input.to(self.weight.dtype), self.weight, self.bias, padding=1)
+        skips.append(x)
+        return x
+
+
+class Downsample(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, embedding: Tensor, skips: List[Tensor]) -> Tensor:
+        x = self.conv(x)
+        skips.append(x)
+        return x
+
+
+class Upsample(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, embedding: Tensor, skips: List[Tensor]) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Stage(nn.Module):
+    """A residual block and, if asked for, attention. `way` is "down", "middle" or "up"."""
+
+    def __init__(self, channels: int, out: int, embedding: int, groups: int, dropout: float,
+                 attention: bool, head_dim: int, way: str):
+        super().__init__()
+        self.push = way == "down"
+        self.pop = way == "up"
+        self.res_block = ResidualBlock(channels, out, embedding, groups, dropout)
+        self.attend = attention
+        self.attn = SelfAttention(out, groups, head_dim) if attention else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor, skips: List[Tensor]) -> Tensor:
+        if self.pop:
+            x = torch.cat([x, skips.pop()], dim=1)
+        x = self.res_block(x, embedding)
+        if self.attend:
+            x = self.attn(x)
+        if self.push:
+            skips.append(x)
+        return x
+
+
+class UNet(nn.Module):
+    """The U-Net of SR3. With the default options its parameter names are those of the public
+    implementation (Janspiry/Image-Super-Resolution-via-Iterative-Refinement), so that its
+    weights load; the options below are this project's.
+
+    grid       works on grid x grid patches of pixels as channels (1: on pixels)
+    widths     channels of each level, instead of inner x multipliers
+    attention  indices of the levels that attend (0 is the finest)
+    head_dim   channels of an attention head, 0 for a single head
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, inner: int, widths: List[int],
+                 res_blocks: int = 2, attention: List[int] = (), norm_groups: int = 32,
+                 dropout: float = 0.0, grid: int = 1, head_dim: int = 0, noise: bool = True,
+                 noise_encoding: str = "sr3"):
+        super().__init__()
+        self.grid = grid
+        self.has_noise = noise
+        self.size_multiple = grid * 2 ** (len(widths) - 1)
+        embedding = inner if noise else 0
+        if noise:
+            self.noise_level_mlp = nn.Sequential(
+                NoiseLevelEncoding(inner, noise_encoding), CastLinear(inner, 4 * inner),
+                nn.SiLU(), nn.Linear(4 * inner, inner))
+        else:
+            self.noise_level_mlp = nn.Identity()
+
+        def stage(channels: int, out: int, attend: bool, way: str) -> Stage:
+            return Stage(channels, out, embedding, norm_groups, dropout, attend, head_dim, way)
+
+        current, features = inner, [inner]
+        downs: List[nn.Module] = [InputConv(in_channels * grid * grid, inner, 3, padding=1)]
+        for level, width in enumerate(widths):
+            for _ in range(res_blocks):
+                downs.append(stage(current, width, level in attention, "down"))
+                features.append(width)
+                current = width
+            if level + 1 < len(widths):
+                downs.append(Downsample(current))
+                features.append(current)
+        self.downs = nn.ModuleList(downs)
+        self.mid = nn.ModuleList([stage(current, current, True, "middle"),
+                                  stage(current, current, False, "middle")])
+        ups: List[nn.Module] = []
+        for level in reversed(range(len(widths))):
+            for _ in range(res_blocks + 1):
+                ups.append(stage(current + features.pop(), widths[level], level in attention, "up"))
+                current = widths[level]
+            if level > 0:
+                ups.append(Upsample(current))
+        self.ups = nn.ModuleList(ups)
+        self.final_conv = Block(current, out_channels * grid * grid, norm_groups, zero=True)
+
+    def run(self, x: Tensor, noise_level: Tensor) -> Tensor:
+        embedding = self.noise_level_mlp(noise_level)
+        skips: List[Tensor] = []
+        if self.grid > 1:
+            x = F.pixel_unshuffle(x, self.grid)
+        for layer in self.downs:
+            x = layer(x, embedding, skips)
+        for layer in self.mid:
+            x = layer(x, embedding, skips)
+        for layer in self.ups:
+            x = layer(x, embedding, skips)
+        x = self.final_conv(x).float()
+        if self.grid > 1:
+            x = F.pixel_shuffle(x, self.grid)
+        return x
+
+
+class Denoiser(UNet):
+    """(condition, x_t) [N,3,H,W] and the noise level sqrt(alpha_bar_t) [N] -> eps, x0 or v."""
+
+    def __init__(self, **options):
+        super().__init__(6, 3, **options)
+
+    def forward(self, condition: Tensor, x_t: Tensor, noise_level: Tensor) -> Tensor:
+        return self.run(torch.cat([condition, x_t], dim=1), noise_level)
+
+
+class WeightMap(UNet):
+    """x_sr [N,3,H,W] -> W [N,1,H,W] in [0,1], the expected contrast-enhanced |x_0 - x_sr|."""
+
+    def __init__(self, **options):
+        super().__init__(3, 1, noise=False, **options)
+
+    def forward(self, x_sr: Tensor) -> Tensor:
+        return torch.sigmoid(self.run(x_sr, x_sr))
+
+
+class PlainResidual(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
+
+
+class Regressor(nn.Module):
+    """lr [N,3,h,w] -> x_sr [N,3,s*h,s*w], the mean-squared-error estimate; not clamped.
+
+    A residual over antialiased bicubic. A U-Net without normalisation on the low-resolution grid
+    (widths, finest first; it sees the whole face) and a pixel-shuffle tail (tail: channels at
+    twice, four times, ... the low resolution, up to half the full one).
+    """
+
+    def __init__(self, scale: int, widths: List[int], blocks: int, tail: List[int]):
+        super().__init__()
+        if 2 ** (len(tail) + 1) != scale:
+            raise ValueError(f"scale {scale} needs log2({scale}) - 1 tail widths, not {len(tail)}")
+        self.scale = scale
+        self.size_multiple = 2 ** (len(widths) - 1)
+        self.head = nn.Conv2d(3, widths[0], 3, padding=1)
+
+        def body(width: int) -> nn.Module:
+            return nn.Sequential(*[PlainResidual(width) for _ in range(blocks)])
+
+        self.downs = nn.ModuleList([body(width) for width in widths])
+        self.shrink = nn.ModuleList([nn.Conv2d(a, b, 3, stride=2, padding=1)
+                                     for a, b in zip(widths, widths[1:])] + [nn.Identity()])
+        self.merge = nn.ModuleList([nn.Conv2d(a + b, b, 1)
+                                    for a, b in zip(widths[:0:-1], widths[-2::-1])])
+        self.ups = nn.ModuleList([body(width) for width in widths[-2::-1]])
+        stages: List[nn.Module] = []
+        width = widths[0]
+        for out in tail:
+            stages += [nn.Conv2d(width, 4 * out, 3, padding=1), nn.PixelShuffle(2), PlainResidual(out)]
+            width = out
+        stages += [nn.SiLU(), nn.Conv2d(width, 12, 3, padding=1), nn.PixelShuffle(2)]
+        nn.init.zeros_(stages[-2].weight)
+        nn.init.zeros_(stages[-2].bias)
+        self.tail = nn.Sequential(*stages)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        x = self.head(lr.to(self.head.weight.dtype))
+        skips: List[Tensor] = []
+        for body, shrink in zip(self.downs, self.shrink):
+            x = body(x)
+            skips.append(x)
+            x = shrink(x)
+        skips.pop()
+        for merge, body in zip(self.merge, self.ups):
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = body(merge(torch.cat([x, skips.pop()], dim=1)))
+        size = [lr.shape[2] * self.scale, lr.shape[3] * self.scale]
+        base = F.interpolate(lr.float(), size=size, mode="bicubic", align_corners=False, antialias=True)
+        return base + self.tail(x).float()
+
+
+def build(kind: str, architecture: dict) -> nn.Module:
+    """A network from the `architecture` object of its config section."""
+    return {"regressor": Regressor, "weight_map": WeightMap, "denoiser": Denoiser}[kind](**architecture)
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())

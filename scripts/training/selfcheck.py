@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Checks the training code in about a minute, on random images; needs torch, numpy and Pillow."""
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from contrast import METHODS  # noqa: E402
+from diffusion import Schedule, intermediate_state, target_of, x0_of  # noqa: E402
+from networks import build, parameters  # noqa: E402
+from reference import Model, step_grid  # noqa: E402
+
+CONFIGS = os.path.join(HERE, "..", "..", "configs")
+
+
+def sr3_names():
+    """The parameter names of the public SR3 U-Net at 16 -> 128 px, written out from its layout."""
+    names = {f"noise_level_mlp.{i}.{p}" for i in (1, 3) for p in ("weight", "bias")}
+
+    def conv(prefix):
+        names.update({f"{prefix}.weight", f"{prefix}.bias"})
+
+    def stage(prefix, project, attention):
+        for part in ("block1.block.0", "block1.block.3", "block2.block.0", "block2.block.3",
+                     "noise_func.noise_func.0") + (("res_conv",) if project else ()):
+            conv(f"{prefix}.res_block.{part}")
+        if attention:
+            conv(f"{prefix}.attn.norm")
+            names.add(f"{prefix}.attn.qkv.weight")
+            conv(f"{prefix}.attn.out")
+
+    conv("downs.0")
+    for level in range(5):
+        for k in (1, 2):
+            stage(f"downs.{3 * level + k}", k == 1 and level in (1, 2, 3), level == 3)
+        if level < 4:
+            conv(f"downs.{3 * level + 3}.conv")
+    stage("mid.0", False, True)
+    stage("mid.1", False, False)
+    for level in range(5):  # coarsest first
+        for k in range(3):
+            stage(f"ups.{4 * level + k}", True, level == 1)
+        if level < 4:
+            conv(f"ups.{4 * level + 3}.conv")
+    conv("final_conv.block.0")
+    conv("final_conv.block.3")
+    return names
+
+
+def config(name):
+    with open(os.path.join(CONFIGS, name)) as file:
+        return json.load(file)
+
+
+def check_networks():
+    paper = config("paper-ffhq-16-128.json")
+    denoiser = build("denoiser", paper["denoiser"]["architecture"])
+    assert parameters(denoiser) == 97807491, parameters(denoiser)
+    difference = set(denoiser.state_dict()) ^ sr3_names()
+    assert not difference, sorted(difference)
+    weight_map = build("weight_map", paper["weight_map"]["architecture"])
+    assert 96e6 < parameters(weight_map) < 98e6, parameters(weight_map)
+    faces = config("faces-x8.json")
+    assert parameters(build("denoiser", faces["denoiser"]["architecture"])) <= 16e6
+    total = sum(parameters(build(kind, faces[kind]["architecture"]))
+                for kind in ("regressor", "weight_map", "denoiser"))
+    assert 2 * total <= 48 * 2 ** 20, total
+
+
+def check_precision():
+    """The noise level is encoded in float32 whatever the type of the weights."""
+    torch.manual_seed(0)
+    options = dict(inner=32, widths=[32, 64], res_blocks=1, norm_groups=8, grid=4, head_dim=16)
+    for encoding in ("sr3", "logsnr"):
+        network = build("denoiser", dict(options, noise_encoding=encoding)).eval()
+        for value in network.parameters():
+            torch.nn.init.normal_(value, std=0.05)
+        inputs = torch.rand(2, 3, 32, 48), torch.rand(2, 3, 32, 48), torch.tensor([0.9, 0.999])
+        with torch.no_grad():
+            exact = network(*inputs)
+            low = network.to(torch.bfloat16)(*inputs)
+        assert low.dtype == torch.float32
+        error = (low - exact).norm() / exact.norm()
+        assert error < 0.05, float(error)
+
+
+def check_mathematics():
+    schedule = Schedule()
+    product, beta = 1.0, lambda i: 1e-6 + (1e-2 - 1e-6) * (i - 1) / 1999
+    for i in range(1, 2001):
+        product *= 1 - beta(i)
+        assert abs(float(schedule.alpha_bar[i]) - product) < 1e-12
+    for t, value in ((0, 1.0), (1, 1 - 1e-6), (300, 0.7987)):
+        assert abs(float(schedule.alpha_bar[t]) - value) < 5e-5
+    x0, eps = torch.randn(3, 3, 8, 8).double(), torch.randn(3, 3, 8, 8).double()
+    level = schedule.alpha_bar[torch.tensor([1, 300, 2000])].sqrt()
+    x_t = level.view(-1, 1, 1, 1) * x0 + (1 - level ** 2).sqrt().view(-1, 1, 1, 1) * eps
+    for kind in ("eps", "x0", "v"):
+        assert (x0_of(kind, target_of(kind, x0, eps, level), x_t, level) - x0).abs().max() < 1e-9
+    w = torch.rand(3, 1, 8, 8)
+    with_map = intermediate_state(x0.float(), eps.float(), 0.7987, 1.0, w)
+    assert torch.equal(with_map, intermediate_state(x0.float(), eps.float(), 0.7987, 1.0))
+    assert step_grid(schedule, 300, 8) == [300, 263, 225, 188, 150, 113, 75, 38, 0]
+    for kind in ("uniform", "quadratic", "logsnr"):
+        for t, nfe in ((300, 8), (300, 300), (8, 8), (2000, 50), (1, 1)):
+            grid = step_grid(schedule, t, nfe, kind)
+            assert grid[0] == t and grid[-1] == 0 and len(grid) == nfe + 1
+            assert all(a > b for a, b in zip(grid, grid[1:])), grid
+    for method in METHODS.values():
+        target = method(torch.rand(2, 1, 32, 32))
+        assert target.shape == (2, 1, 32, 32) and 0 <= target.min() and target.max() <= 1
+
+
+def check_round_trip():
+    """Train a few steps, resume, export, load and sample, through the commands themselves."""
+    from PIL import Image
+    small = config("faces-x8.json")
+    small["native_size"] = 32
+    small["regressor"]["architecture"].update(widths=[16, 24], blocks=1, tail=[16, 8])
+    unet = dict(inner=16, widths=[16, 32], res_blocks=1, norm_groups=8, grid=4)
+    small["weight_map"]["architecture"] = unet
+    small["denoiser"]["architecture"] = dict(unet, attention=[1], noise_encoding="logsnr")
+    with tempfile.TemporaryDirectory() as folder:
+        path = lambda *parts: os.path.join(folder, *parts)
+        run = lambda *words: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+        os.mkdir(path("images"))
+        pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+        for i, image in enumerate(pixels):
+            Image.fromarray(image).save(path("images", f"{i}.png"))
+        with open(path("config.json"), "w") as file:
+            json.dump(small, file)
+        for kind in ("regressor", "weight-map", "denoiser"):
+            words = [os.path.join(HERE, "train.py"), kind, "--config", path("config.json"), "--data",
+                     path("images"), "--out", path(kind), "--batch", "4", "--device", "cpu"]
+            if kind == "weight-map":
+                words += ["--regressor", path("regressor")]
+            run(*words, "--max-images", "8")
+            run(*words, "--max-images", "16", "--resume")
+            state = torch.load(path(kind, "checkpoint.pt"), map_location="cpu")
+            assert state["images"] == 16 and state["steps"] == 4
+            assert os.path.exists(path(kind, "samples.png"))
+        for _ in range(2):  # the second export replaces the first
+            run(os.path.join(HERE, "export.py"), "--run-regressor", path("regressor"), "--run-weight-map",
+                path("weight-map"), "--run-denoiser", path("denoiser"), "--config", path("config.json"),
+                "--out", path("model"))
+        model = Model(path("model"))
+        for sampler, nfe, eta in (("ddim", 4, 1.0), ("dpmpp", 4, 0.0), ("ddpm", 10, 0.0)):
+            noise = torch.randn(12, 2, 3, 32, 64)
+            x0 = model.upscale(torch.rand(2, 3, 4, 8) * 2 - 1, noise, t=10, nfe=nfe, sampler=sampler, eta=eta)
+            assert x0.shape == (2, 3, 32, 64) and math.isfinite(float(x0.sum())) and x0.abs().max() < 2
+
+
+if __name__ == "__main__":
+    for check in (check_networks, check_precision, check_mathematics, check_round_trip):
+        check()
+        print(f"{check.__name__}: ok")

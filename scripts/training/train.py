@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""Trains one of the three networks. The run folder holds everything needed to go on or to export.
+
+    train.py regressor  --config configs/faces-x8.json --data train.tar --out runs/regressor
+    train.py weight-map --config ... --data ... --out runs/weight-map --regressor runs/regressor
+    train.py denoiser   --config ... --data ... --out runs/denoiser
+
+--resume continues from the run's checkpoint.pt. Ctrl-C or SIGTERM writes a checkpoint and ends.
+"""
+import argparse
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+from contrast import weight_target
+from data import Faces, load_images, to_unit
+from diffusion import Schedule, bicubic, per_image, target_of, x0_of
+from networks import build, parameters
+from plots import loss_curve, sheet
+from reference import sample, step_grid
+
+DEFAULTS = {
+    "images": 100000,           # budget, unless --max-minutes is given
+    "batch": 16, "lr": 5e-4, "weight_decay": 0.0, "betas": [0.9, 0.99], "grad_clip": 1.0,
+    "warmup": 200,              # steps
+    "decay_from": 0.5,          # fraction of the budget at which the rate starts down a cosine to 0
+    "ema": 0.999, "bf16": True, "channels_last": True, "compile": "cuda",  # never | cuda | always
+    "flip": True, "checkpoint_minutes": 3, "sheet_minutes": 6, "seed": 0,
+}
+
+
+def atomic_save(value, path: str):
+    torch.save(value, path + ".part")
+    os.replace(path + ".part", path)
+
+
+def load_ema(run: str, device):
+    """The averaged network of a run folder, ready for inference."""
+    state = torch.load(os.path.join(run, "checkpoint.pt"), map_location="cpu")
+    network = build(state["kind"], state["config"][state["kind"]]["architecture"])
+    network.load_state_dict(state["ema"])
+    return network.to(device).eval().requires_grad_(False)
+
+
+def learning_rate(settings: dict, step: int, progress: float) -> float:
+    rate = settings["lr"] * min(1.0, (step + 1) / settings["warmup"])
+    start = settings["decay_from"]
+    if progress > start:
+        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - start) / (1 - start))))
+    return rate
+
+
+class RegressorTask:
+    def __init__(self, config, args, device):
+        pass
+
+    def loss(self, network, low, high, generator):
+        return F.mse_loss(network(low), high)
+
+    @torch.no_grad()
+    def columns(self, network, low, high):
+        return [("bicubic", bicubic(low, high.shape[2:])), ("regressor", network(low)), ("truth", high)]
+
+
+class WeightMapTask:
+    def __init__(self, config, args, device):
+        if not args.regressor:
+            raise SystemExit("weight-map needs --regressor RUN, the run of the final regressor")
+        self.regressor = load_ema(args.regressor, device)
+        self.contrast = config["weight_map"]["contrast"]
+
+    def pair(self, low, high):
+        with torch.no_grad():
+            x_sr = self.regressor(low).clamp(-1, 1)
+            return x_sr, weight_target(high, x_sr, self.contrast)
+
+    def loss(self, network, low, high, generator):
+        x_sr, target = self.pair(low, high)
+        return F.mse_loss(network(x_sr), target)
+
+    @torch.no_grad()
+    def columns(self, network, low, high):
+        x_sr, target = self.pair(low, high)
+        return [("x_sr", x_sr), ("W", 2 * network(x_sr) - 1), ("target", 2 * target - 1), ("truth", high)]
+
+
+class DenoiserTask:
+    def __init__(self, config, args, device):
+        self.schedule = Schedule(**config["schedule"])
+        self.parameterisation = config["parameterisation"]
+        section = config["denoiser"]
+        self.levels = section.get("noise_levels", {"dense_t": 0, "dense_fraction": 0.0})
+        self.min_snr = section.get("min_snr_gamma", 0.0)
+        self.l1 = section.get("loss", "l2") == "l1"
+
+    def draw_levels(self, count: int, generator):
+        """sqrt(alpha_bar) in float64, continuous as in SR3: uniform between two neighbouring steps."""
+        u = torch.rand(3, count, generator=generator, dtype=torch.float64)
+        dense = u[0] < self.levels["dense_fraction"]
+        top = torch.where(dense, float(self.levels["dense_t"]), float(self.schedule.T))
+        t = (u[1] * top).long() + 1
+        root = self.schedule.alpha_bar.sqrt()
+        return root[t] + (root[t - 1] - root[t]) * u[2]
+
+    def loss(self, network, low, high, generator):
+        level = self.draw_levels(len(high), generator)
+        eps = torch.randn(high.shape, generator=None if high.is_cuda else generator, device=high.device)
+        alpha, sigma = level.float().to(high.device), (1 - level ** 2).sqrt().float().to(high.device)
+        x_t = per_image(alpha) * high + per_image(sigma) * eps
+        condition = bicubic(low, high.shape[2:])
+        output = network(condition, x_t, alpha)
+        target = target_of(self.parameterisation, high, eps, level.to(high.device)).float()
+        error = (output - target).abs() if self.l1 else (output - target) ** 2
+        error = error.mean(dim=(1, 2, 3))
+        if self.min_snr > 0:
+            snr = (alpha / sigma) ** 2
+            divisor = {"eps": snr, "x0": torch.ones_like(snr), "v": snr + 1}[self.parameterisation]
+            error = error * snr.clamp(max=self.min_snr) / divisor
+        return error.mean()
+
+    @torch.no_grad()
+    def columns(self, network, low, high):
+        condition = bicubic(low, high.shape[2:])
+        noise = torch.randn(high.shape, generator=torch.Generator().manual_seed(1)).to(high.device)
+        t = min(300, self.schedule.T)
+        level = self.schedule.alpha_bar[t].sqrt().expand(len(high)).to(high.device)
+        x_t = (per_image(level) * high + per_image((1 - level ** 2).sqrt()) * noise).float()
+        x0 = x0_of(self.parameterisation, network(condition, x_t, level.float()), x_t, level.float())
+        grid = step_grid(self.schedule, self.schedule.T, 20, "quadratic")
+        full = sample(network, self.schedule, self.parameterisation, condition, noise, grid, "ddim")
+        return [("bicubic", condition), (f"x_{t}", x_t), ("its x0", x0), ("20 from noise", full),
+                ("truth", high)]
+
+
+TASKS = {"regressor": RegressorTask, "weight_map": WeightMapTask, "denoiser": DenoiserTask}
+
+
+class Trainer:
+    def __init__(self, args):
+        self.args, self.kind = args, args.network.replace("-", "_")
+        with open(args.config) as file:
+            self.config = json.load(file)
+        self.settings = {**DEFAULTS, **self.config[self.kind].get("training", {})}
+        unknown = set(self.settings) - set(DEFAULTS)
+        if unknown:
+            raise SystemExit(f"{args.config}: unknown training setting {', '.join(sorted(unknown))}")
+        self.device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if self.device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+            torch.backends.cudnn.benchmark = True
+        os.makedirs(args.out, exist_ok=True)
+        torch.manual_seed(self.settings["seed"])
+        layout = torch.channels_last if self.settings["channels_last"] else torch.contiguous_format
+        self.network = build(self.kind, self.config[self.kind]["architecture"]).to(self.device, memory_format=layout)
+        self.ema = build(self.kind, self.config[self.kind]["architecture"]).to(self.device, memory_format=layout)
+        self.ema.load_state_dict(self.network.state_dict())
+        self.ema.eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=self.settings["lr"], betas=tuple(self.settings["betas"]),
+            weight_decay=self.settings["weight_decay"], **self.fused())
+        self.steps = self.images = 0
+        self.seconds = 0.0
+        self.curve = []
+        self.stop = False
+        if args.resume:
+            self.resume()
+        elif os.path.exists(self.path("checkpoint.pt")):
+            raise SystemExit(f"{args.out} already holds a run: --resume it or choose another folder")
+        with open(self.path("config.json"), "w") as file:
+            json.dump(self.config, file, indent=2)
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.args.out, name)
+
+    def fused(self) -> dict:
+        """The one-pass optimiser where this torch has it for the device."""
+        try:
+            probe = torch.nn.Parameter(torch.zeros(1, device=self.device))
+            probe.grad = torch.zeros_like(probe)
+            torch.optim.AdamW([probe], fused=True).step()
+            return {"fused": True}
+        except (RuntimeError, TypeError):
+            return {}
+
+    def resume(self):
+        if not os.path.exists(self.path("checkpoint.pt")):
+            return
+        state = torch.load(self.path("checkpoint.pt"), map_location="cpu")
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.images, self.seconds = state["steps"], state["images"], state["seconds"]
+        self.curve = [tuple(point) for point in state["curve"]]
+        print(f"resuming after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
+
+    def checkpoint(self):
+        cpu = lambda network: {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+        atomic_save({"kind": self.kind, "config": self.config, "network": cpu(self.network), "ema": cpu(self.ema),
+                     "optimizer": self.optimizer.state_dict(), "steps": self.steps, "images": self.images,
+                     "seconds": self.seconds, "curve": self.curve, "torch": str(torch.__version__)},
+                    self.path("checkpoint.pt"))
+        loss_curve(self.path("loss.png"), self.curve, self.kind)
+
+    def progress(self) -> float:
+        """Fraction of the budget spent: minutes of all legs together if given, else images."""
+        if self.args.max_minutes:
+            return self.seconds / (60 * self.args.max_minutes)
+        return self.images / (self.args.max_images or self.settings["images"])
+
+    def autocast(self):
+        # torch 1.13 has no group norm of bf16 images with float32 weights on the CPU.
+        able = self.device.type == "cuda" or int(torch.__version__.split(".")[0]) >= 2
+        if self.settings["bf16"] and able:
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def update_ema(self):
+        decay = min(self.settings["ema"], (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            for a, p in zip(self.ema.parameters(), self.network.parameters()):
+                a.lerp_(p, 1 - decay)
+
+    def run(self):
+        images = load_images(self.args.data, self.config["native_size"], self.args.limit)
+        faces = Faces(images, self.config["scale"], self.device, self.settings["seed"], self.settings["flip"])
+        shown = load_images([self.args.val], self.config["native_size"], 8) if self.args.val else images[:8]
+        shown = Faces(shown, self.config["scale"], self.device)
+        self.sheet_batch = to_unit(shown.low), to_unit(shown.high)
+        self.task = TASKS[self.kind](self.config, self.args, self.device)
+        compiled = self.settings["compile"] == "always" or \
+            (self.settings["compile"] == "cuda" and self.device.type == "cuda")
+        run_network = torch.compile(self.network) if compiled and hasattr(torch, "compile") else self.network
+        layout = torch.channels_last if self.settings["channels_last"] else torch.contiguous_format
+        batch = self.args.batch or self.settings["batch"]
+        print(f"{self.kind}: {parameters(self.network) / 1e6:.2f} M parameters, {len(images)} images, "
+              f"batch {batch}, {self.device}, torch {torch.__version__}", file=sys.stderr, flush=True)
+        generator = torch.Generator().manual_seed(self.settings["seed"] + self.images + 1)
+        self.network.train()
+        mark = saved = sheeted = reported = time.time()
+        total, count, first = 0.0, 0, self.images
+        while self.progress() < 1 and not self.stop:
+            rate = learning_rate(self.settings, self.steps, self.progress())
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            low, high = faces.batch(self.images, batch)
+            with self.autocast():
+                loss = self.task.loss(run_network, low.contiguous(memory_format=layout),
+                                      high.contiguous(memory_format=layout), generator)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["grad_clip"])
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.update_ema()
+            self.steps += 1
+            self.images += batch
+            total, count = total + loss.detach(), count + 1
+            now = time.time()
+            self.seconds += now - mark
+            mark = now
+            if now - reported > (1 if sys.stderr.isatty() else 20):
+                mean = float(total) / count
+                if not math.isfinite(mean):
+                    raise SystemExit("the loss is not finite: go back to the last checkpoint with a lower lr")
+                self.report(mean, rate, count * batch / (now - reported))
+                total, count, reported = 0.0, 0, now
+            if now - saved > 60 * self.settings["checkpoint_minutes"]:
+                self.checkpoint()
+                saved = time.time()
+            if now - sheeted > 60 * self.settings["sheet_minutes"]:
+                self.samples()
+                sheeted = time.time()
+        self.checkpoint()
+        self.samples()
+        print(f"\n{'stopped' if self.stop else 'finished'}: {self.images - first} images in this leg, "
+              f"{self.images} in all, {self.seconds / 60:.1f} minutes", file=sys.stderr)
+
+    def report(self, loss: float, rate: float, speed: float):
+        self.curve.append((self.images, loss))
+        done = self.progress()
+        with open(self.path("log.jsonl"), "a") as file:
+            file.write(json.dumps({"steps": self.steps, "images": self.images, "loss": round(loss, 6),
+                                   "lr": rate, "minutes": round(self.seconds / 60, 2)}) + "\n")
+        bar = "#" * int(24 * min(1, done))
+        end = "\r" if sys.stderr.isatty() else "\n"
+        print(f"{self.kind} [{bar:<24}] {100 * done:5.1f}%  {self.images} images  loss {loss:.5f}  "
+              f"lr {rate:.1e}  {speed:.0f} images/s", end=end, file=sys.stderr, flush=True)
+
+    def samples(self):
+        try:
+            sheet(self.path("samples.png"), self.task.columns(self.ema, *self.sheet_batch), self.config["native_size"])
+        except OSError as error:  # a full disk must not end a training run
+            print(f"no sample sheet: {error}", file=sys.stderr)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=["regressor", "weight-map", "denoiser"])
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--data", required=True, nargs="+", help="folders or .tar files of images")
+    parser.add_argument("--val", help="folder or .tar file for the sample sheet")
+    parser.add_argument("--out", required=True, help="run folder")
+    parser.add_argument("--regressor", help="run folder of the regressor (weight-map)")
+    parser.add_argument("--resume", action="store_true", help="continue the run, if there is one")
+    parser.add_argument("--max-minutes", type=float, help="budget of all legs together, instead of images")
+    parser.add_argument("--max-images", type=int, help="budget in images, instead of the config's")
+    parser.add_argument("--batch", type=int, help="batch size, instead of the config's")
+    parser.add_argument("--limit", type=int, default=0, help="use the first N images only")
+    parser.add_argument("--device")
+    trainer = Trainer(parser.parse_args())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: setattr(trainer, "stop", True))
+    trainer.run()
+
+
+if __name__ == "__main__":
+    main()
