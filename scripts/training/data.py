@@ -85,15 +85,16 @@ class Faces:
 
     def batch(self, seen: int, size: int):
         """(low, high) in [-1, 1] for the images seen .. seen + size - 1 of the run."""
-        count = len(self.high)
-        picks = []
-        for k in range(seen, seen + size):
-            if k // count != self.epoch:
-                self.epoch = k // count
+        count, picks, position = len(self.high), [], seen
+        while position < seen + size:
+            if position // count != self.epoch:
+                self.epoch = position // count
                 generator = torch.Generator().manual_seed(self.seed * 1000003 + self.epoch)
                 self.order = torch.randperm(count, generator=generator)
-            picks.append(self.order[k % count])
-        index = torch.stack(picks).to(self.high.device)
+            start = position % count
+            picks.append(self.order[start:start + seen + size - position])
+            position += len(picks[-1])
+        index = torch.cat(picks).to(self.high.device)
         low, high = to_unit(self.low[index]), to_unit(self.high[index])
         if self.flip:
             generator = torch.Generator().manual_seed(self.seed * 7919 + seen)

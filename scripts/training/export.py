@@ -6,6 +6,7 @@
 
 Use the oldest torch that is to load the files: TorchScript is read by newer versions, not by older
 ones. Regressor and weight map may be left out. An existing folder is replaced in one step.
+--run-denoiser also takes a generator file (*_gen.pth) of the public SR3 implementation.
 """
 import argparse
 import datetime
@@ -23,8 +24,15 @@ from networks import build, parameters
 KINDS = ("regressor", "weight_map", "denoiser")
 
 
-def load(run: str):
-    state = torch.load(os.path.join(run, "checkpoint.pt"), map_location="cpu")
+def load(run: str, config: dict):
+    if os.path.isfile(run):
+        public = torch.load(run, map_location="cpu")
+        prefix = "denoise_fn."
+        weights = {k[len(prefix):]: v for k, v in public.items() if k.startswith(prefix)}
+        state = {"kind": "denoiser", "config": config, "ema": weights, "images": 0, "steps": 0,
+                 "seconds": 0.0, "curve": []}
+    else:
+        state = torch.load(os.path.join(run, "checkpoint.pt"), map_location="cpu")
     network = build(state["kind"], state["config"][state["kind"]]["architecture"])
     network.load_state_dict(state["ema"])
     return network.eval().requires_grad_(False), state
@@ -98,7 +106,7 @@ def main():
         run = getattr(args, f"run_{kind}")
         if not run:
             continue
-        network, state = load(run)
+        network, state = load(run, config)
         if state["config"][kind]["architecture"] != config[kind]["architecture"]:
             raise SystemExit(f"{run}: trained with another {kind} architecture than {args.config}")
         own = network.size_multiple

@@ -151,6 +151,11 @@ def check_round_trip():
             run(os.path.join(HERE, "export.py"), "--run-regressor", path("regressor"), "--run-weight-map",
                 path("weight-map"), "--run-denoiser", path("denoiser"), "--config", path("config.json"),
                 "--out", path("model"))
+        state = {f"denoise_fn.{name}": value for name, value in state["ema"].items()}
+        torch.save({**state, "betas": torch.zeros(2000)}, path("I1_E1_gen.pth"))
+        run(os.path.join(HERE, "export.py"), "--run-denoiser", path("I1_E1_gen.pth"), "--config",
+            path("config.json"), "--out", path("public"))
+        assert Model(path("public")).regressor is None
         model = Model(path("model"))
         for sampler, nfe, eta in (("ddim", 4, 1.0), ("dpmpp", 4, 0.0), ("ddpm", 10, 0.0)):
             noise = torch.randn(12, 2, 3, 32, 64)

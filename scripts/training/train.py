@@ -31,7 +31,8 @@ DEFAULTS = {
     "batch": 16, "lr": 5e-4, "weight_decay": 0.0, "betas": [0.9, 0.99], "grad_clip": 1.0,
     "warmup": 200,              # steps
     "decay_from": 0.5,          # fraction of the budget at which the rate starts down a cosine to 0
-    "ema": 0.999, "bf16": True, "channels_last": True, "compile": "cuda",  # never | cuda | always
+    "ema": 0.999, "bf16": True,
+    "channels_last": "always", "compile": "cuda",  # never | cuda | always
     "flip": True, "checkpoint_minutes": 3, "sheet_minutes": 6, "seed": 0,
 }
 
@@ -157,7 +158,7 @@ class Trainer:
             torch.backends.cudnn.benchmark = True
         os.makedirs(args.out, exist_ok=True)
         torch.manual_seed(self.settings["seed"])
-        layout = torch.channels_last if self.settings["channels_last"] else torch.contiguous_format
+        layout = self.layout()
         self.network = build(self.kind, self.config[self.kind]["architecture"]).to(self.device, memory_format=layout)
         self.ema = build(self.kind, self.config[self.kind]["architecture"]).to(self.device, memory_format=layout)
         self.ema.load_state_dict(self.network.state_dict())
@@ -178,6 +179,12 @@ class Trainer:
 
     def path(self, name: str) -> str:
         return os.path.join(self.args.out, name)
+
+    def wanted(self, setting: str) -> bool:
+        return self.settings[setting] in ("always", self.device.type)
+
+    def layout(self):
+        return torch.channels_last if self.wanted("channels_last") else torch.contiguous_format
 
     def fused(self) -> dict:
         """The one-pass optimiser where this torch has it for the device."""
@@ -234,10 +241,9 @@ class Trainer:
         shown = Faces(shown, self.config["scale"], self.device)
         self.sheet_batch = to_unit(shown.low), to_unit(shown.high)
         self.task = TASKS[self.kind](self.config, self.args, self.device)
-        compiled = self.settings["compile"] == "always" or \
-            (self.settings["compile"] == "cuda" and self.device.type == "cuda")
-        run_network = torch.compile(self.network) if compiled and hasattr(torch, "compile") else self.network
-        layout = torch.channels_last if self.settings["channels_last"] else torch.contiguous_format
+        compiled = self.wanted("compile") and hasattr(torch, "compile")
+        run_network = torch.compile(self.network) if compiled else self.network
+        layout = self.layout()
         batch = self.args.batch or self.settings["batch"]
         print(f"{self.kind}: {parameters(self.network) / 1e6:.2f} M parameters, {len(images)} images, "
               f"batch {batch}, {self.device}, torch {torch.__version__}", file=sys.stderr, flush=True)
