@@ -1,0 +1,20 @@
+include(CMakePackageConfigHelpers)
+
+install(TARGETS srdiff EXPORT srdiffTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/srdiff DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/srdiff/models)
+install(EXPORT srdiffTargets NAMESPACE srdiff::
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/srdiff)
+
+configure_package_config_file(cmake/srdiffConfig.cmake.in
+  "${CMAKE_CURRENT_BINARY_DIR}/srdiffConfig.cmake"
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/srdiff)
+write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/srdiffConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  "${CMAKE_CURRENT_BINARY_DIR}/srdiffConfig.cmake"
+  "${CMAKE_CURRENT_BINARY_DIR}/srdiffConfigVersion.cmake"
+  cmake/SrdiffTorch.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/srdiff)

@@ -1,0 +1,20 @@
+# Compiler flags that the project's own targets share: warnings, sanitizers, clang-tidy.
+add_library(srdiff_options INTERFACE)
+target_compile_options(srdiff_options INTERFACE -Wall -Wextra -Wpedantic)
+if(SRDIFF_WARNINGS_AS_ERRORS)
+  target_compile_options(srdiff_options INTERFACE -Werror)
+endif()
+
+if(SRDIFF_SANITIZE)
+  # Global: the sanitizers' runtime must be in every object that is linked.
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+if(SRDIFF_TIDY)
+  find_program(CLANG_TIDY NAMES clang-tidy clang-tidy-14 REQUIRED)
+  # GCC's precompiled headers mean nothing to clang, and GCC's own flags neither.
+  set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
+  set(CMAKE_CXX_CLANG_TIDY "${CLANG_TIDY};--extra-arg=-Wno-unknown-warning-option;--quiet")
+endif()
