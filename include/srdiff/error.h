@@ -1,0 +1,40 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace srdiff {
+
+/// Every failure that the library reports is one of these. The message is one line that names the
+/// thing at fault, the reason and, where there is one, the remedy.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A picture that cannot be read, is not one, is too large for the model, or cannot be written.
+class InputError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A setting outside its range, or settings that contradict each other.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A model folder that is missing, damaged or not what its manifest says; a device that is absent
+/// or computes wrongly.
+class ModelError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The caller's cancellation callback asked for a stop.
+class Cancelled : public Error {
+ public:
+  Cancelled() : Error("interrupted") {}
+};
+
+}  // namespace srdiff

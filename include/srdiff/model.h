@@ -1,0 +1,114 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "srdiff/network.h"
+#include "srdiff/sampler.h"
+#include "srdiff/schedule.h"
+#include "srdiff/step_grid.h"
+
+namespace srdiff {
+
+/// One file of a model folder.
+struct ModelFile {
+  std::string path;    ///< relative to the folder
+  std::string sha256;  ///< 64 lower-case hexadecimal digits
+};
+
+/// The settings that a model's authors recommend.
+struct ModelDefaults {
+  int t = 300;
+  double beta = 0.8;
+  SamplerKind sampler = SamplerKind::ddim;
+  int nfe = 8;
+  double eta = 0.0;
+  GridSpacing grid = GridSpacing::uniform;
+};
+
+/// What `manifest.json` says of a model folder.
+struct Manifest {
+  std::string name;
+  std::string version;
+  std::string task;
+  std::string description;
+  int scale = 0;                       ///< output side / input side
+  int native_size = 0;                 ///< output side that the networks were trained at, pixels
+  int size_multiple = 1;               ///< input sides are padded to a multiple of this
+  std::int64_t max_output_pixels = 0;  ///< width × height; attention is quadratic in it
+  int T = 0;
+  double beta_start = 0.0;
+  double beta_end = 0.0;
+  Parameterisation parameterisation = Parameterisation::eps;
+  int weight_map_channels = 1;
+  std::optional<ModelFile> regressor;
+  std::optional<ModelFile> weight_map;
+  ModelFile denoiser;
+  ModelDefaults defaults;
+  std::string training_data;
+  std::string licence;
+};
+
+/// Reads FOLDER/manifest.json. Throws ModelError naming the file and the field at fault.
+Manifest read_manifest(const std::filesystem::path& folder);
+
+/// Where a model named on the command line is: a NAME with a '/' is a folder as given; any other
+/// is looked for in $SRDIFF_MODELS (folders separated by ':'), in ../share/srdiff/models beside
+/// the executable, in the installed library's data folder, and in the source tree it was built
+/// from. The working directory is not looked at. Throws ModelError naming the places.
+std::filesystem::path find_model(const std::string& name);
+
+/// The folders of find_model that hold a manifest.json, each name once, the first found, sorted.
+std::vector<std::filesystem::path> list_models();
+
+/// Compares each file of the folder with its SHA-256. Throws ModelError naming the first that is
+/// missing or differs.
+void verify_files(const std::filesystem::path& folder, const Manifest& manifest);
+
+/// The three networks of the method with their schedule, ready to run.
+class Model {
+ public:
+  /// Loads and checks a folder: manifest, hashes, and one dry call of each network that compares
+  /// shapes and the scale with the manifest. `precision` is the denoiser's arithmetic; the other
+  /// networks run once an image and stay in float32. A reduced precision is compared with
+  /// float32 on one evaluation and refused where this LibTorch computes it wrongly.
+  /// Throws ModelError naming file and reason.
+  static Model load(const std::filesystem::path& folder, c10::Device device = c10::kCPU,
+                    c10::ScalarType precision = c10::kFloat);
+
+  const Manifest& manifest() const { return manifest_; }
+  const Schedule& schedule() const { return schedule_; }
+  c10::Device device() const { return device_; }
+  bool has_regressor() const { return regressor_.defined(); }
+  bool has_weight_map() const { return weight_map_.defined(); }
+
+  /// lr [N,3,h,w] in [−1,1] → x_sr [N,3,s·h,s·w] in [−1,1]. Sides are multiples of
+  /// manifest().size_multiple. Throws ModelError when the folder has no regressor.
+  at::Tensor regress(const at::Tensor& lr) const;
+  /// x_sr [N,3,H,W] → W [N,1 or 3,H,W] in [0,1]. Throws ModelError without a weight map.
+  at::Tensor weigh(const at::Tensor& x_sr) const;
+  /// condition and x_t [N,3,H,W], step t → the denoiser's raw output [N,3,H,W] (see
+  /// Parameterisation). The network is told √ᾱ_t.
+  at::Tensor denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
+
+ private:
+  explicit Model(Manifest manifest);
+  void check_networks() const;
+  void check_precision(const Network& reference) const;
+
+  Manifest manifest_;
+  Schedule schedule_;
+  c10::Device device_ = c10::kCPU;
+  Network regressor_;
+  Network weight_map_;
+  Network denoiser_;
+};
+
+}  // namespace srdiff

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace srdiff {
+
+/// A trained network: tensors in, one tensor out. Everything that knows TorchScript is in this
+/// header's source file, so that another back end can stand beside it.
+///
+/// Copies share the weights. Calls do not record gradients. A network is not safe to call from two
+/// threads at once.
+class Network {
+ public:
+  /// No network; `defined` is false.
+  Network() = default;
+
+  /// Reads a TorchScript file from memory, its weights converted to `precision` on `device`.
+  /// `name` is what messages call it. TorchScript is code: load only what you trust.
+  /// Throws ModelError when the bytes are not a TorchScript module with a `forward`.
+  static Network from_bytes(const std::string& bytes, const std::string& name, c10::Device device,
+                            c10::ScalarType precision);
+
+  bool defined() const { return state_ != nullptr; }
+
+  /// Runs the network. Floating-point inputs are converted to its device and precision; the result
+  /// is float32 on the same device.
+  /// Throws ModelError when the network fails, for instance on a shape that it does not take.
+  at::Tensor operator()(const std::vector<at::Tensor>& inputs) const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace srdiff

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "srdiff/schedule.h"
+
+namespace srdiff {
+
+/// What the denoiser was trained to output for x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε.
+enum class Parameterisation {
+  eps,  ///< ε̂ (Ho et al., arXiv 2006.11239)
+  x0,   ///< x̂_0
+  v,    ///< √ᾱ_t·ε − √(1−ᾱ_t)·x_0 (Salimans & Ho, arXiv 2202.00512)
+};
+
+/// The rule for one reverse step.
+enum class SamplerKind {
+  ddpm,   ///< ancestral sampling, arXiv 2006.11239, equation 7, over every step
+  ddim,   ///< arXiv 2010.02502, equation 12
+  dpmpp,  ///< DPM-Solver++(2M), arXiv 2211.01095, algorithm 2
+};
+
+/// Each `parse_…` throws UsageError on an unknown word.
+std::string to_string(Parameterisation parameterisation);
+Parameterisation parse_parameterisation(const std::string& word);
+std::string to_string(SamplerKind kind);
+SamplerKind parse_sampler(const std::string& word);
+
+/// The network: x_t [N,3,H,W] float32 and the step t → its raw output, same shape, float32.
+/// One call is one evaluation (NFE counts these).
+using Denoiser = std::function<at::Tensor(const at::Tensor& x_t, int t)>;
+
+/// Fresh ε [N,3,H,W] ~ N(0, I) for the arrival at step t.
+using NoiseSource = std::function<at::Tensor(int t)>;
+
+/// What a step saw and did; see StepObserver.
+struct StepState {
+  int evaluation;  ///< 1…NFE
+  int nfe;         ///< the run's total
+  int t;           ///< the step that was left
+  int next_t;      ///< the step that was reached
+  at::Tensor x0;   ///< x̂_0 [N,3,H,W], clipped when clipping is on
+};
+
+/// Called after each reverse step. It may throw to stop the run (see Cancelled).
+using StepObserver = std::function<void(const StepState&)>;
+
+struct SamplerOptions {
+  SamplerKind kind = SamplerKind::ddim;
+  Parameterisation parameterisation = Parameterisation::eps;
+  /// DDIM's η in [0,1]: 0 deterministic, 1 as noisy as DDPM. The others do not read it.
+  double eta = 0.0;
+  /// Clip x̂_0 to [−1,1] at each step and re-derive ε̂ from it, as SR3 does.
+  bool clip_x0 = true;
+};
+
+/// Runs the reverse process over `grid` = τ_0 > τ_1 > … > τ_NFE = 0 (see step_grid) from
+/// `x` = x_{τ_0}, [N,3,H,W] float32, and returns x_0, same shape.
+///
+/// DDPM takes the posterior of q(x_{t−1} | x_t, x̂_0) and so needs a grid without gaps; `noise` is
+/// called for t−1 … 1, never for the last step. DDIM calls `noise` only where its σ is above 0.
+/// DPM-Solver++ is second order from its second step on and first order at the last.
+/// Throws UsageError on a grid that does not fall to 0, a gap under DDPM, or an eta outside [0,1].
+at::Tensor sample(const Schedule& schedule, const std::vector<int>& grid, at::Tensor x,
+                  const Denoiser& denoiser, const NoiseSource& noise, const SamplerOptions& options,
+                  const StepObserver& observer = {});
+
+}  // namespace srdiff

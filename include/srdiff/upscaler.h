@@ -1,0 +1,112 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "srdiff/image.h"
+#include "srdiff/model.h"
+
+namespace srdiff {
+
+/// Where the reverse process starts: the three that Ma & Watanabe compare.
+enum class Start {
+  predicted,  ///< equation (1) with the weight map
+  sr,         ///< equation (1) with W = 0
+  noise,      ///< x_T ~ N(0, I), t = T: plain SR3, or DDIM from noise
+};
+
+/// "predicted", "sr", "noise". `parse_start` throws UsageError on any other word.
+std::string to_string(Start start);
+Start parse_start(const std::string& word);
+
+/// What a caller asks for. A field that is left empty takes the model's recommendation.
+struct UpscaleOptions {
+  Start start = Start::predicted;
+  bool weight_map = true;      ///< false: W = 0 in equation (1), as Start::sr
+  std::optional<int> t;        ///< steps that remain at the start, 1…T
+  std::optional<double> beta;  ///< β of equation (1), in [0,1]
+  std::optional<SamplerKind> sampler;
+  std::optional<int> nfe;     ///< denoiser evaluations, 1…t; DDPM: t
+  std::optional<double> eta;  ///< DDIM's η, in [0,1]
+  std::optional<GridSpacing> grid;
+  std::uint64_t seed = 0;
+  int batch = 8;  ///< images in one network call on a GPU; the CPU takes them one by one
+};
+
+/// The same with every choice made.
+struct UpscaleSettings {
+  Start start = Start::predicted;
+  bool weight_map = true;
+  int t = 0;
+  double beta = 0.0;
+  SamplerKind sampler = SamplerKind::ddim;
+  int nfe = 0;
+  double eta = 0.0;
+  GridSpacing grid = GridSpacing::uniform;
+  std::uint64_t seed = 0;
+  int batch = 1;
+};
+
+/// Fills in the model's recommendations and checks ranges and contradictions. Without an `nfe`,
+/// DDPM takes t and the others the recommended count, at most t.
+/// Throws UsageError; ModelError when the model lacks a network that the start needs.
+UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest);
+
+/// A state on the way, for looking at the method: x_sr, W, x_t, and x̂_0 after each evaluation.
+struct UpscaleState {
+  enum class Kind { x_sr, weight_map, x_t, x0 };
+  Kind kind;
+  std::int64_t first_image;  ///< index in the batch of the tensor's first image
+  int t;                     ///< the step the state belongs to; for x0 the step that was left
+  int evaluation;            ///< 1…NFE for x0, else 0
+  at::Tensor value;  ///< [n,3,H,W] in [−1,1] (x_t unbounded), or W [n,1 or 3,H,W] in [0,1]
+};
+
+struct UpscaleProgress {
+  std::int64_t evaluations_done;   ///< over all images
+  std::int64_t evaluations_total;  ///< images × NFE
+};
+
+/// All are optional. `cancelled` is asked between evaluations; true makes upscale throw Cancelled.
+struct UpscaleObserver {
+  std::function<void(const UpscaleProgress&)> on_progress;
+  std::function<void(const UpscaleState&)> on_state;
+  std::function<bool()> cancelled;
+};
+
+/// Low resolution in, high resolution out: the regressor, equation (1) and the reverse steps.
+class Upscaler {
+ public:
+  explicit Upscaler(Model model) : model_(std::move(model)) {}
+
+  const Model& model() const { return model_; }
+
+  /// Throws InputError "NAME: …" when a picture of this size is below 2 pixels a side or above the
+  /// model's limit. Takes no memory.
+  void check_input_size(std::int64_t height, std::int64_t width,
+                        const std::string& name = "the input") const;
+
+  /// lr [N,3,h,w] float32 RGB in [−1,1], any h and w that check_input_size accepts →
+  /// [N,3,s·h,s·w] float32 in [−1,1] on the CPU.
+  ///
+  /// An image's result depends on its own pixels, the settings and the seed: on the CPU not on N
+  /// or the number of threads, bit for bit.
+  /// Throws InputError on the size, Cancelled, ModelError when a network fails.
+  at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
+                     const UpscaleObserver& observer = {}) const;
+
+  /// One picture. Colour goes through the networks, alpha through antialiased bicubic; grey stays
+  /// grey and the bit depth is kept.
+  Image upscale(const Image& image, const UpscaleSettings& settings,
+                const UpscaleObserver& observer = {}) const;
+
+ private:
+  Model model_;
+};
+
+}  // namespace srdiff

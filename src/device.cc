@@ -1,0 +1,107 @@
+#include "srdiff/device.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <sched.h>
+#include <torch/cuda.h>
+#include <torch/version.h>
+
+#include <sstream>
+#include <thread>
+
+#include "enum_words.h"
+#include "srdiff/error.h"
+
+namespace srdiff {
+namespace {
+
+constexpr EnumWords<c10::ScalarType, 3> precision_words = {
+    "the precision", {{{c10::kFloat, "fp32"}, {c10::kBFloat16, "bf16"}, {c10::kHalf, "fp16"}}}};
+
+int cuda_devices() {
+  return static_cast<int>(torch::cuda::device_count());
+}
+
+/// The value behind "KEY: " or "KEY " in LibTorch's own description of its build.
+std::string config_value(const std::string& key) {
+  std::istringstream lines(at::show_config());
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t found = line.find(key);
+    if (found != std::string::npos) {
+      return line.substr(found + key.size());
+    }
+  }
+  return "unknown";
+}
+
+c10::Device cuda_device(const std::string& word) {
+  int device_index = 0;
+  if (word.size() > 4) {
+    try {
+      std::size_t read = 0;
+      device_index = std::stoi(word.substr(5), &read);
+      if (word[4] != ':' || read != word.size() - 5 || device_index < 0) {
+        throw std::invalid_argument(word);
+      }
+    } catch (const std::exception&) {
+      throw UsageError("the device '" + word + "' is not known; give auto, cpu, cuda or cuda:N");
+    }
+  }
+  const int count = cuda_devices();
+  if (device_index >= count) {
+    throw ModelError("the device '" + word + "' is absent: " + "LibTorch sees " +
+                     std::to_string(count) + " CUDA devices here" + "; use --device cpu");
+  }
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(device_index)};
+}
+
+}  // namespace
+
+c10::Device parse_device(const std::string& word) {
+  if (word == "auto") {
+    return cuda_devices() > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  }
+  if (word == "cpu") {
+    return c10::kCPU;
+  }
+  if (word.rfind("cuda", 0) == 0) {
+    return cuda_device(word);
+  }
+  throw UsageError("the device '" + word + "' is not known; give auto, cpu, cuda or cuda:N");
+}
+
+c10::ScalarType parse_precision(const std::string& word) {
+  return precision_words.parse(word);
+}
+
+std::string to_string(c10::ScalarType precision) {
+  return precision_words.word(precision);
+}
+
+int available_processors() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof mask, &mask) == 0) {
+    return std::max(1, CPU_COUNT(&mask));
+  }
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void set_threads(int count) {
+  if (count < 1) {
+    throw UsageError("threads = " + std::to_string(count) + "; give 1 or more");
+  }
+  at::set_num_threads(count);
+}
+
+std::string describe_machine() {
+  std::ostringstream text;
+  text << "libtorch: " << TORCH_VERSION << '\n'
+       << "processors: " << available_processors() << '\n'
+       << "threads: " << at::get_num_threads() << '\n'
+       << "instruction set: " << config_value("CPU capability usage: ") << '\n'
+       << "CUDA devices: " << cuda_devices() << '\n';
+  return text.str();
+}
+
+}  // namespace srdiff

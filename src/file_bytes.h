@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace srdiff {
+
+/// The whole file. Throws InputError "PATH: reason" when it is missing, no regular file, or cannot
+/// be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes through a temporary file beside `path`, flushed to the disk and then renamed, so that
+/// `path` holds either what it held before or all of `bytes`.
+/// Throws InputError "PATH: reason"; no temporary file is left.
+void write_file_atomically(const std::filesystem::path& path, const std::string& bytes);
+
+}  // namespace srdiff

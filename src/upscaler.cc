@@ -1,0 +1,243 @@
+#include "srdiff/upscaler.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "enum_words.h"
+#include "srdiff/error.h"
+#include "srdiff/intermediate.h"
+#include "srdiff/noise.h"
+#include "srdiff/resize.h"
+
+namespace srdiff {
+namespace {
+
+constexpr EnumWords<Start, 3> start_words = {
+    "the start", {{{Start::predicted, "predicted"}, {Start::sr, "sr"}, {Start::noise, "noise"}}}};
+
+/// The smallest side that has a neighbour to learn from.
+constexpr std::int64_t min_side = 2;
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// Extends [N,3,h,w] at the right and bottom to the network's multiple.
+at::Tensor pad_to_multiple(const at::Tensor& lr, std::int64_t multiple) {
+  const std::int64_t pad_h = round_up(lr.size(2), multiple) - lr.size(2);
+  const std::int64_t pad_w = round_up(lr.size(3), multiple) - lr.size(3);
+  if (pad_h == 0 && pad_w == 0) {
+    return lr;
+  }
+  // Reflection keeps textures going; it needs more pixels than it adds.
+  const bool reflect = pad_h < lr.size(2) && pad_w < lr.size(3);
+  return reflect ? at::reflection_pad2d(lr, {0, pad_w, 0, pad_h})
+                 : at::replication_pad2d(lr, {0, pad_w, 0, pad_h});
+}
+
+/// One chunk of images on its way through the method.
+class Run {
+ public:
+  Run(const Model& model, const UpscaleSettings& settings, const UpscaleObserver& observer,
+      std::int64_t first_image, std::int64_t images)
+      : model_(model),
+        settings_(settings),
+        observer_(observer),
+        first_image_(first_image),
+        images_(images) {}
+
+  /// [n,3,h,w] → [n,3,s·h,s·w] in [−1,1] on the CPU.
+  at::Tensor operator()(const at::Tensor& lr) {
+    const std::int64_t scale = model_.manifest().scale;
+    height_ = lr.size(2) * scale;
+    width_ = lr.size(3) * scale;
+    for (std::int64_t i = 0; i < lr.size(0); ++i) {
+      keys_.push_back(noise_key(settings_.seed, lr[i]));
+    }
+    const at::Tensor padded =
+        pad_to_multiple(lr, model_.manifest().size_multiple).to(model_.device());
+    const at::Tensor condition =
+        resize_bicubic(padded, padded.size(2) * scale, padded.size(3) * scale).clamp(-1.0, 1.0);
+    stop_if_cancelled();
+    const at::Tensor x_t = start(padded, condition);
+    show(UpscaleState::Kind::x_t, x_t, settings_.t);
+
+    const Schedule& schedule = model_.schedule();
+    const SamplerOptions options{settings_.sampler, model_.manifest().parameterisation,
+                                 settings_.eta};
+    const at::Tensor x0 = sample(
+        schedule, step_grid(schedule, settings_.t, settings_.nfe, settings_.grid), x_t,
+        [&](const at::Tensor& x, int t) { return model_.denoise(condition, x, t); },
+        [&](int t) { return noise_like(condition, t); }, options,
+        [&](const StepState& state) { after_step(state); });
+    return crop(x0).clamp(-1.0, 1.0).to(at::kCPU).contiguous();
+  }
+
+ private:
+  at::Tensor start(const at::Tensor& lr, const at::Tensor& condition) {
+    const at::Tensor eps = noise_like(condition, settings_.t);
+    if (settings_.start == Start::noise) {
+      return eps;
+    }
+    const at::Tensor x_sr = model_.regress(lr);
+    show(UpscaleState::Kind::x_sr, x_sr, 0);
+    at::Tensor weight_map;
+    if (settings_.weight_map) {
+      weight_map = model_.weigh(x_sr);
+      show(UpscaleState::Kind::weight_map, weight_map, 0);
+    }
+    return intermediate_state(model_.schedule(), settings_.t, x_sr, weight_map, settings_.beta,
+                              eps);
+  }
+
+  at::Tensor noise_like(const at::Tensor& image, int t) const {
+    return noise_batch(keys_, t, image.size(2), image.size(3)).to(model_.device());
+  }
+
+  at::Tensor crop(const at::Tensor& image) const {
+    return image.slice(2, 0, height_).slice(3, 0, width_);
+  }
+
+  void show(UpscaleState::Kind kind, const at::Tensor& value, int t, int evaluation = 0) const {
+    if (observer_.on_state) {
+      observer_.on_state({kind, first_image_, t, evaluation, crop(value).to(at::kCPU)});
+    }
+  }
+
+  void stop_if_cancelled() const {
+    if (observer_.cancelled && observer_.cancelled()) {
+      throw Cancelled();
+    }
+  }
+
+  void after_step(const StepState& state) const {
+    show(UpscaleState::Kind::x0, state.x0, state.t, state.evaluation);
+    if (observer_.on_progress) {
+      const std::int64_t n = static_cast<std::int64_t>(keys_.size());
+      observer_.on_progress({first_image_ * state.nfe + n * state.evaluation, images_ * state.nfe});
+    }
+    stop_if_cancelled();
+  }
+
+  const Model& model_;
+  const UpscaleSettings& settings_;
+  const UpscaleObserver& observer_;
+  std::int64_t first_image_;
+  std::int64_t images_;
+  std::vector<std::uint64_t> keys_;
+  std::int64_t height_ = 0;
+  std::int64_t width_ = 0;
+};
+
+void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
+  if (!(settings.beta >= 0.0 && settings.beta <= 1.0)) {
+    throw UsageError("beta is outside 0 to 1");
+  }
+  if (!(settings.eta >= 0.0 && settings.eta <= 1.0)) {
+    throw UsageError("eta is outside 0 to 1");
+  }
+  if (settings.batch < 1) {
+    throw UsageError("batch = " + std::to_string(settings.batch) + "; give 1 or more");
+  }
+  if (settings.start == Start::noise && settings.t != manifest.T) {
+    throw UsageError("a start from noise is at t = " + std::to_string(manifest.T) +
+                     "; leave t out, or choose another start");
+  }
+  if (settings.sampler == SamplerKind::ddpm && settings.nfe != settings.t) {
+    throw UsageError("ddpm visits every step, so nfe must equal t = " + std::to_string(settings.t) +
+                     "; leave nfe out, or use ddim or dpmpp");
+  }
+  if (settings.start != Start::noise && !manifest.regressor) {
+    throw ModelError(manifest.name + ": has no regressor; only --start noise runs without one");
+  }
+  if (settings.weight_map && !manifest.weight_map) {
+    throw ModelError(manifest.name + ": has no weight map; use --no-weight-map");
+  }
+}
+
+}  // namespace
+
+std::string to_string(Start start) {
+  return start_words.word(start);
+}
+
+Start parse_start(const std::string& word) {
+  return start_words.parse(word);
+}
+
+UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest) {
+  const ModelDefaults& defaults = manifest.defaults;
+  UpscaleSettings settings;
+  settings.start = options.start;
+  settings.weight_map = options.weight_map && options.start == Start::predicted;
+  settings.t = options.t.value_or(options.start == Start::noise ? manifest.T : defaults.t);
+  settings.beta = options.beta.value_or(defaults.beta);
+  settings.sampler = options.sampler.value_or(defaults.sampler);
+  settings.nfe = options.nfe.value_or(
+      settings.sampler == SamplerKind::ddpm ? settings.t : std::min(defaults.nfe, settings.t));
+  settings.eta = options.eta.value_or(defaults.eta);
+  settings.grid = options.grid.value_or(defaults.grid);
+  settings.seed = options.seed;
+  settings.batch = options.batch;
+  check_settings(settings, manifest);
+  // Range and fit of t and nfe are the grid's to judge.
+  step_grid(Schedule::linear(manifest.T, manifest.beta_start, manifest.beta_end), settings.t,
+            settings.nfe, settings.grid);
+  return settings;
+}
+
+void Upscaler::check_input_size(std::int64_t height, std::int64_t width,
+                                const std::string& name) const {
+  const Manifest& manifest = model_.manifest();
+  const std::string size = std::to_string(width) + "x" + std::to_string(height);
+  if (height < min_side || width < min_side) {
+    throw InputError(name + ": " + size +
+                     " pixels are too few to enlarge; at least 2x2 are needed");
+  }
+  const std::int64_t scale = manifest.scale;
+  const std::int64_t limit = manifest.max_output_pixels / (scale * scale);
+  if (round_up(height, manifest.size_multiple) > limit / round_up(width, manifest.size_multiple)) {
+    const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(limit)));
+    const std::string square = std::to_string(side) + "x" + std::to_string(side);
+    throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes (" +
+                     std::to_string(limit) + " pixels, such as " + square +
+                     "); crop or reduce it first");
+  }
+}
+
+at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settings,
+                             const UpscaleObserver& observer) const {
+  if (lr.dim() != 4 || lr.size(1) != 3) {
+    throw InputError("the upscaler takes a batch [N,3,h,w]");
+  }
+  check_input_size(lr.size(2), lr.size(3));
+  const c10::InferenceMode no_gradients;
+  // One image a call on the CPU: kernels order their sums by the batch's size, and an image's
+  // bytes must not depend on its company. The cores are busy with one image already.
+  const std::int64_t chunk = model_.device().is_cpu() ? 1 : settings.batch;
+  std::vector<at::Tensor> results;
+  for (std::int64_t first = 0; first < lr.size(0); first += chunk) {
+    Run run(model_, settings, observer, first, lr.size(0));
+    results.push_back(run(lr.slice(0, first, std::min(first + chunk, lr.size(0)))));
+  }
+  return results.empty() ? at::empty({0, 3, lr.size(2) * model_.manifest().scale,
+                                      lr.size(3) * model_.manifest().scale})
+                         : at::cat(results);
+}
+
+Image Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
+                        const UpscaleObserver& observer) const {
+  Image result = image;
+  result.rgb = upscale(image.rgb.unsqueeze(0), settings, observer).squeeze(0);
+  if (image.alpha.defined()) {
+    result.alpha = resize_bicubic(image.alpha.unsqueeze(0), result.height(), result.width())
+                       .squeeze(0)
+                       .clamp(0.0, 1.0);
+  }
+  return result;
+}
+
+}  // namespace srdiff
