@@ -1,0 +1,16 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <functional>
+
+/// What a subcommand does once the command line is read; the result is the exit status.
+using Command = std::function<int()>;
+
+/// Each adds one subcommand to `app` and stores its action in `command` when it is chosen.
+void add_upscale(CLI::App& app, Command& command);
+void add_models(CLI::App& app, Command& command);
+void add_info(CLI::App& app, Command& command);
+
+/// Set by SIGINT and SIGTERM.
+extern std::atomic<bool> interrupted;

@@ -1,0 +1,110 @@
+#include <c10/util/Exception.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+
+#include <csignal>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "commands.h"
+#include "exit_status.h"
+#include "srdiff/error.h"
+#include "srdiff/logging.h"
+
+std::atomic<bool> interrupted = false;
+
+namespace {
+
+extern "C" void on_signal(int number) {
+  interrupted = true;
+  // A second signal ends the program in the system's own way.
+  std::signal(number, SIG_DFL);
+}
+
+/// "warning: " before warnings; what went wrong otherwise speaks for itself.
+class LevelPrefix final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
+              spdlog::memory_buf_t& destination) override {
+    const std::string_view prefix = message.level == spdlog::level::warn    ? "warning: "
+                                    : message.level == spdlog::level::debug ? "debug: "
+                                                                            : "";
+    destination.append(prefix.data(), prefix.data() + prefix.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<LevelPrefix>();
+  }
+};
+
+void set_up_logging() {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<LevelPrefix>('*').set_pattern("srdiff: %*%v");
+  spdlog::set_default_logger(spdlog::stderr_color_mt("srdiff"));
+  spdlog::set_formatter(std::move(formatter));
+}
+
+int fail(ExitStatus status, const std::string& message) {
+  srdiff::log::error("{}", message);
+  return status;
+}
+
+int run(const Command& command) {
+  try {
+    return command();
+  } catch (const srdiff::UsageError& error) {
+    return fail(exit_usage, error.what());
+  } catch (const srdiff::InputError& error) {
+    return fail(exit_input_failed, error.what());
+  } catch (const srdiff::ModelError& error) {
+    return fail(exit_model_unusable, error.what());
+  } catch (const srdiff::Cancelled& error) {
+    return fail(exit_interrupted, std::string(error.what()) + "; nothing was written");
+  } catch (const std::bad_alloc&) {
+    return fail(exit_input_failed, "not enough memory; give a smaller picture");
+  } catch (const c10::Error& error) {
+    return fail(exit_model_unusable, "LibTorch failed: " + error.msg());
+  } catch (const std::exception& error) {
+    return fail(exit_model_unusable, std::string("unexpected failure: ") + error.what());
+  }
+}
+
+/// CLI11 explains over several lines; a wrong command line gets one.
+int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    return app.exit(error);  // --help, --version
+  }
+  const auto chosen = app.get_subcommands();
+  const std::string help =
+      chosen.empty() ? "srdiff --help" : "srdiff " + chosen.front()->get_name() + " --help";
+  return fail(exit_usage, std::string(error.what()) + "; see " + help);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  set_up_logging();
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, reported as one
+
+  CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations"};
+  app.set_version_flag("--version", "srdiff " SRDIFF_VERSION);
+  app.set_config("--config", "",
+                 "TOML file with options, a section a subcommand: [upscale] t = 300");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.get_formatter()->column_width(28);
+  Command command;
+  add_upscale(app, command);
+  add_models(app, command);
+  add_info(app, command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return report_parse_error(app, error);
+  }
+  return run(command);
+}

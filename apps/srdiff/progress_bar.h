@@ -1,0 +1,29 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "srdiff/upscaler.h"
+
+/// Progress on standard error: one line drawn over on a terminal, a plain line every few seconds
+/// in a log.
+class ProgressBar {
+ public:
+  explicit ProgressBar(bool quiet);
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  /// Clears the bar, so that what is printed next starts on a clean line.
+  ~ProgressBar();
+
+  void update(const srdiff::UpscaleProgress& progress);
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool quiet_;
+  bool terminal_;
+  bool drawn_ = false;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_line_ = start_;
+};

@@ -1,0 +1,48 @@
+#include "step_pictures.h"
+
+#include <ATen/ATen.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <system_error>
+
+#include "srdiff/error.h"
+#include "srdiff/image_io.h"
+
+namespace fs = std::filesystem;
+using Kind = srdiff::UpscaleState::Kind;
+
+namespace {
+
+std::string file_name(const srdiff::UpscaleState& state) {
+  switch (state.kind) {
+    case Kind::x_sr:
+      return "x_sr.png";
+    case Kind::weight_map:
+      return "w.png";
+    case Kind::x_t:
+      return "x_t.png";
+    case Kind::x0:
+      return fmt::format("x0_{:03}_t{:04}.png", state.evaluation, state.t);
+  }
+  return "state.png";
+}
+
+}  // namespace
+
+void prepare_step_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder)) {
+    throw srdiff::InputError(folder.string() + ": cannot be made a folder for the steps");
+  }
+}
+
+void write_step_picture(const fs::path& folder, const srdiff::UpscaleState& state) {
+  srdiff::Image picture;
+  picture.rgb = state.value[0];
+  if (state.kind == Kind::weight_map) {  // [0,1] → [−1,1]
+    picture.grey = picture.rgb.size(0) == 1;
+    picture.rgb = picture.rgb.expand({3, -1, -1}).mul(2.0).sub(1.0);
+  }
+  write_image(folder / file_name(state), picture);
+}

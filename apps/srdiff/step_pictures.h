@@ -1,0 +1,11 @@
+#pragma once
+
+#include <filesystem>
+
+#include "srdiff/upscaler.h"
+
+/// Makes the folder where it is missing. Throws InputError.
+void prepare_step_folder(const std::filesystem::path& folder);
+
+/// Writes one state of the method as FOLDER/x_sr.png, w.png, x_t.png or x0_EVALUATION_tSTEP.png.
+void write_step_picture(const std::filesystem::path& folder, const srdiff::UpscaleState& state);
