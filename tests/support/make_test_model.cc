@@ -1,0 +1,32 @@
+// make_test_model FOLDER [options]: a tiny model folder for the tests that run the tool.
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+#include <string>
+
+#include "support/test_model.h"
+
+int main(int argc, char** argv) {
+  srdiff::testing::TestModelOptions options;
+  std::string folder;
+  std::string parameterisation = "eps";
+  CLI::App app{"Writes a tiny model folder for tests"};
+  app.add_option("FOLDER", folder)->required();
+  app.add_option("--name", options.name);
+  app.add_option("--scale", options.scale);
+  app.add_option("--size-multiple", options.size_multiple);
+  app.add_option("--parameterisation", parameterisation, "eps, x0 or v");
+  app.add_option("--patch", options.manifest_patch, "JSON merge patch for the manifest");
+  app.add_option("--damage", options.damaged, "regressor, weight_map or denoiser");
+  app.add_flag("!--no-regressor", options.regressor);
+  app.add_flag("!--no-weight-map", options.weight_map);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    options.parameterisation = srdiff::parse_parameterisation(parameterisation);
+    srdiff::testing::make_test_model(folder, options);
+  } catch (const std::exception& error) {
+    std::cerr << "make_test_model: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "srdiff/sampler.h"
+
+namespace srdiff::testing {
+
+/// What make_test_model writes. The defaults give a whole model of three tiny networks.
+struct TestModelOptions {
+  std::string name = "tiny";
+  int scale = 2;
+  int size_multiple = 4;
+  int weight_map_channels = 1;
+  std::int64_t max_output_pixels = 65536;  ///< 128x128 pixels at scale 2
+  Parameterisation parameterisation = Parameterisation::eps;
+  bool regressor = true;   ///< false: the folder has none
+  bool weight_map = true;  ///< false: the folder has none
+
+  /// TorchScript of a `forward` to take the built-in one's place; empty keeps that.
+  std::string regressor_source;   ///< forward(self, lr)
+  std::string weight_map_source;  ///< forward(self, x_sr)
+  std::string denoiser_source;    ///< forward(self, condition, x_t, noise_level)
+
+  /// A JSON merge patch (RFC 7386) for the manifest, applied last: {"scale": 3} lies,
+  /// {"schedule": null} leaves out.
+  std::string manifest_patch;
+  /// "regressor", "weight_map" or "denoiser": that file loses a bit after it was hashed.
+  std::string damaged;
+};
+
+/// Writes a model folder that srdiff loads like any other, without Python. The networks have fixed
+/// weights: x_sr is a sharpened bicubic enlargement, W follows its edges, and the denoiser's x̂_0
+/// is the condition plus a small convolution of all its inputs. Returns `folder`.
+std::filesystem::path make_test_model(const std::filesystem::path& folder,
+                                      const TestModelOptions& options = {});
+
+}  // namespace srdiff::testing
