@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# From a fresh Debian 12 machine to upscaled faces: installs what is missing, builds the tool and
+# upscales the faces of docs/samples into out/. What is already there is not made again.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+scripts/setup.sh
+[[ -f build/default/build.ninja ]] || cmake --preset default
+cmake --build --preset default --target srdiff_app
+
+tool=build/default/apps/srdiff/srdiff
+mkdir -p out
+written=()
+for input in docs/samples/*.png; do
+  output=out/${input##*/}
+  if [[ -f $output && -z $(find "$input" "$tool" models/faces-x8 -newer "$output") ]]; then
+    echo "demo.sh: $output is up to date"
+    continue
+  fi
+  # The command on its own: srdiff upscale docs/samples/NAME.png out/NAME.png
+  "$tool" upscale "$input" "$output" --save-steps "out/steps/$(basename "$input" .png)"
+  written+=("$output")
+done
+if ((${#written[@]})) || [[ ! -f out/side-by-side.png ]]; then
+  /usr/bin/python3 scripts/side_by_side.py out/side-by-side.png
+  written+=(out/side-by-side.png)
+fi
+
+echo
+echo "Wrote: ${written[*]:-nothing new}"
+echo "Look at out/side-by-side.png; the steps on the way are in out/steps/."
