@@ -23,6 +23,7 @@ def main() -> None:
         sys.exit(__doc__)
     for (name, (left, top, side)), source in zip(CROPS.items(), sys.argv[1:]):
         face = Image.open(source).convert("RGB").crop((left, top, left + side, top + side))
+        face.info.clear()  # its colour profile is sRGB, which is what a picture without one is
         original = face.resize((128, 128), Image.BICUBIC)  # Pillow's bicubic antialiases
         original.save(SAMPLES / "truth" / f"{name}.png")
         original.resize((16, 16), Image.BICUBIC).save(SAMPLES / f"{name}.png")
