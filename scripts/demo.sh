@@ -12,16 +12,17 @@ tool=build/default/apps/srdiff/srdiff
 mkdir -p out
 written=()
 for input in docs/samples/*.png; do
-  output=out/${input##*/}
+  name=$(basename "$input" .png)
+  output=out/$name.png
   if [[ -f $output && -z $(find "$input" "$tool" models/faces-x8 -newer "$output") ]]; then
     echo "demo.sh: $output is up to date"
     continue
   fi
-  # The command on its own: srdiff upscale docs/samples/NAME.png out/NAME.png
-  "$tool" upscale "$input" "$output" --save-steps "out/steps/$(basename "$input" .png)"
+  rm -rf "out/steps/$name" out/side-by-side.png
+  "$tool" upscale "$input" "$output" --save-steps "out/steps/$name"
   written+=("$output")
 done
-if ((${#written[@]})) || [[ ! -f out/side-by-side.png ]]; then
+if [[ ! -f out/side-by-side.png ]]; then
   /usr/bin/python3 scripts/side_by_side.py out/side-by-side.png
   written+=(out/side-by-side.png)
 fi
