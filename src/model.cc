@@ -134,6 +134,7 @@ Manifest parse_manifest(const json& document, const std::string& where) {
   manifest.T = schedule.in_range("T", 1, 1000000);
   manifest.beta_start = schedule.required<double>("beta_start");
   manifest.beta_end = schedule.required<double>("beta_end");
+  Schedule::linear(manifest.T, manifest.beta_start, manifest.beta_end);  // throws on a bad range
 
   const Fields files = root.object("files");
   manifest.regressor = read_model_file(files, "regressor");
@@ -308,7 +309,7 @@ Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType pr
     model.weight_map_ = load(*model.manifest_.weight_map, c10::kFloat);
   }
   model.denoiser_ = load(model.manifest_.denoiser, precision);
-  model.check_networks();
+  model.check_networks(folder);
   if (precision != c10::kFloat) {
     model.check_precision(load(model.manifest_.denoiser, c10::kFloat));
   }
@@ -317,24 +318,27 @@ Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType pr
   return model;
 }
 
-void Model::check_networks() const {
+void Model::check_networks(const fs::path& folder) const {
   const std::int64_t side = manifest_.size_multiple;
   const std::int64_t large = side * manifest_.scale;
-  const std::string& name = manifest_.name;
+  const auto file = [&](const ModelFile& network) { return (folder / network.path).string(); };
   at::Tensor image = at::zeros({1, 3, large, large}, at::TensorOptions().device(device_));
   if (has_regressor()) {
+    const std::string what = file(*manifest_.regressor) + ": the regressor";
     image = regressor_({at::zeros({1, 3, side, side})});
-    require_shape(name + ": the regressor", image, {1, 3, large, large});
-    require_finite(name + ": the regressor", image);
+    require_shape(what, image, {1, 3, large, large});
+    require_finite(what, image);
   }
   if (has_weight_map()) {
+    const std::string what = file(*manifest_.weight_map) + ": the weight map";
     const at::Tensor map = weight_map_({image});
-    require_shape(name + ": the weight map", map, {1, manifest_.weight_map_channels, large, large});
-    require_finite(name + ": the weight map", map);
+    require_shape(what, map, {1, manifest_.weight_map_channels, large, large});
+    require_finite(what, map);
   }
   const at::Tensor output = denoise(image, image, manifest_.defaults.t);
-  require_shape(name + ": the denoiser", output, {1, 3, large, large});
-  require_finite(name + ": the denoiser", output);
+  const std::string what = file(manifest_.denoiser) + ": the denoiser";
+  require_shape(what, output, {1, 3, large, large});
+  require_finite(what, output);
 }
 
 void Model::check_precision(const Network& reference) const {

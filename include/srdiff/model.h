@@ -100,7 +100,7 @@ class Model {
 
  private:
   explicit Model(Manifest manifest);
-  void check_networks() const;
+  void check_networks(const std::filesystem::path& folder) const;
   void check_precision(const Network& reference) const;
 
   Manifest manifest_;

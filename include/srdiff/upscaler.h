@@ -27,13 +27,13 @@ Start parse_start(const std::string& word);
 /// What a caller asks for. A field that is left empty takes the model's recommendation.
 struct UpscaleOptions {
   Start start = Start::predicted;
-  bool weight_map = true;      ///< false: W = 0 in equation (1), as Start::sr
-  std::optional<int> t;        ///< steps that remain at the start, 1…T
-  std::optional<double> beta;  ///< β of equation (1), in [0,1]
-  std::optional<SamplerKind> sampler;
-  std::optional<int> nfe;     ///< denoiser evaluations, 1…t; DDPM: t
-  std::optional<double> eta;  ///< DDIM's η, in [0,1]
-  std::optional<GridSpacing> grid;
+  bool weight_map = true;           ///< false: W = 0 in equation (1), as Start::sr
+  std::optional<int> t = {};        ///< steps that remain at the start, 1…T
+  std::optional<double> beta = {};  ///< β of equation (1), in [0,1]
+  std::optional<SamplerKind> sampler = {};
+  std::optional<int> nfe = {};     ///< denoiser evaluations, 1…t; DDPM: t
+  std::optional<double> eta = {};  ///< DDIM's η, in [0,1]
+  std::optional<GridSpacing> grid = {};
   std::uint64_t seed = 0;
   int batch = 8;  ///< images in one network call on a GPU; the CPU takes them one by one
 };

@@ -20,15 +20,15 @@ struct TestModelOptions {
   bool weight_map = true;  ///< false: the folder has none
 
   /// TorchScript of a `forward` to take the built-in one's place; empty keeps that.
-  std::string regressor_source;   ///< forward(self, lr)
-  std::string weight_map_source;  ///< forward(self, x_sr)
-  std::string denoiser_source;    ///< forward(self, condition, x_t, noise_level)
+  std::string regressor_source = {};   ///< forward(self, lr)
+  std::string weight_map_source = {};  ///< forward(self, x_sr)
+  std::string denoiser_source = {};    ///< forward(self, condition, x_t, noise_level)
 
   /// A JSON merge patch (RFC 7386) for the manifest, applied last: {"scale": 3} lies,
   /// {"schedule": null} leaves out.
-  std::string manifest_patch;
+  std::string manifest_patch = {};
   /// "regressor", "weight_map" or "denoiser": that file loses a bit after it was hashed.
-  std::string damaged;
+  std::string damaged = {};
 };
 
 /// Writes a model folder that srdiff loads like any other, without Python. The networks have fixed

@@ -1,0 +1,75 @@
+#include "file_bytes.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "srdiff/error.h"
+#include "support/temporary_folder.h"
+
+namespace srdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t entries(const fs::path& folder) {
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+TEST(FileBytes, WhatIsWrittenIsReadBack) {
+  const testing::TemporaryFolder folder;
+  const std::string bytes("\0a\n\xff", 4);
+  write_file_atomically(folder.path() / "x", bytes);
+  EXPECT_EQ(read_file(folder.path() / "x"), bytes);
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(FileBytes, ReplacesAFileWhole) {
+  const testing::TemporaryFolder folder;
+  write_file_atomically(folder.path() / "x", "a long first content");
+  write_file_atomically(folder.path() / "x", "short");
+  EXPECT_EQ(read_file(folder.path() / "x"), "short");
+}
+
+TEST(FileBytes, AFailedWriteLeavesTheFolderAsItWas) {
+  const testing::TemporaryFolder folder;
+  fs::create_directory(folder.path() / "target");
+  EXPECT_THROW(write_file_atomically(folder.path() / "target", "x"), InputError);
+  EXPECT_THROW(write_file_atomically(folder.path() / "missing/x", "x"), InputError);
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(FileBytes, GivesANewFileTheUsualRights) {
+  const testing::TemporaryFolder folder;
+  const mode_t mask = ::umask(0022);
+  write_file_atomically(folder.path() / "x", "x");
+  ::umask(mask);
+  struct stat status {};
+  ASSERT_EQ(::stat((folder.path() / "x").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0644U);
+}
+
+TEST(FileBytes, DoesNotReplaceADevice) {
+  EXPECT_THROW(write_file_atomically("/dev/null", "x"), InputError);
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+TEST(FileBytes, SaysWhyAFileCannotBeRead) {
+  const testing::TemporaryFolder folder;
+  const auto message = [](const fs::path& path) -> std::string {
+    try {
+      read_file(path);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(message(folder.path() / "x").find("no such file"), std::string::npos);
+  EXPECT_NE(message(folder.path()).find("is a folder"), std::string::npos);
+  EXPECT_NE(message("/dev/null").find("not a regular file"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace srdiff

@@ -1,0 +1,131 @@
+#include "srdiff/image_io.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "srdiff/error.h"
+
+namespace srdiff {
+namespace {
+
+/// Values that an 8- or 16-bit file holds exactly.
+at::Tensor levels(std::int64_t channels, int bit_depth) {
+  const double top = bit_depth == 16 ? 65535 : 255;
+  const at::Tensor values = at::linspace(0, 1, channels * 6 * 9).mul(top).round().div(top);
+  return values.reshape({channels, 6, 9});
+}
+
+Image colour(int bit_depth = 8) {
+  Image image;
+  image.rgb = levels(3, bit_depth) * 2 - 1;
+  image.bit_depth = bit_depth;
+  return image;
+}
+
+std::string message_of(const std::string& bytes, const DecodeLimits& limits = {}) {
+  try {
+    decode_image(bytes, "in.png", limits);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+class Lossless : public testing::TestWithParam<const char*> {};
+
+TEST_P(Lossless, KeepsEightBitColour) {
+  const Image back = decode_image(encode_image(colour(), GetParam(), "x"), "x");
+  EXPECT_TRUE(at::allclose(back.rgb, colour().rgb, 0, 1e-6));
+  EXPECT_EQ(back.bit_depth, 8);
+  EXPECT_FALSE(back.grey);
+  EXPECT_FALSE(back.alpha.defined());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Lossless, testing::Values(".png", ".tiff", ".bmp"),
+                         [](const auto& info) { return std::string(info.param + 1); });
+
+TEST(ImageIo, KeepsSixteenBits) {
+  for (const char* extension : {".png", ".tiff"}) {
+    const Image back = decode_image(encode_image(colour(16), extension, "x"), "x");
+    EXPECT_EQ(back.bit_depth, 16);
+    EXPECT_TRUE(at::allclose(back.rgb, colour(16).rgb, 0, 1e-6)) << extension;
+  }
+}
+
+TEST(ImageIo, SixteenBitsBecomeEightWhereTheFormatHasNoMore) {
+  EXPECT_EQ(decode_image(encode_image(colour(16), ".bmp", "x"), "x").bit_depth, 8);
+}
+
+TEST(ImageIo, KeepsGrey) {
+  Image image = colour();
+  image.grey = true;
+  image.rgb = (levels(1, 8) * 2 - 1).expand({3, -1, -1});
+  const Image back = decode_image(encode_image(image, ".png", "x"), "x");
+  EXPECT_TRUE(back.grey);
+  EXPECT_TRUE(at::allclose(back.rgb, image.rgb, 0, 1e-6));
+}
+
+TEST(ImageIo, KeepsAlpha) {
+  Image image = colour();
+  image.alpha = levels(1, 8);
+  const Image back = decode_image(encode_image(image, ".png", "x"), "x");
+  EXPECT_TRUE(at::allclose(back.rgb, image.rgb, 0, 1e-6));
+  EXPECT_TRUE(at::allclose(back.alpha, image.alpha, 0, 1e-6));
+}
+
+TEST(ImageIo, RedIsRed) {
+  Image image = colour();
+  image.rgb = at::full({3, 4, 4}, -1.0);
+  image.rgb[0] = 1.0;
+  for (const char* extension : {".png", ".jpg", ".webp", ".tiff", ".bmp"}) {
+    const Image back = decode_image(encode_image(image, extension, "x"), "x");
+    EXPECT_GT(back.rgb[0].min().item<double>(), 0.9) << extension;
+    EXPECT_LT(back.rgb[2].max().item<double>(), -0.9) << extension;
+  }
+}
+
+TEST(ImageIo, RoundsAndClampsWhenWriting) {
+  Image image;
+  image.rgb = at::full({3, 2, 2}, -5.0);
+  image.rgb[0] = 5.0;
+  image.rgb[1] = 0.5F / 255 * 2 - 1 + 1e-4F;  // just above half a level
+  const Image back = decode_image(encode_image(image, ".png", "x"), "x");
+  EXPECT_EQ(back.rgb[0].min().item<float>(), 1.0F);
+  EXPECT_NEAR(back.rgb[1].max().item<float>(), 1.0F / 255 * 2 - 1, 1e-6);
+  EXPECT_EQ(back.rgb[2].max().item<float>(), -1.0F);
+}
+
+TEST(ImageIo, TransparencyInAFormatWithoutItIsRefused) {
+  Image image = colour();
+  image.alpha = levels(1, 8);
+  EXPECT_THROW(encode_image(image, ".jpg", "x.jpg"), InputError);
+  EXPECT_THROW(encode_image(image, ".bmp", "x.bmp"), InputError);
+}
+
+TEST(ImageIo, NamesWhatIsWrongWithAPicture) {
+  const std::string png = encode_image(colour(), ".png", "x");
+  EXPECT_NE(message_of("").find("in.png: is empty"), std::string::npos);
+  EXPECT_NE(message_of("hello, world").find("is not a picture"), std::string::npos);
+  EXPECT_NE(message_of(png.substr(0, png.size() / 2)).find("is cut short"), std::string::npos);
+  EXPECT_NE(message_of(png, {.max_pixels = 53}).find("declares 9x6 pixels"), std::string::npos);
+  EXPECT_EQ(message_of(png, {.max_pixels = 54}), "no error");
+}
+
+TEST(ImageIo, ADamagedPictureIsRefused) {
+  std::string png = encode_image(colour(), ".png", "x");
+  const std::size_t data = png.find("IDAT");
+  png[data + 10] = static_cast<char>(png[data + 10] ^ 0x55);
+  EXPECT_NE(message_of(png), "no error");
+}
+
+TEST(ImageIo, KnowsTheEndingsItWrites) {
+  for (const char* name : {"a.png", "a.PNG", "a.jpg", "b.jpeg", "c.webp", "d.tif", "e.tiff"}) {
+    EXPECT_NO_THROW(check_writable_format(name)) << name;
+  }
+  for (const char* name : {"a", "a.gif", "png", ".png/a"}) {
+    EXPECT_THROW(check_writable_format(name), UsageError) << name;
+  }
+}
+
+}  // namespace
+}  // namespace srdiff

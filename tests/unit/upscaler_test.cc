@@ -1,0 +1,229 @@
+#include "srdiff/upscaler.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "srdiff/error.h"
+#include "srdiff/intermediate.h"
+#include "srdiff/noise.h"
+#include "srdiff/resize.h"
+#include "support/temporary_folder.h"
+#include "support/test_model.h"
+
+namespace srdiff {
+namespace {
+
+using testing::make_test_model;
+using testing::TemporaryFolder;
+using testing::TestModelOptions;
+
+at::Tensor pictures(std::int64_t n, std::int64_t h, std::int64_t w) {
+  auto generator = at::detail::createCPUGenerator(11);
+  return at::rand({n, 3, h, w}, generator).mul(255).round().div(255).mul(2).sub(1);
+}
+
+class UpscalerTest : public ::testing::Test {
+ protected:
+  Upscaler make(const TestModelOptions& options = {}) {
+    return Upscaler(Model::load(make_test_model(folder_.path() / "model", options)));
+  }
+  static UpscaleSettings settings(const Upscaler& upscaler, const UpscaleOptions& options = {}) {
+    return resolve(options, upscaler.model().manifest());
+  }
+  static at::Tensor run(const Upscaler& upscaler, const at::Tensor& lr,
+                        const UpscaleOptions& options = {}) {
+    return upscaler.upscale(lr, settings(upscaler, options));
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(UpscalerTest, IsTheRegressorEquationOneAndTheReverseSteps) {
+  const Upscaler upscaler = make();
+  const Model& model = upscaler.model();
+  const at::Tensor lr = pictures(1, 8, 12);
+  const UpscaleSettings chosen = settings(upscaler);
+
+  const at::Tensor condition = resize_bicubic(lr, 16, 24).clamp(-1, 1);
+  const at::Tensor x_sr = model.regress(lr);
+  const at::Tensor eps = noise_batch({noise_key(0, lr[0])}, chosen.t, 16, 24);
+  const at::Tensor x_t =
+      intermediate_state(model.schedule(), chosen.t, x_sr, model.weigh(x_sr), chosen.beta, eps);
+  const at::Tensor expected = sample(
+      model.schedule(), step_grid(model.schedule(), chosen.t, chosen.nfe, chosen.grid), x_t,
+      [&](const at::Tensor& x, int t) { return model.denoise(condition, x, t); },
+      [](int) { return at::Tensor(); }, {SamplerKind::ddim, Parameterisation::eps});
+  EXPECT_TRUE(at::equal(run(upscaler, lr), expected));
+}
+
+TEST_F(UpscalerTest, AnImageDoesNotDependOnItsCompanyOrTheThreads) {
+  const Upscaler upscaler = make();
+  const at::Tensor lr = pictures(5, 7, 9);
+  const at::Tensor together = run(upscaler, lr);
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2, 3}) {
+    at::set_num_threads(threads);
+    for (std::int64_t i = 0; i < 5; ++i) {
+      EXPECT_TRUE(at::equal(run(upscaler, lr.slice(0, i, i + 1))[0], together[i]));
+    }
+    EXPECT_TRUE(at::equal(run(upscaler, lr.flip(0), {.batch = 2}), together.flip(0)));
+  }
+  at::set_num_threads(before);
+}
+
+TEST_F(UpscalerTest, TheSeedChangesTheResult) {
+  const Upscaler upscaler = make();
+  const at::Tensor lr = pictures(1, 8, 8);
+  EXPECT_TRUE(at::equal(run(upscaler, lr, {.seed = 4}), run(upscaler, lr, {.seed = 4})));
+  EXPECT_FALSE(at::equal(run(upscaler, lr, {.seed = 4}), run(upscaler, lr, {.seed = 5})));
+}
+
+TEST_F(UpscalerTest, TakesAnySizeWithinItsLimit) {
+  const Upscaler upscaler = make();
+  for (const auto& [h, w] : std::vector<std::pair<int, int>>{{2, 2}, {3, 17}, {5, 4}, {16, 2}}) {
+    const at::Tensor result = run(upscaler, pictures(1, h, w));
+    EXPECT_EQ(result.sizes(), (at::IntArrayRef{1, 3, 2 * h, 2 * w}));
+    EXPECT_TRUE(at::isfinite(result).all().item<bool>());
+    EXPECT_LE(result.abs().max().item<float>(), 1.0F);
+  }
+}
+
+TEST_F(UpscalerTest, PaddingIsCroppedAgain) {
+  TestModelOptions options;  // the condition itself, so that the crop shows
+  options.parameterisation = Parameterisation::x0;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n    return condition\n";
+  const Upscaler upscaler = make(options);
+  const at::Tensor lr = pictures(1, 6, 6);  // padded to 8×8 by reflection
+  const at::Tensor padded = at::reflection_pad2d(lr, {0, 2, 0, 2});
+  const at::Tensor expected =
+      resize_bicubic(padded, 16, 16).clamp(-1, 1).slice(2, 0, 12).slice(3, 0, 12);
+  EXPECT_TRUE(at::allclose(run(upscaler, lr), expected, 0, 1e-6));
+}
+
+TEST_F(UpscalerTest, RefusesASizeBeforeItTakesMemory) {
+  const Upscaler upscaler = make();  // 65536 output pixels at scale 2: 128×128 input pixels
+  EXPECT_NO_THROW(upscaler.check_input_size(128, 128));
+  EXPECT_THROW(upscaler.check_input_size(128, 129), InputError);
+  EXPECT_THROW(upscaler.check_input_size(1, 8), InputError);
+  EXPECT_THROW(upscaler.check_input_size(0, 0), InputError);
+  EXPECT_THROW(upscaler.check_input_size(2000000000, 2000000000), InputError);
+  EXPECT_THROW(run(upscaler, pictures(1, 1, 1)), InputError);
+}
+
+TEST_F(UpscalerTest, ShowsTheStatesOnTheWay) {
+  const Upscaler upscaler = make();
+  std::vector<std::pair<UpscaleState::Kind, at::Tensor>> states;
+  UpscaleObserver observer;
+  observer.on_state = [&](const UpscaleState& state) {
+    states.emplace_back(state.kind, state.value);
+  };
+  const at::Tensor lr = pictures(1, 5, 6);
+  const at::Tensor result = upscaler.upscale(lr, settings(upscaler, {.nfe = 3}), observer);
+  using Kind = UpscaleState::Kind;
+  ASSERT_EQ(states.size(), 6U);
+  EXPECT_EQ(states[0].first, Kind::x_sr);
+  EXPECT_EQ(states[1].first, Kind::weight_map);
+  EXPECT_EQ(states[1].second.sizes(), (at::IntArrayRef{1, 1, 10, 12}));
+  EXPECT_EQ(states[2].first, Kind::x_t);
+  EXPECT_EQ(states[5].first, Kind::x0);
+  EXPECT_TRUE(at::equal(states[5].second, result));
+}
+
+TEST_F(UpscalerTest, ReportsProgressOverAllImages) {
+  const Upscaler upscaler = make();
+  std::vector<std::int64_t> done;
+  UpscaleObserver observer;
+  observer.on_progress = [&](const UpscaleProgress& progress) {
+    EXPECT_EQ(progress.evaluations_total, 6);
+    done.push_back(progress.evaluations_done);
+  };
+  upscaler.upscale(pictures(2, 4, 4), settings(upscaler, {.nfe = 3}), observer);
+  EXPECT_EQ(done, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6}));
+}
+
+TEST_F(UpscalerTest, StopsWhenAsked) {
+  const Upscaler upscaler = make();
+  int asked = 0;
+  UpscaleObserver observer;
+  observer.cancelled = [&] { return ++asked == 3; };
+  EXPECT_THROW(upscaler.upscale(pictures(1, 4, 4), settings(upscaler), observer), Cancelled);
+  EXPECT_EQ(asked, 3);
+}
+
+TEST_F(UpscalerTest, AnEmptyBatchGivesAnEmptyBatch) {
+  const Upscaler upscaler = make();
+  EXPECT_EQ(run(upscaler, at::zeros({0, 3, 4, 4})).sizes(), (at::IntArrayRef{0, 3, 8, 8}));
+}
+
+TEST_F(UpscalerTest, AStartFromNoiseNeedsNoRegressor) {
+  TestModelOptions options;
+  options.regressor = false;
+  options.weight_map = false;
+  const Upscaler upscaler = make(options);
+  EXPECT_EQ(run(upscaler, pictures(1, 4, 4), {.start = Start::noise}).size(2), 8);
+  EXPECT_THROW(settings(upscaler), ModelError);
+}
+
+TEST_F(UpscalerTest, TheStartsDifferAndSrIsPredictedWithoutItsMap) {
+  const Upscaler upscaler = make();
+  const at::Tensor lr = pictures(1, 8, 8);
+  const at::Tensor predicted = run(upscaler, lr, {.beta = 0.4});
+  const at::Tensor sr = run(upscaler, lr, {.start = Start::sr, .beta = 0.4});
+  const at::Tensor no_map = run(upscaler, lr, {.weight_map = false, .beta = 0.4});
+  EXPECT_TRUE(at::equal(sr, no_map));
+  EXPECT_FALSE(at::allclose(sr, predicted, 0, 1e-3));
+}
+
+TEST_F(UpscalerTest, APictureKeepsItsKind) {
+  const Upscaler upscaler = make();
+  Image image;
+  image.rgb = pictures(1, 6, 5)[0];
+  image.alpha = at::zeros({1, 6, 5});
+  image.alpha.slice(2, 0, 2).fill_(1.0);
+  image.bit_depth = 16;
+  const Image result = upscaler.upscale(image, settings(upscaler));
+  EXPECT_EQ(result.bit_depth, 16);
+  EXPECT_FALSE(result.grey);
+  EXPECT_EQ(result.alpha.sizes(), (at::IntArrayRef{1, 12, 10}));
+  EXPECT_NEAR(result.alpha[0][6][0].item<float>(), 1.0F, 0.05F);
+  EXPECT_NEAR(result.alpha[0][6][9].item<float>(), 0.0F, 0.05F);
+  EXPECT_TRUE(at::equal(result.rgb, run(upscaler, image.rgb.unsqueeze(0))[0]));
+}
+
+class ResolveTest : public UpscalerTest {
+ protected:
+  Manifest manifest_ = read_manifest(make_test_model(folder_.path() / "model"));
+};
+
+TEST_F(ResolveTest, TakesTheModelsRecommendations) {
+  const UpscaleSettings chosen = resolve({}, manifest_);
+  EXPECT_EQ(chosen.t, manifest_.defaults.t);
+  EXPECT_EQ(chosen.beta, manifest_.defaults.beta);
+  EXPECT_EQ(chosen.nfe, manifest_.defaults.nfe);
+  EXPECT_TRUE(chosen.weight_map);
+}
+
+TEST_F(ResolveTest, CountsFollowFromTheSamplerAndTheStart) {
+  EXPECT_EQ(resolve({.sampler = SamplerKind::ddpm}, manifest_).nfe, manifest_.defaults.t);
+  EXPECT_EQ(resolve({.t = 40, .sampler = SamplerKind::ddpm}, manifest_).nfe, 40);
+  EXPECT_EQ(resolve({.t = 3}, manifest_).nfe, 3);
+  EXPECT_EQ(resolve({.start = Start::noise}, manifest_).t, 2000);
+  EXPECT_FALSE(resolve({.start = Start::sr}, manifest_).weight_map);
+}
+
+TEST_F(ResolveTest, RefusesRangesAndContradictions) {
+  EXPECT_THROW(resolve({.t = 0}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.t = 2001}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.beta = 1.01}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.nfe = 0}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.t = 300, .nfe = 301}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.eta = -0.1}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.batch = 0}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.start = Start::noise, .t = 300}, manifest_), UsageError);
+  EXPECT_THROW(resolve({.t = 300, .sampler = SamplerKind::ddpm, .nfe = 8}, manifest_), UsageError);
+}
+
+}  // namespace
+}  // namespace srdiff
