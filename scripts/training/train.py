@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 import torch.nn.functional as F
@@ -225,8 +226,33 @@ class Trainer:
         # torch 1.13 has no group norm of bf16 images with float32 weights on the CPU.
         able = self.device.type == "cuda" or int(torch.__version__.split(".")[0]) >= 2
         if self.settings["bf16"] and able:
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+            return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=self.pool is None)
         return contextlib.nullcontext()
+
+    def start_workers(self):
+        """On the CPU each core takes its share of the batch: threads that meet once a step lose far
+        less to other busy processes than threads that meet in every layer."""
+        workers = self.args.workers or (torch.get_num_threads() if self.device.type == "cpu" else 1)
+        seed = self.settings["seed"] + self.images + 1
+        self.generators = [torch.Generator().manual_seed(seed + 1000003 * k) for k in range(workers)]
+        self.pool = None
+        if workers > 1:
+            torch.set_num_threads(1)
+            self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+
+    def backward(self, network, low, high):
+        """Adds the gradients of one batch and returns its loss."""
+        def part(low, high, generator):
+            with self.autocast():
+                loss = self.task.loss(network, low, high, generator) * (len(low) / total)
+            loss.backward()
+            return loss.detach()
+
+        total = len(low)
+        if self.pool is None:
+            return part(low, high, self.generators[0])
+        count = len(self.generators)
+        return sum(self.pool.map(part, low.tensor_split(count), high.tensor_split(count), self.generators))
 
     def update_ema(self):
         decay = min(self.settings["ema"], (1 + self.steps) / (10 + self.steps))
@@ -247,7 +273,7 @@ class Trainer:
         batch = self.args.batch or self.settings["batch"]
         print(f"{self.kind}: {parameters(self.network) / 1e6:.2f} M parameters, {len(images)} images, "
               f"batch {batch}, {self.device}, torch {torch.__version__}", file=sys.stderr, flush=True)
-        generator = torch.Generator().manual_seed(self.settings["seed"] + self.images + 1)
+        self.start_workers()
         self.network.train()
         mark = saved = sheeted = reported = time.time()
         total, count, first = 0.0, 0, self.images
@@ -256,17 +282,15 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             low, high = faces.batch(self.images, batch)
-            with self.autocast():
-                loss = self.task.loss(run_network, low.contiguous(memory_format=layout),
-                                      high.contiguous(memory_format=layout), generator)
-            loss.backward()
+            loss = self.backward(run_network, low.contiguous(memory_format=layout),
+                                 high.contiguous(memory_format=layout))
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["grad_clip"])
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.update_ema()
             self.steps += 1
             self.images += batch
-            total, count = total + loss.detach(), count + 1
+            total, count = total + loss, count + 1
             now = time.time()
             self.seconds += now - mark
             mark = now
@@ -319,6 +343,7 @@ def main():
     parser.add_argument("--batch", type=int, help="batch size, instead of the config's")
     parser.add_argument("--limit", type=int, default=0, help="use the first N images only")
     parser.add_argument("--device")
+    parser.add_argument("--workers", type=int, help="threads that share a batch (default: the cores on a CPU)")
     trainer = Trainer(parser.parse_args())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(trainer, "stop", True))
