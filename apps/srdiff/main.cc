@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <exception>
+#include <iostream>
 #include <memory>
 #include <new>
 #include <string>
@@ -52,7 +53,11 @@ int fail(ExitStatus status, const std::string& message) {
 
 int run(const Command& command) {
   try {
-    return command();
+    const int status = command();
+    if (!std::cout.flush()) {
+      return fail(exit_input_failed, "standard output: cannot be written");
+    }
+    return status;
   } catch (const srdiff::UsageError& error) {
     return fail(exit_usage, error.what());
   } catch (const srdiff::InputError& error) {
@@ -76,6 +81,10 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
     return app.exit(error);  // --help, --version
   }
   const auto chosen = app.get_subcommands();
+  const auto unknown = app.remaining();
+  if (chosen.empty() && !unknown.empty()) {
+    return fail(exit_usage, "'" + unknown.front() + "' is not known; see srdiff --help");
+  }
   const std::string help =
       chosen.empty() ? "srdiff --help" : "srdiff " + chosen.front()->get_name() + " --help";
   return fail(exit_usage, std::string(error.what()) + "; see " + help);

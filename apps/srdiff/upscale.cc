@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include "exit_status.h"
 #include "json_output.h"
 #include "progress_bar.h"
+#include "quiet_stderr.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
@@ -67,13 +69,20 @@ srdiff::UpscaleOptions options_of(const UpscaleArgs& args) {
   return options;
 }
 
-srdiff::Image read_input(const std::string& input) {
-  if (input != "-") {
-    return srdiff::read_image(input);
+/// A picture that is too large for the model is refused by its header: decoding takes memory.
+srdiff::Image read_input(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
+  const std::int64_t scale = manifest.scale;
+  const srdiff::DecodeLimits limits{manifest.max_output_pixels / (scale * scale)};
+  std::optional<QuietStderr> quiet;
+  if (!args.verbose) {
+    quiet.emplace();
+  }
+  if (args.input != "-") {
+    return srdiff::read_image(args.input, limits);
   }
   const std::string bytes((std::istreambuf_iterator<char>(std::cin)),
                           std::istreambuf_iterator<char>());
-  return srdiff::decode_image(bytes, "standard input");
+  return srdiff::decode_image(bytes, "standard input", limits);
 }
 
 void write_output(const std::string& output, const srdiff::Image& image) {
@@ -100,6 +109,9 @@ void check_paths(const UpscaleArgs& args) {
   std::error_code error;
   if (args.input != "-" && fs::equivalent(args.input, args.output, error)) {
     throw srdiff::UsageError(args.output + ": is the input itself; name another output");
+  }
+  if (fs::is_directory(args.output, error)) {
+    throw srdiff::InputError(args.output + ": cannot be written: it is a folder");
   }
   const fs::path folder = fs::absolute(args.output).parent_path();
   if (!fs::is_directory(folder, error)) {
@@ -141,6 +153,14 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& inpu
           {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
 }
 
+/// Why a word is no seed, or nothing: CLI11 would wrap a negative one and cap a large one.
+std::string seed_problem(const std::string& word) {
+  std::uint64_t seed = 0;
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, seed);
+  return error == std::errc() && stop == end ? "" : word + " is not in 0 to 2^64 - 1";
+}
+
 int run_upscale(const UpscaleArgs& args) {
   spdlog::set_level(args.quiet     ? spdlog::level::warn
                     : args.verbose ? spdlog::level::debug
@@ -150,9 +170,10 @@ int run_upscale(const UpscaleArgs& args) {
   srdiff::set_threads(args.threads);
   const c10::Device device = srdiff::parse_device(args.device);
   const fs::path folder = srdiff::find_model(args.model);
-  const srdiff::UpscaleSettings settings = srdiff::resolve(options, srdiff::read_manifest(folder));
+  const srdiff::Manifest manifest = srdiff::read_manifest(folder);
+  const srdiff::UpscaleSettings settings = srdiff::resolve(options, manifest);
   check_paths(args);
-  const srdiff::Image input = read_input(args.input);
+  const srdiff::Image input = read_input(args, manifest);
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler(srdiff::Model::load(folder, device, precision));
@@ -166,7 +187,6 @@ int run_upscale(const UpscaleArgs& args) {
   bar.clear();
   write_output(args.output, output);
 
-  const srdiff::Manifest& manifest = upscaler.model().manifest();
   srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
                     input.width(), input.height(), output.width(), output.height(), manifest.name,
                     settings.nfe, settings.t, upscale_watch.seconds());
@@ -207,7 +227,9 @@ void add_upscale(CLI::App& app, Command& command) {
   method(sub.add_option("--nfe", options.nfe, "Denoiser evaluations, 1 to t (ddpm: t)"));
   method(sub.add_option("--eta", options.eta, "DDIM's noise, 0 none to 1 as DDPM"));
   method(sub.add_option("--grid", args->grid, "uniform, quadratic or logsnr steps"));
-  method(sub.add_option("--seed", options.seed, "Noise seed"))->capture_default_str();
+  method(sub.add_option("--seed", options.seed, "Noise seed"))
+      ->check(seed_problem, "")
+      ->capture_default_str();
 
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
   machine(sub.add_option("--device", args->device, "auto, cpu, cuda or cuda:N"));
