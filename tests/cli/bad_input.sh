@@ -1,0 +1,279 @@
+#!/usr/bin/env bash
+# bad_input.sh CASE: each thing a user can get wrong ends with its status and one line, and writes
+# nothing. Statuses: 1 the picture failed, 2 wrong usage, 4 model or device unusable.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# refuses_options STATUS TEXT ARG...: with a good picture and these options.
+refuses_options() {
+  local status_and_text=("$1" "$2")
+  shift 2
+  pictures make in.png 8x6
+  refuses_upscale "${status_and_text[@]}" in.png out.png "$@"
+}
+
+# refuses_model TEXT ARG...: with a model that make_test_model spoils by these arguments.
+refuses_model() {
+  local text=$1
+  shift
+  "$MAKE_TEST_MODEL" "$PWD/models/spoilt" --name spoilt "$@"
+  export SRDIFF_MODELS=$PWD/models
+  pictures make in.png 8x6
+  refuses 4 "$text" upscale in.png out.png --model spoilt
+  refuses 4 "$text" models verify spoilt
+}
+
+first_half_of() { head -c "$(($(wc -c <"$1") / 2))" "$1"; }
+
+# cut_short FORMAT: half of a file, of which the picture's header is whole.
+cut_short() {
+  pictures make "whole.$1" 24x20
+  first_half_of "whole.$1" >"cut.$1"
+  refuses_upscale 1 "cut.$1: " "cut.$1" out.png
+}
+
+# A run that takes memory for the pixels would need far more than this; the tool alone with its
+# libraries takes less.
+with_little_memory() {
+  local limit_kib=$((700 * 1024))
+  (ulimit -d "$limit_kib" && "$@")
+}
+
+# --- the picture
+
+case_no_such_file() { refuses_upscale 1 'absent.png: no such file' absent.png out.png; }
+
+case_directory() {
+  mkdir folder
+  refuses_upscale 1 'folder: is a folder' folder out.png
+}
+
+case_empty_file() {
+  : >empty.png
+  refuses_upscale 1 'empty.png: is empty' empty.png out.png
+}
+
+case_text_named_png() {
+  printf 'this is not a picture\n' >text.png
+  refuses_upscale 1 'text.png: is not a picture' text.png out.png
+}
+
+case_truncated_png() { cut_short png; }
+case_truncated_jpeg() { cut_short jpg; }
+case_truncated_webp() { cut_short webp; }
+case_truncated_tiff() { cut_short tiff; }
+case_truncated_bmp() { cut_short bmp; }
+
+# Whole by its chunks, but the pixels inside stop early.
+case_png_without_pixels() {
+  pictures png hollow.png 16x16
+  refuses_upscale 1 'hollow.png: ' hollow.png out.png
+}
+
+case_damaged_png() {
+  pictures make whole.png 24x20
+  { head -c 60 whole.png; printf 'damage'; tail -c +67 whole.png; } >damaged.png
+  refuses_upscale 1 'damaged.png: ' damaged.png out.png
+}
+
+case_zero_by_zero() {
+  pictures png zero.png 0x0
+  refuses_upscale 1 'zero.png: has no pixels' zero.png out.png
+}
+
+case_one_by_one() {
+  pictures png one.png 1x1 black
+  refuses_upscale 1 'one.png: 1x1 pixels are too few' one.png out.png
+}
+
+case_huge_header() {
+  pictures png huge.png 20000x20000
+  with_little_memory refuses_upscale 1 'huge.png: declares 20000x20000' huge.png out.png
+}
+
+# A whole file of 64 kB whose pixels would take 0.8 GB as the networks see them.
+case_too_large() {
+  pictures png large.png 8000x8000 black
+  with_little_memory refuses_upscale 1 'large.png: ' large.png out.png
+  grep -q 8000x8000 "$logs/stderr" || fail 'the size is not named'
+}
+
+# One row and column more than the tiny model takes, and a size that its padding makes too large.
+case_just_too_large() {
+  pictures make large.png 129x129
+  refuses_upscale 1 'large.png: declares 129x129 pixels, more than' large.png out.png
+  pictures make long.png 126x130
+  refuses_upscale 1 'long.png: 126x130 pixels are more than tiny takes' long.png out.png
+}
+
+case_empty_stdin() {
+  refuses 1 'standard input: is empty' upscale --model tiny - out.png </dev/null
+}
+
+# --- where to write
+
+case_missing_folder() {
+  pictures make in.png 8x6
+  refuses 1 'nowhere/out.png: cannot be written' upscale --model tiny in.png nowhere/out.png
+}
+
+case_below_a_file() {
+  pictures make in.png 8x6
+  refuses 1 'in.png/out.png: cannot be written' upscale --model tiny in.png in.png/out.png
+}
+
+case_target_is_directory() {
+  pictures make in.png 8x6
+  mkdir out.png
+  refuses 1 'out.png: cannot be written' upscale --model tiny in.png out.png
+}
+
+case_unknown_ending() {
+  pictures make in.png 8x6
+  refuses_upscale 2 'out.xyz: its ending names no format' in.png out.xyz
+}
+
+case_no_ending() {
+  pictures make in.png 8x6
+  refuses_upscale 2 'out: its ending names no format' in.png out
+}
+
+case_alpha_into_jpeg() {
+  pictures make in.png 8x6 rgba
+  refuses_upscale 1 'out.jpg: this format cannot hold' in.png out.jpg
+}
+
+case_alpha_into_bmp() {
+  pictures make in.png 8x6 rgba
+  refuses_upscale 1 'out.bmp: this format cannot hold' in.png out.bmp
+}
+
+case_output_is_input() {
+  pictures make in.png 8x6
+  refuses 2 'in.png: is the input itself' upscale --model tiny in.png in.png
+  ln in.png alias.png
+  refuses 2 'alias.png: is the input itself' upscale --model tiny in.png alias.png
+}
+
+case_json_and_picture_on_stdout() {
+  pictures make in.png 8x6
+  refuses 2 '--json' upscale --model tiny in.png - --json
+}
+
+case_full_stdout() {
+  pictures make in.png 8x6
+  local code=0
+  "$SRDIFF" upscale --model tiny in.png - >/dev/full 2>"$logs/stderr" || code=$?
+  [[ $code -eq 1 ]] || fail "a picture into a full device ended with $code"
+  code=0
+  "$SRDIFF" models list >/dev/full 2>"$logs/stderr" || code=$?
+  [[ $code -eq 1 ]] || fail "a list into a full device ended with $code"
+}
+
+case_steps_folder_is_a_file() {
+  echo 'a file' >steps
+  refuses_options 1 'steps: cannot be made a folder' --save-steps steps
+}
+
+# --- the model and the device
+
+case_unknown_model() {
+  pictures make in.png 8x6
+  refuses 4 "no model 'nonesuch'" upscale in.png out.png --model nonesuch
+  refuses 4 './nonesuch: is no model folder' upscale in.png out.png --model ./nonesuch
+  refuses 4 "no model 'nonesuch'" models info nonesuch
+}
+
+case_damaged_weights() { refuses_model 'denoiser.pt: damaged' --damage denoiser; }
+
+# Hashes are right: only a run of the networks shows it.
+case_wrong_scale() { refuses_model 'regressor.pt: ' --patch '{"scale": 4}'; }
+
+case_wrong_weight_map_channels() {
+  refuses_model 'weight_map.pt: ' --patch '{"weight_map_channels": 3}'
+}
+
+case_missing_weights() {
+  refuses_model 'absent.pt: no such file' \
+    --patch '{"files": {"denoiser": {"path": "absent.pt"}}}'
+}
+
+case_weights_outside_folder() {
+  refuses_model '../denoiser.pt' --patch '{"files": {"denoiser": {"path": "../denoiser.pt"}}}'
+}
+
+case_manifest_without_schedule() { refuses_model 'schedule' --patch '{"schedule": null}'; }
+case_manifest_of_the_future() { refuses_model "'format'" --patch '{"format": 2}'; }
+case_manifest_with_wrong_type() { refuses_model "'scale'" --patch '{"scale": "two"}'; }
+
+case_manifest_not_json() {
+  mkdir -p models/spoilt
+  echo '{ "format": 1,' >models/spoilt/manifest.json
+  export SRDIFF_MODELS=$PWD/models
+  refuses 4 'manifest.json: is not valid JSON' models verify spoilt
+}
+
+case_weights_not_torchscript() {
+  "$MAKE_TEST_MODEL" "$PWD/models/spoilt"
+  echo 'no network' >models/spoilt/denoiser.pt
+  local hash
+  hash=$(sha256sum models/spoilt/denoiser.pt | cut -d' ' -f1)
+  sed -i "/denoiser.pt/{n;s/[0-9a-f]\{64\}/$hash/}" models/spoilt/manifest.json
+  export SRDIFF_MODELS=$PWD/models
+  refuses 4 'denoiser.pt: not a usable TorchScript network' models verify spoilt
+}
+
+case_model_without_weight_map() {
+  "$MAKE_TEST_MODEL" "$PWD/models/plain" --name plain --no-weight-map
+  export SRDIFF_MODELS=$PWD/models
+  pictures make in.png 8x6
+  refuses 4 'plain: has no weight map' upscale in.png out.png --model plain
+  succeeds upscale in.png out.png --model plain --no-weight-map
+}
+
+case_absent_cuda() {
+  "$SRDIFF" info | grep -q '^CUDA devices: 0$' || skip 'this machine has a CUDA device'
+  refuses_options 4 "'cuda' is absent" --device cuda
+}
+
+case_absent_second_cuda() { refuses_options 4 "'cuda:97' is absent" --device cuda:97; }
+case_unknown_device() { refuses_options 2 "device 'tpu'" --device tpu; }
+case_unknown_precision() { refuses_options 2 "precision 'int8'" --precision int8; }
+
+# --- options
+
+case_t_0() { refuses_options 2 't = 0 ' --t 0; }
+case_t_5000() { refuses_options 2 't = 5000 ' --t 5000; }
+case_t_not_a_number() { refuses_options 2 '--t' --t many; }
+case_nfe_0() { refuses_options 2 'nfe = 0 ' --nfe 0; }
+case_nfe_above_t() { refuses_options 2 'nfe = 500 ' --nfe 500 --t 300; }
+case_beta_2() { refuses_options 2 'beta' --beta 2; }
+case_beta_not_a_number() { refuses_options 2 '--beta' --beta x; }
+case_beta_nan() { refuses_options 2 'beta' --beta nan; }
+case_eta_2() { refuses_options 2 'eta' --eta 2; }
+case_unknown_sampler() { refuses_options 2 "sampler 'euler'" --sampler euler; }
+case_unknown_grid() { refuses_options 2 "grid 'cosine'" --grid cosine; }
+case_unknown_start() { refuses_options 2 "start 'middle'" --start middle; }
+case_ddpm_skipping_steps() { refuses_options 2 'nfe must equal t' --sampler ddpm --nfe 8; }
+case_noise_start_at_t() { refuses_options 2 't = 2000' --start noise --t 300; }
+case_threads_0() { refuses_options 2 'threads = 0' --threads 0; }
+case_batch_0() { refuses_options 2 'batch = 0' --batch 0; }
+
+case_seed_out_of_range() {
+  refuses_options 2 '--seed' --seed -1
+  refuses_options 2 '--seed' --seed 99999999999999999999
+}
+
+case_unknown_option() { refuses_options 2 '--sharpen' --sharpen 3; }
+case_option_twice() { refuses_options 2 '--t' --t 300 --t 200; }
+case_missing_output() { refuses 2 'OUT is required' upscale in.png; }
+case_no_subcommand() { refuses 2 'subcommand'; }
+case_unknown_subcommand() { refuses 2 'enlarge' enlarge in.png out.png; }
+
+case_missing_config() { refuses_options 2 'absent.toml' --config absent.toml; }
+
+case_unknown_option_in_config() {
+  printf '[upscale]\nsharpen = 3\n' >options.toml
+  refuses_options 2 'sharpen' --config options.toml
+}
+
+run_case "$1"

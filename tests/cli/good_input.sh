@@ -1,0 +1,399 @@
+#!/usr/bin/env bash
+# good_input.sh CASE: what the tool promises to do, done on pictures made here.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# enlarges SIZE MODE EXPECTED [OUT]: a picture of that kind comes out twice as large, as described,
+# and is still the same picture.
+enlarges() {
+  local output=${4:-out.png}
+  pictures make in.png "$1" "$2"
+  upscales in.png "$output"
+  is "$output" "$3"
+  pictures enlarged in.png "$output"
+}
+
+# needs_bundled_model: the tests of the model that the source tree ships.
+needs_bundled_model() {
+  [[ -f $SOURCE_MODELS/faces-x8/manifest.json ]] || skip 'no models/faces-x8'
+  export SRDIFF_MODELS=$SOURCE_MODELS
+}
+
+# json EXPRESSION: of the document on standard output, `d`.
+json() {
+  "$PYTHON" -c 'import json, sys; d = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' \
+    "$logs/stdout" "$1"
+}
+
+json_is() {
+  local found
+  found=$(json "$1")
+  [[ $found == "$2" ]] || fail "$1 is '$found', not '$2'"
+}
+
+no_temporary_files() {
+  [[ -z $(find . -name '.srdiff-*') ]] || fail 'a temporary file was left'
+}
+
+# --- the users' own example, with the model that is shipped
+
+case_example_as_written() {
+  needs_bundled_model
+  pictures make in.png 16x16
+  succeeds upscale in.png out.png --t 300 --beta 0.8 --sampler ddim --nfe 8
+  is out.png 'png 128x128 rgb 8'
+  [[ $(ls) == $'in.png\nout.png' ]] || fail 'something else was written'
+  no_temporary_files
+}
+
+case_bundled_model_is_whole() {
+  needs_bundled_model
+  succeeds models verify faces-x8
+}
+
+case_bundled_model_takes_odd_sizes() {
+  needs_bundled_model
+  pictures make in.png 13x19
+  succeeds upscale in.png out.png --nfe 2
+  is out.png 'png 104x152 rgb 8'
+}
+
+# --- kinds of pictures
+
+case_colour() { enlarges 12x10 rgb 'png 24x20 rgb 8'; }
+case_grey_stays_grey() { enlarges 12x10 grey 'png 24x20 grey 8'; }
+case_16_bit_stays_16_bit() { enlarges 12x10 rgb16 'png 24x20 rgb 16'; }
+case_grey_16_bit() { enlarges 12x10 grey16 'png 24x20 grey 16'; }
+case_16_bit_tiff() { enlarges 12x10 grey16 'tiff 24x20 grey 16' out.tiff; }
+case_odd_size_5x7() { enlarges 5x7 rgb 'png 10x14 rgb 8'; }
+case_odd_size_17x13() { enlarges 17x13 rgb 'png 34x26 rgb 8'; }
+case_smallest_size_2x2() { enlarges 2x2 rgb 'png 4x4 rgb 8'; }
+case_largest_size_128x128() { enlarges 128x128 rgb 'png 256x256 rgb 8'; }
+
+case_alpha_is_kept() {
+  enlarges 12x10 rgba 'png 24x20 rgba 8'
+  "$PYTHON" - <<'END' || fail 'alpha does not look like the alpha that was given'
+from PIL import Image, ImageChops
+small, large = (Image.open(name).getchannel("A") for name in ("in.png", "out.png"))
+difference = ImageChops.difference(small, large.resize(small.size, Image.BOX))
+assert difference.getextrema()[1] <= 12, difference.getextrema()
+END
+}
+
+case_alpha_16_bit() { enlarges 12x10 rgba16 'png 24x20 rgba 16'; }
+
+# reads_and_writes FORMAT NAME: a picture in this format, in and out.
+reads_and_writes() {
+  pictures make "in.$1" 12x10
+  upscales "in.$1" "out.$1"
+  is "out.$1" "$2 24x20 rgb 8"
+  pictures enlarged "in.$1" "out.$1"
+}
+
+case_jpeg() { reads_and_writes jpg jpeg; }
+case_webp() { reads_and_writes webp webp; }
+case_tiff() { reads_and_writes tiff tiff; }
+case_bmp() { reads_and_writes bmp bmp; }
+
+case_format_by_content_not_name() {
+  pictures make in.jpg 12x10
+  mv in.jpg misnamed.png
+  upscales misnamed.png out.png
+  is out.png 'png 24x20 rgb 8'
+}
+
+case_upper_case_ending() {
+  pictures make in.png 12x10
+  upscales in.png OUT.JPG
+  is OUT.JPG 'jpeg 24x20 rgb 8'
+}
+
+# The longest side of a portrait photograph is often told by its EXIF orientation alone.
+case_exif_rotation_is_applied() {
+  pictures make upright.png 12x10
+  "$PYTHON" - <<'END'
+from PIL import Image
+exif = Image.Exif()
+exif[0x0112] = 6  # turn right to view
+picture = Image.open("upright.png").transpose(Image.ROTATE_90)
+picture.save("turned.jpg", exif=exif, quality=95, subsampling=0)
+END
+  upscales turned.jpg out.png
+  is out.png 'png 24x20 rgb 8'
+  pictures enlarged upright.png out.png
+}
+
+case_names_with_spaces_and_letters() {
+  mkdir 'a folder'
+  pictures make 'a folder/grüße 1.png' 12x10
+  upscales 'a folder/grüße 1.png' 'a folder/größer.png'
+  is 'a folder/größer.png' 'png 24x20 rgb 8'
+}
+
+case_existing_output_is_replaced() {
+  pictures make in.png 12x10
+  echo 'was here before' >out.png
+  upscales in.png out.png
+  is out.png 'png 24x20 rgb 8'
+  [[ $(stat -c %a out.png) == 644 ]] || fail 'the output has odd rights'
+  no_temporary_files
+}
+
+# --- streams
+
+case_stdin_and_stdout() {
+  pictures make in.png 12x10
+  upscales in.png file.png
+  "$SRDIFF" upscale --model tiny - - <in.png >stream.png 2>"$logs/stderr" || fail 'a stream'
+  same_bytes file.png stream.png
+}
+
+case_stdin_to_file() {
+  pictures make in.jpg 12x10
+  "$SRDIFF" upscale --model tiny - out.webp <in.jpg 2>"$logs/stderr" || fail 'standard input'
+  is out.webp 'webp 24x20 rgb 8'
+}
+
+# --- settings
+
+case_config_file() {
+  pictures make in.png 12x10
+  printf '[upscale]\nmodel = "tiny"\nt = 120\nbeta = 0.25\nsampler = "dpmpp"\nnfe = 5\n' >run.toml
+  succeeds upscale in.png out.png --config run.toml --json
+  json_is 'd["settings"]["t"], d["settings"]["beta"], d["settings"]["sampler"]' "(120, 0.25, 'dpmpp')"
+  upscales in.png plain.png --t 120 --beta 0.25 --sampler dpmpp --nfe 5
+  same_bytes out.png plain.png
+}
+
+case_command_line_beats_config_file() {
+  pictures make in.png 12x10
+  printf '[upscale]\nmodel = "tiny"\nt = 120\nnfe = 5\n' >run.toml
+  succeeds upscale in.png out.png --config run.toml --t 90 --json
+  json_is 'd["settings"]["t"], d["settings"]["nfe"]' '(90, 5)'
+}
+
+case_json_report() {
+  pictures make in.png 12x10
+  upscales in.png out.png --seed 7 --json
+  json_is 'sorted(d["settings"])' \
+    "['beta', 'eta', 'grid', 'nfe', 'sampler', 'seed', 'start', 't', 'weight_map']"
+  json_is 'd["settings"]["seed"], d["settings"]["t"], d["settings"]["nfe"]' '(7, 300, 8)'
+  json_is 'd["input_size"], d["output_size"]' '([12, 10], [24, 20])'
+  json_is 'd["model"]["name"], d["input"], d["output"]' "('tiny', 'in.png', 'out.png')"
+}
+
+case_quiet_prints_nothing() {
+  pictures make in.png 12x10
+  upscales in.png out.png --quiet
+  [[ ! -s $logs/stdout && ! -s $logs/stderr ]] || fail '--quiet printed something'
+}
+
+case_text_goes_to_stderr() {
+  pictures make in.png 12x10
+  upscales in.png out.png --verbose
+  [[ ! -s $logs/stdout ]] || fail 'a plain run printed on standard output'
+  ! grep -qv '^srdiff: ' "$logs/stderr" || fail "a line does not start with 'srdiff: '"
+}
+
+# No escape sequence and no carriage return where standard error is a file.
+case_plain_lines_in_a_log() {
+  pictures make in.png 12x10
+  upscales in.png out.png
+  ! grep -q $'[\r\x1b]' "$logs/stderr" || fail 'a log holds terminal codes'
+}
+
+case_save_steps() {
+  pictures make in.png 12x10
+  upscales in.png out.png --nfe 4 --save-steps steps
+  local expected='w.png x0_001_t0300.png x0_002_t0225.png x0_003_t0150.png x0_004_t0075.png'
+  [[ $(ls steps | tr '\n' ' ') == "$expected x_sr.png x_t.png " ]] || fail "steps: $(ls steps)"
+  is steps/w.png 'png 24x20 grey 8'
+  is steps/x_sr.png 'png 24x20 rgb 8'
+  pictures enlarged in.png steps/x_sr.png
+  same_picture_at_the_end
+}
+
+# The last x̂_0 is the result.
+same_picture_at_the_end() { pictures same steps/x0_004_t0075.png out.png 0; }
+
+case_save_steps_without_weight_map() {
+  pictures make in.png 12x10
+  upscales in.png out.png --nfe 1 --save-steps steps --no-weight-map
+  [[ $(ls steps | tr '\n' ' ') == 'x0_001_t0300.png x_sr.png x_t.png ' ]] || fail "$(ls steps)"
+}
+
+case_saving_steps_changes_nothing() {
+  pictures make in.png 12x10
+  upscales in.png plain.png
+  upscales in.png watched.png --save-steps steps/below/others
+  same_bytes plain.png watched.png
+}
+
+case_beta_1_hides_the_weight_map() {
+  pictures make in.png 12x10
+  upscales in.png with.png --beta 1
+  upscales in.png without.png --beta 1 --no-weight-map
+  same_bytes with.png without.png
+  upscales in.png with.png --beta 0.2
+  upscales in.png without.png --beta 0.2 --no-weight-map
+  other_bytes with.png without.png
+}
+
+# all_combinations START: each sampler over each grid.
+all_combinations() {
+  pictures make in.png 4x4
+  for sampler in ddpm ddim dpmpp; do
+    for grid in uniform quadratic logsnr; do
+      upscales in.png "$sampler-$grid.png" --start "$1" --sampler "$sampler" --grid "$grid"
+      is "$sampler-$grid.png" 'png 8x8 rgb 8'
+      pictures enlarged in.png "$sampler-$grid.png"
+    done
+  done
+}
+
+case_start_predicted_all_samplers() { all_combinations predicted; }
+case_start_sr_all_samplers() { all_combinations sr; }
+case_start_noise_all_samplers() { all_combinations noise; }
+
+case_each_setting_matters() {
+  pictures make in.png 12x10
+  upscales in.png plain.png
+  local option
+  for option in '--t 200' '--beta 0.1' '--nfe 5' '--eta 1' '--seed 1' '--sampler dpmpp' \
+    '--start sr' '--start noise' '--grid quadratic' '--grid logsnr'; do
+    # shellcheck disable=SC2086  # an option and its value
+    upscales in.png other.png $option
+    other_bytes plain.png other.png
+  done
+}
+
+case_each_parameterisation() {
+  pictures make in.png 12x10
+  export SRDIFF_MODELS=$PWD/models
+  for kind in eps x0 v; do
+    "$MAKE_TEST_MODEL" "models/$kind" --parameterisation "$kind"
+    succeeds upscale in.png "$kind.png" --model "$kind"
+  done
+  # One method in three notations: the pictures are the same up to rounding.
+  pictures same eps.png x0.png 1
+  pictures same eps.png v.png 1
+}
+
+# With a network that gives x̂_0: ε̂ near t = 0 is not for 8 bits of precision.
+case_bf16_is_close() {
+  pictures make in.png 12x10
+  export SRDIFF_MODELS=$PWD/models
+  "$MAKE_TEST_MODEL" models/x0 --parameterisation x0
+  succeeds upscale in.png fp32.png --model x0
+  run upscale in.png bf16.png --model x0 --precision bf16
+  [[ $status -ne 4 ]] || skip 'this LibTorch does not offer bf16 here'
+  other_bytes fp32.png bf16.png
+  pictures same fp32.png bf16.png 16
+}
+
+# --- interruption
+
+# interrupts SIGNAL: a run of 2000 evaluations that has begun to take steps.
+interrupts() {
+  pictures make in.png 64x64
+  "$SRDIFF" upscale --model tiny in.png out.png --start noise --sampler ddpm \
+    --save-steps "$logs/steps" 2>"$logs/stderr" >"$logs/stdout" &
+  local tool=$! code=0
+  while kill -0 "$tool" 2>/dev/null && [[ ! -e $logs/steps/x0_002_t1999.png ]]; do
+    sleep 0.05
+  done
+  kill -s "$1" "$tool"
+  wait "$tool" || code=$?
+  [[ $code -eq 130 ]] || fail "SIG$1 ended the tool with $code"
+  [[ $(ls) == in.png ]] || fail 'an interrupted run wrote something'
+  no_temporary_files
+  grep -q '^srdiff: interrupted' "$logs/stderr" || fail 'the tool does not say why it ended'
+}
+
+case_interrupt() { interrupts INT; }
+case_terminate() { interrupts TERM; }
+
+# --- the other subcommands
+
+case_models_list() {
+  succeeds models list
+  grep -q '^tiny  1.0  x2 ' "$logs/stdout" || fail 'tiny is not listed'
+  succeeds models
+  grep -q '^tiny  1.0  x2 ' "$logs/stdout" || fail '`models` alone does not list'
+  succeeds models list --json
+  json_is '[m["scale"] for m in d if m["name"] == "tiny"]' '[2]'
+}
+
+case_models_list_survives_a_broken_one() {
+  mkdir -p models/broken
+  echo '{' >models/broken/manifest.json
+  export SRDIFF_MODELS=$PWD/models:$TINY_MODELS
+  succeeds models list
+  grep -q '^tiny ' "$logs/stdout" || fail 'tiny is not listed'
+  grep -q '^srdiff: warning: .*broken' "$logs/stderr" || fail 'the broken one is not named'
+}
+
+case_models_info() {
+  succeeds models info tiny
+  grep -q '^scale: 2$' "$logs/stdout" || fail 'no scale'
+  succeeds models info tiny --json
+  json_is 'd["defaults"]["nfe"], d["parameterisation"]' "(8, 'eps')"
+}
+
+case_models_verify() {
+  succeeds models verify tiny
+  [[ ! -s $logs/stdout ]] || fail 'verify printed on standard output'
+  succeeds models verify "$TINY_MODELS/tiny" --json
+  json_is 'd["ok"]' True
+}
+
+case_model_as_a_folder() {
+  unset SRDIFF_MODELS
+  pictures make in.png 12x10
+  succeeds upscale in.png out.png --model "$TINY_MODELS/tiny"
+}
+
+# A folder of the working directory is never taken for a model's name.
+case_model_not_from_working_directory() {
+  unset SRDIFF_MODELS
+  cp -r "$TINY_MODELS/tiny" impostor
+  pictures make in.png 12x10
+  refuses 4 "no model 'impostor'" upscale in.png out.png --model impostor
+  succeeds upscale in.png out.png --model ./impostor
+}
+
+case_info() {
+  succeeds info
+  grep -q '^libtorch: ' "$logs/stdout" || fail 'no LibTorch version'
+  succeeds info --json
+  json_is '"srdiff" in d and "threads" in d' True
+}
+
+case_version() {
+  succeeds --version
+  grep -Eq '^srdiff [0-9]+\.[0-9]+\.[0-9]+$' "$logs/stdout" || fail 'no version'
+}
+
+# help_fits ARG...: on standard output, on one screen, in every column.
+help_fits() {
+  succeeds "$@" --help
+  [[ -s $logs/stdout && ! -s $logs/stderr ]] || fail 'help belongs on standard output'
+  [[ $(wc -l <"$logs/stdout") -le 45 ]] || fail 'help is longer than a screen'
+  ! grep -v '^Usage: ' "$logs/stdout" | grep -q '.\{101\}' || fail 'help is wider than a screen'
+}
+
+case_help_fits_a_screen() {
+  help_fits
+  help_fits upscale
+  help_fits models
+  help_fits info
+}
+
+case_help_names_every_option() {
+  succeeds upscale --help
+  for option in --model --t --beta --no-weight-map --start --sampler --nfe --eta --grid --seed \
+    --device --precision --threads --batch --save-steps --json --quiet --verbose; do
+    grep -q -e "$option " "$logs/stdout" || fail "help does not name $option"
+  done
+}
+
+run_case "$1"
