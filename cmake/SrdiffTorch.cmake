@@ -10,7 +10,18 @@ if(SRDIFF_TORCH STREQUAL "pip")
     message(FATAL_ERROR "SRDIFF_TORCH is pip, but ${SRDIFF_PYTHON} cannot import torch: "
                         "activate the environment that has it, or use the default preset")
   endif()
-  list(PREPEND CMAKE_PREFIX_PATH "${SRDIFF_PIP_TORCH}")
+  # The wheel's own folder too: its package file searches libtorch.so by name, and the
+  # distribution's must not be the one that is found.
+  cmake_path(SET SRDIFF_PIP_TORCH_ROOT NORMALIZE "${SRDIFF_PIP_TORCH}/../..")
+  list(PREPEND CMAKE_PREFIX_PATH "${SRDIFF_PIP_TORCH}" "${SRDIFF_PIP_TORCH_ROOT}")
+
+  # The wheel carries headers of its own fmt, another version than spdlog was built with. A folder
+  # that holds spdlog's alone goes in front of the wheel's.
+  find_package(fmt REQUIRED)
+  get_target_property(SRDIFF_FMT_INCLUDE fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+  file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/fmt-of-spdlog")
+  file(CREATE_LINK "${SRDIFF_FMT_INCLUDE}/fmt" "${CMAKE_BINARY_DIR}/fmt-of-spdlog/fmt" SYMBOLIC)
+  set(SRDIFF_FIRST_INCLUDE "${CMAKE_BINARY_DIR}/fmt-of-spdlog")
 endif()
 find_package(Torch REQUIRED)
 
@@ -18,7 +29,8 @@ if(NOT TARGET srdiff_torch)
   add_library(srdiff_torch INTERFACE IMPORTED)
   # As system headers: their warnings are not ours.
   set_target_properties(srdiff_torch PROPERTIES
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${TORCH_INCLUDE_DIRS}")
+    INTERFACE_INCLUDE_DIRECTORIES "${SRDIFF_FIRST_INCLUDE};${TORCH_INCLUDE_DIRS}"
+    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${SRDIFF_FIRST_INCLUDE};${TORCH_INCLUDE_DIRS}")
   separate_arguments(SRDIFF_TORCH_FLAGS NATIVE_COMMAND "${TORCH_CXX_FLAGS}")
   target_compile_options(srdiff_torch INTERFACE ${SRDIFF_TORCH_FLAGS})
   target_link_libraries(srdiff_torch INTERFACE ${TORCH_LIBRARIES})

@@ -38,8 +38,8 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   }
   if (header.width > 0 && header.height > limits.max_pixels / header.width) {
     throw InputError(name + ": declares " + std::to_string(header.width) + "x" +
-                     std::to_string(header.height) + " pixels, more than the limit of " +
-                     std::to_string(limits.max_pixels));
+                     std::to_string(header.height) + " pixels, more than the " +
+                     std::to_string(limits.max_pixels) + " allowed; crop or reduce it first");
   }
   return header;
 }

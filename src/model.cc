@@ -182,24 +182,30 @@ std::vector<ModelFile> files_of(const Manifest& manifest) {
   return files;
 }
 
+/// Without duplicates: an installed tool's own folder is often the library's too.
 std::vector<fs::path> model_places() {
   std::vector<fs::path> places;
+  const auto add = [&places](const fs::path& place) {
+    if (std::find(places.begin(), places.end(), place) == places.end()) {
+      places.push_back(place);
+    }
+  };
   if (const char* variable = std::getenv("SRDIFF_MODELS")) {  // NOLINT(concurrency-mt-unsafe)
     std::istringstream list(variable);
     std::string place;
     while (std::getline(list, place, ':')) {
       if (!place.empty()) {
-        places.emplace_back(place);
+        add(place);
       }
     }
   }
   std::error_code error;
   const fs::path executable = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
-    places.push_back(executable.parent_path().parent_path() / "share/srdiff/models");
+    add(executable.parent_path().parent_path() / "share/srdiff/models");
   }
-  places.emplace_back(SRDIFF_INSTALLED_MODELS);
-  places.emplace_back(SRDIFF_SOURCE_MODELS);
+  add(SRDIFF_INSTALLED_MODELS);
+  add(SRDIFF_SOURCE_MODELS);
   return places;
 }
 
