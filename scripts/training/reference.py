@@ -101,7 +101,7 @@ class Model:
                 start="predicted", weight_map=True):
         """lr [N,3,h,w] in [-1,1], noise [K,N,3,H,W] -> x_0 [N,3,H,W] in [-1,1]."""
         noises = iter(noise)
-        condition = bicubic(lr, (lr.shape[2] * self.scale, lr.shape[3] * self.scale))
+        condition = bicubic(lr, (lr.shape[2] * self.scale, lr.shape[3] * self.scale)).clamp(-1, 1)
         if start == "noise":
             t = self.schedule.T
             x = next(noises)
