@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Runs the C++ pipeline and the plain Python one on the same input, noise and networks.
+
+    compare.py RUN_PIPELINE REFERENCE_FOLDER MODEL_FOLDER CASE
+
+Fails where the two differ by more than 1e-4 in [-1,1]; ends with 77 where torch is not at hand.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import torch
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+TOLERANCE = 1e-4
+
+# Batch, and the settings that differ from t = 300, beta = 0.8, predicted start, ddim, nfe = 8.
+CASES = {
+    "ddim8": (1, {}),
+    "ddim8_batch5": (5, {}),
+    "ddim8_eta1": (2, {"eta": 1.0}),
+    "ddim8_logsnr": (1, {"grid": "logsnr"}),
+    "ddim8_quadratic": (1, {"grid": "quadratic", "beta": 0.3}),
+    "ddim8_sr_start": (1, {"start": "sr", "beta": 0.5}),
+    "ddim8_from_noise": (1, {"start": "noise", "t": 2000}),
+    "ddpm": (2, {"sampler": "ddpm", "t": 12, "nfe": 12}),
+    "dpmpp8": (2, {"sampler": "dpmpp"}),
+    "dpmpp8_logsnr": (1, {"sampler": "dpmpp", "grid": "logsnr"}),
+}
+
+
+def cpp_run(program, model, batch, settings, height, width):
+    options = {"batch": batch, "height": height, "width": width, **settings}
+    with tempfile.TemporaryDirectory() as folder:
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        subprocess.run([program, model, folder, *words], check=True)
+        return [torch.from_numpy(np.load(os.path.join(folder, f"{name}.npy")))
+                for name in ("lr", "noise", "output")]
+
+
+def main():
+    program, reference_folder, model_folder, case = sys.argv[1:]
+    if not os.path.exists(os.path.join(model_folder, "manifest.json")):
+        print(f"skipped: no {model_folder}")
+        sys.exit(77)
+    sys.path.insert(0, reference_folder)
+    from reference import Model
+
+    batch, changes = CASES[case]
+    settings = {"t": 300, "beta": 0.8, "sampler": "ddim", "nfe": 8, **changes}
+    model = Model(model_folder)
+    lr, noise, output = cpp_run(program, model_folder, batch, settings, 16, 12)
+    expected = model.upscale(lr, noise, **settings)
+    difference = (output - expected).abs().max().item()
+    print(f"{case}: max difference {difference:.2e}, values {output.min():.2f} to {output.max():.2f}")
+    if output.shape != expected.shape or not difference <= TOLERANCE:
+        sys.exit(f"FAILED: the two differ by more than {TOLERANCE}")
+    if output.std() < 0.05:
+        sys.exit("FAILED: a flat picture compares nothing")
+
+
+if __name__ == "__main__":
+    main()
