@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Installs the built tree into a folder of its own, then uses it as a stranger would: runs the
+# program, and builds README's example against the library. CMakeLists.txt sets the variables.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+prefix=$PWD/work/prefix
+
+fail() {
+  printf 'FAILED: %s\n' "$*" >&2
+  exit 1
+}
+
+install_tree() {
+  rm -rf work
+  mkdir -p work/run
+  cmake --install "$BUILD" --prefix "$prefix" >work/install.log
+}
+
+# Its models lie beside the program, wherever the two are put.
+run_installed_program() {
+  "$prefix/bin/srdiff" --version
+  [[ -f $SOURCE/models/faces-x8/manifest.json ]] || return 0
+  env -u SRDIFF_MODELS "$prefix/bin/srdiff" models list | grep -F "($prefix/" ||
+    fail 'the installed program does not find the installed models'
+}
+
+# The example is the one that README shows.
+check_readme() {
+  "$PYTHON" - "$SOURCE/README.md" "$here/project/main.cc" <<'END' || fail 'README shows another example'
+import sys
+readme, example = (open(name, encoding="utf-8").read() for name in sys.argv[1:])
+sys.exit(example not in readme)
+END
+}
+
+build_consumer() {
+  cmake -S "$here/project" -B work/build -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$COMPILER" >work/configure.log
+  cmake --build work/build
+}
+
+# With a tiny model under the name that the example asks for.
+run_consumer() {
+  "$MAKE_TEST_MODEL" work/models/faces-x8
+  "$PYTHON" "$SOURCE/tests/cli/pictures.py" make work/run/in.png 12x10
+  (cd work/run && SRDIFF_MODELS=../models ../build/app)
+  "$PYTHON" "$SOURCE/tests/cli/pictures.py" enlarged work/run/in.png work/run/out.png
+}
+
+install_tree
+run_installed_program
+check_readme
+build_consumer
+run_consumer
