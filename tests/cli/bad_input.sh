@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # bad_input.sh CASE: each thing a user can get wrong ends with its status and one line, and writes
 # nothing. Statuses: 1 the picture failed, 2 wrong usage, 4 model or device unusable.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # refuses_options STATUS TEXT ARG...: with a good picture and these options.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # determinism.sh CASE: the same pixels, seed and options give the same bytes, whatever else is
 # different, with the tiny model and with the one that is shipped.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The options of every run here: two samplers' worth of noise in little time.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # good_input.sh CASE: what the tool promises to do, done on pictures made here.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # enlarges SIZE MODE EXPECTED [OUT]: a picture of that kind comes out twice as large, as described,

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the command-line tests share. A test is a function that a script names by its first
 # argument; it runs in an empty folder of its own. CMakeLists.txt sets SRDIFF, MAKE_TEST_MODEL,
 # PYTHON, TINY_MODELS (a folder with the model `tiny`) and SOURCE_MODELS.
