@@ -16,5 +16,8 @@ if(SRDIFF_TIDY)
   find_program(CLANG_TIDY NAMES clang-tidy clang-tidy-14 REQUIRED)
   # GCC's precompiled headers mean nothing to clang, and GCC's own flags neither.
   set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
-  set(CMAKE_CXX_CLANG_TIDY "${CLANG_TIDY};--extra-arg=-Wno-unknown-warning-option;--quiet")
+  # Clang 14 cannot read LibTorch 1.13 with GCC 12's constexpr vector, which C++20 switches on; in
+  # C++17 it takes the two features of C++20 that are used here as extensions.
+  set(CMAKE_CXX_CLANG_TIDY "${CLANG_TIDY};--quiet;--extra-arg=-Wno-unknown-warning-option"
+      "--extra-arg=-std=gnu++17" "--extra-arg=-Wno-c++20-extensions")
 endif()

@@ -5,12 +5,13 @@
 
 #include <cmath>
 #include <cstring>
-#include <numbers>
 
 #include "sha256.h"
 
 namespace srdiff {
 namespace {
+
+constexpr double pi = 3.14159265358979323846;
 
 /// Uniform in the open interval (0, 1), so that the logarithm below is finite.
 double open_uniform(std::uint32_t word) {
@@ -20,7 +21,7 @@ double open_uniform(std::uint32_t word) {
 /// Box–Muller, in double so that two C libraries agree to float rounding.
 std::array<float, 2> normal_pair(std::uint32_t a, std::uint32_t b) {
   const double radius = std::sqrt(-2.0 * std::log(open_uniform(a)));
-  const double angle = 2.0 * std::numbers::pi * open_uniform(b);
+  const double angle = 2.0 * pi * open_uniform(b);
   return {static_cast<float>(radius * std::cos(angle)),
           static_cast<float>(radius * std::sin(angle))};
 }

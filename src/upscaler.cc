@@ -78,7 +78,7 @@ class Run {
 
  private:
   at::Tensor start(const at::Tensor& lr, const at::Tensor& condition) {
-    const at::Tensor eps = noise_like(condition, settings_.t);
+    at::Tensor eps = noise_like(condition, settings_.t);
     if (settings_.start == Start::noise) {
       return eps;
     }
@@ -116,7 +116,7 @@ class Run {
   void after_step(const StepState& state) const {
     show(UpscaleState::Kind::x0, state.x0, state.t, state.evaluation);
     if (observer_.on_progress) {
-      const std::int64_t n = static_cast<std::int64_t>(keys_.size());
+      const auto n = static_cast<std::int64_t>(keys_.size());
       observer_.on_progress({first_image_ * state.nfe + n * state.evaluation, images_ * state.nfe});
     }
     stop_if_cancelled();
