@@ -53,7 +53,7 @@ class Fields {
   /// Requires a field to lie in [low, high].
   template <typename Value>
   Value in_range(const char* key, Value low, Value high) const {
-    const Value value = required<Value>(key);
+    const auto value = required<Value>(key);
     if (!(value >= low && value <= high)) {
       std::ostringstream text;
       text << where_ << ": '" << key << "' is " << value << ", outside " << low << " to " << high;
@@ -355,7 +355,7 @@ void Model::check_precision(const Network& reference) const {
   const at::Tensor level = at::full({1}, schedule_.noise_level(manifest_.defaults.t));
   const at::Tensor expected = reference({x, x, level});
   const at::Tensor measured = denoiser_({x, x, level});
-  const double error =
+  const auto error =
       ((measured - expected).norm() / expected.norm().clamp_min(1e-6)).item<double>();
   if (!(error < max_precision_error)) {
     std::ostringstream text;

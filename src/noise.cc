@@ -54,7 +54,7 @@ std::uint64_t noise_key(std::uint64_t seed, const at::Tensor& lr) {
   hash.update_u64(static_cast<std::uint64_t>(lr.size(1)));
   hash.update_u64(static_cast<std::uint64_t>(lr.size(2)));
   std::vector<unsigned char> row;  // 16-bit little-endian, whatever this machine's byte order
-  const int* value = hwc.data_ptr<int>();
+  const auto* value = hwc.data_ptr<int>();
   for (std::int64_t y = 0; y < hwc.size(0); ++y) {
     row.clear();
     for (std::int64_t i = 0; i < hwc.size(1) * 3; ++i, ++value) {
@@ -69,7 +69,7 @@ std::uint64_t noise_key(std::uint64_t seed, const at::Tensor& lr) {
 at::Tensor noise_field(std::uint64_t key, int step, std::int64_t height, std::int64_t width,
                        std::int64_t y0, std::int64_t x0) {
   at::Tensor field = at::empty({3, height, width}, at::kFloat);
-  float* red = field.data_ptr<float>();
+  auto* red = field.data_ptr<float>();
   float* green = red + height * width;
   float* blue = green + height * width;
   const std::array<std::uint32_t, 2> key_words = {static_cast<std::uint32_t>(key),
