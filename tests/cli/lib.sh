@@ -81,10 +81,10 @@ is() {
   [[ $found == "$2" ]] || fail "$1 is '$found', not '$2'"
 }
 
-# run_case NAME: the function case_NAME in an empty folder work/SCRIPT.NAME.
+# run_case NAME: the function case_NAME in an empty folder scratch/SCRIPT.NAME.
 run_case() {
   local work
-  work=$PWD/work/$(basename "$0" .sh).$1
+  work=$PWD/scratch/$(basename "$0" .sh).$1
   rm -rf "$work"
   mkdir -p "$work/here" "$work/logs"
   logs=$work/logs

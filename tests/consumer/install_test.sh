@@ -4,7 +4,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-prefix=$PWD/work/prefix
+prefix=$PWD/scratch/prefix
 
 fail() {
   printf 'FAILED: %s\n' "$*" >&2
@@ -12,9 +12,9 @@ fail() {
 }
 
 install_tree() {
-  rm -rf work
-  mkdir -p work/run
-  cmake --install "$BUILD" --prefix "$prefix" >work/install.log
+  rm -rf scratch
+  mkdir -p scratch/run
+  cmake --install "$BUILD" --prefix "$prefix" >scratch/install.log
 }
 
 # Its models lie beside the program, wherever the two are put.
@@ -35,17 +35,17 @@ END
 }
 
 build_consumer() {
-  cmake -S "$here/project" -B work/build -DCMAKE_BUILD_TYPE=Release \
-    -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$COMPILER" >work/configure.log
-  cmake --build work/build
+  cmake -S "$here/project" -B scratch/build -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$COMPILER" >scratch/configure.log
+  cmake --build scratch/build
 }
 
 # With a tiny model under the name that the example asks for.
 run_consumer() {
-  "$MAKE_TEST_MODEL" work/models/faces-x8
-  "$PYTHON" "$SOURCE/tests/cli/pictures.py" make work/run/in.png 12x10
-  (cd work/run && SRDIFF_MODELS=../models ../build/app)
-  "$PYTHON" "$SOURCE/tests/cli/pictures.py" enlarged work/run/in.png work/run/out.png
+  "$MAKE_TEST_MODEL" scratch/models/faces-x8
+  "$PYTHON" "$SOURCE/tests/cli/pictures.py" make scratch/run/in.png 12x10
+  (cd scratch/run && SRDIFF_MODELS=../models ../build/app)
+  "$PYTHON" "$SOURCE/tests/cli/pictures.py" enlarged scratch/run/in.png scratch/run/out.png
 }
 
 install_tree
