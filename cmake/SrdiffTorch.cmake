@@ -34,4 +34,10 @@ if(NOT TARGET srdiff_torch)
   separate_arguments(SRDIFF_TORCH_FLAGS NATIVE_COMMAND "${TORCH_CXX_FLAGS}")
   target_compile_options(srdiff_torch INTERFACE ${SRDIFF_TORCH_FLAGS})
   target_link_libraries(srdiff_torch INTERFACE ${TORCH_LIBRARIES})
+  if(SRDIFF_TORCH STREQUAL "pip")
+    # The wheel's libtorch.so exports a std::filesystem of its own that crashes when it answers for
+    # the compiler's: libstdc++ must come first in the search order.
+    target_link_options(srdiff_torch INTERFACE
+      "SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state")
+  endif()
 endif()

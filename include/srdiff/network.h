@@ -28,8 +28,8 @@ class Network {
 
   bool defined() const { return state_ != nullptr; }
 
-  /// Runs the network. Floating-point inputs are converted to its device and precision; the result
-  /// is float32 on the same device.
+  /// Runs the network. Inputs are moved to its device, images [N,C,H,W] converted to its precision,
+  /// all others (the noise level [N]) to float32; the result is float32 on the same device.
   /// Throws ModelError when the network fails, for instance on a shape that it does not take.
   at::Tensor operator()(const std::vector<at::Tensor>& inputs) const;
 

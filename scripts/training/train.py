@@ -116,7 +116,7 @@ class DenoiserTask:
         eps = torch.randn(high.shape, generator=None if high.is_cuda else generator, device=high.device)
         alpha, sigma = level.float().to(high.device), (1 - level ** 2).sqrt().float().to(high.device)
         x_t = per_image(alpha) * high + per_image(sigma) * eps
-        condition = bicubic(low, high.shape[2:])
+        condition = bicubic(low, high.shape[2:]).clamp(-1, 1)  # as at inference
         output = network(condition, x_t, alpha)
         target = target_of(self.parameterisation, high, eps, level.to(high.device)).float()
         error = (output - target).abs() if self.l1 else (output - target) ** 2
@@ -129,7 +129,7 @@ class DenoiserTask:
 
     @torch.no_grad()
     def columns(self, network, low, high):
-        condition = bicubic(low, high.shape[2:])
+        condition = bicubic(low, high.shape[2:]).clamp(-1, 1)
         noise = torch.randn(high.shape, generator=torch.Generator().manual_seed(1)).to(high.device)
         t = min(300, self.schedule.T)
         level = self.schedule.alpha_bar[t].sqrt().expand(len(high)).to(high.device)

@@ -70,7 +70,7 @@ def forward(self, condition, x_t, noise_level):
     a = noise_level.reshape([-1, 1, 1, 1])
     s = (1.0 - a * a).clamp_min(1e-6).sqrt()
     level = a.expand([x_t.size(0), 1, x_t.size(2), x_t.size(3)])
-    inputs = torch.cat([condition, x_t, level], 1)
+    inputs = torch.cat([condition, x_t, level.to(x_t.dtype)], 1)
     hidden = torch.tanh(torch.conv2d(inputs, self.first, None, [1, 1], [1, 1]))
     x0 = (condition + torch.conv2d(hidden, self.second, None, [1, 1], [1, 1])).clamp(-1.0, 1.0)
     return )" + output_for_x0(options.parameterisation) +

@@ -156,6 +156,17 @@ TEST_F(ModelTest, ReducedPrecisionAgreesWithFp32OrIsRefused) {
   EXPECT_EQ(reduced.denoise(x, x, 300).scalar_type(), c10::kFloat);
 }
 
+TEST_F(ModelTest, ReducedPrecisionLeavesTheNoiseLevelExact) {
+  TestModelOptions options;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n"
+      "    return x_t * 0 + noise_level.reshape(-1, 1, 1, 1)\n";
+  const Model model = Model::load(make(options), c10::kCPU, c10::kBFloat16);
+  const at::Tensor x = at::zeros({1, 3, 8, 8});
+  // bf16 would say 1.
+  EXPECT_NEAR(model.denoise(x, x, 20).max().item<double>(), model.schedule().noise_level(20), 1e-7);
+}
+
 TEST_F(ModelTest, ReducedPrecisionThatIsComputedWronglyIsRefused) {
   TestModelOptions options;  // a network that behaves in bf16 as the faulty kernels do
   options.denoiser_source =
