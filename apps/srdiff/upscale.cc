@@ -207,7 +207,8 @@ void add_upscale(CLI::App& app, Command& command) {
   CLI::App& sub = *app.add_subcommand("upscale", "Enlarge a picture");
   sub.footer(
       "Exit status: 0 done, 1 the picture failed, 2 wrong usage, 4 model or device unusable,\n"
-      "130 interrupted. Settings left out are the model's (srdiff models info).");
+      "130 interrupted. Settings left out are the model's (srdiff models info MODEL); options can\n"
+      "also come from a file: --config FILE, TOML with a section [upscale].");
   sub.add_option("IN", args->input, "Picture to read (PNG, JPEG, WebP, TIFF, BMP), - for stdin")
       ->required();
   sub.add_option("OUT", args->output, "Picture to write, by its ending; - for PNG on stdout")
