@@ -1,0 +1,70 @@
+#include "method_options.h"
+
+#include <charconv>
+#include <cstdint>
+#include <utility>
+
+namespace {
+
+/// Why a word is no seed, or nothing: CLI11 would wrap a negative one and cap a large one.
+std::string seed_problem(const std::string& word) {
+  std::uint64_t seed = 0;
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, seed);
+  return error == std::errc() && stop == end ? "" : word + " is not in 0 to 2^64 - 1";
+}
+
+srdiff::UpscaleOptions upscale_options(const MethodArgs& args) {
+  srdiff::UpscaleOptions options = args.options;
+  options.start = srdiff::parse_start(args.start);
+  options.weight_map = !args.no_weight_map;
+  if (!args.sampler.empty()) {
+    options.sampler = srdiff::parse_sampler(args.sampler);
+  }
+  if (!args.grid.empty()) {
+    options.grid = srdiff::parse_grid_spacing(args.grid);
+  }
+  return options;
+}
+
+}  // namespace
+
+void add_method_options(CLI::App& sub, MethodArgs& args) {
+  const auto method = [](auto* option) { return option->group("Method"); };
+  srdiff::UpscaleOptions& options = args.options;
+  method(sub.add_option("--model", args.model, "Model name, or a folder with a / in it"))
+      ->capture_default_str();
+  method(sub.add_option("--start", args.start, "predicted (eq. 1), sr (W = 0), noise (SR3)"))
+      ->capture_default_str();
+  method(sub.add_option("--t", options.t, "Steps that remain at the start, 1 to T"));
+  method(sub.add_option("--beta", options.beta, "Noise where the weight map is 0, 0 to 1"));
+  method(sub.add_flag("--no-weight-map", args.no_weight_map, "W = 0 in equation 1"));
+  method(sub.add_option("--sampler", args.sampler, "ddpm, ddim or dpmpp"));
+  method(sub.add_option("--nfe", options.nfe, "Denoiser evaluations, 1 to t (ddpm: t)"));
+  method(sub.add_option("--eta", options.eta, "DDIM's noise, 0 none to 1 as DDPM"));
+  method(sub.add_option("--grid", args.grid, "uniform, quadratic or logsnr steps"));
+  method(sub.add_option("--seed", options.seed, "Noise seed"))
+      ->check(seed_problem, "")
+      ->capture_default_str();
+
+  const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
+  machine(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"));
+  machine(sub.add_option("--precision", args.precision, "fp32, bf16 or fp16 (denoiser)"));
+  machine(sub.add_option("--threads", args.threads, "Processor threads"));
+  machine(sub.add_option("--batch", options.batch, "Images in one network call on a GPU"));
+}
+
+Method choose_method(const MethodArgs& args) {
+  const srdiff::UpscaleOptions options = upscale_options(args);
+  const c10::ScalarType precision = srdiff::parse_precision(args.precision);
+  srdiff::set_threads(args.threads);
+  const c10::Device device = srdiff::parse_device(args.device);
+  std::filesystem::path folder = srdiff::find_model(args.model);
+  srdiff::Manifest manifest = srdiff::read_manifest(folder);
+  const srdiff::UpscaleSettings settings = srdiff::resolve(options, manifest);
+  return {std::move(folder), std::move(manifest), settings, device, precision};
+}
+
+srdiff::Upscaler load_upscaler(const Method& method) {
+  return srdiff::Upscaler(srdiff::Model::load(method.folder, method.device, method.precision));
+}
