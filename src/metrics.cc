@@ -141,7 +141,10 @@ at::Tensor over_planes(const at::Tensor& a, const at::Tensor& b, const Figure& f
 
 at::Tensor psnr(const at::Tensor& a, const at::Tensor& b) {
   check_pair(a, b, 4);
-  const at::Tensor error = per_image((unit_range(a) - unit_range(b)).square());
+  const at::Tensor error =
+      over_planes(a, b, [](const at::Tensor& plane_a, const at::Tensor& plane_b) {
+        return (plane_a - plane_b).square_().mean().item<double>();
+      });
   return error.log10().mul(-10.0);
 }
 
@@ -188,18 +191,22 @@ at::Tensor consistency(const at::Tensor& output, const at::Tensor& input) {
 
 Difference difference(const at::Tensor& a, const at::Tensor& b, double tolerance) {
   check_pair(a, b, 3);
-  const at::Tensor distance = (unit_range(a) - unit_range(b)).abs();
-  const at::Tensor by_pixel = distance.amax(0);  // [H,W]
+  const at::Tensor distance = (a - b).abs_().mul_(0.5).to(at::kCPU, at::kFloat);  // [C,H,W]
+  const at::Tensor by_pixel = distance.amax(0);                                   // [H,W]
   const std::int64_t position = by_pixel.argmax().item<std::int64_t>();
   Difference result;
   result.y = position / by_pixel.size(1);
   result.x = position % by_pixel.size(1);
   result.channel = distance.select(1, result.y).select(1, result.x).argmax().item<std::int64_t>();
   result.largest = by_pixel.max().item<double>();
-  result.mean = distance.mean().item<double>();
+  result.mean = distance.mean(at::kDouble).item<double>();
   // Pixels are float32: a tolerance of 3/255 takes what is 3/255 in the file.
   constexpr double rounding = 1e-6;
-  result.failed_pixels = by_pixel.gt(tolerance + rounding).to(at::kDouble).mean().item<double>();
+  const auto part_above = [&](double limit) {
+    return by_pixel.gt(limit + rounding).to(at::kDouble).mean().item<double>();
+  };
+  result.different_pixels = part_above(0.0);
+  result.failed_pixels = part_above(tolerance);
   return result;
 }
 

@@ -9,3 +9,12 @@ enum ExitStatus {
   exit_model_unusable = 4,
   exit_interrupted = 130,
 };
+
+/// Those of `srdiff compare`, in the manner of OpenImageIO's idiff: how two pictures differ.
+enum CompareStatus {
+  compare_same = 0,
+  compare_within_tolerance = 1,
+  compare_different = 2,
+  compare_sizes_differ = 3,
+  compare_failed = 4,  ///< unreadable, wrong usage, or any other failure
+};

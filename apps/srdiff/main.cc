@@ -46,32 +46,33 @@ void set_up_logging() {
   spdlog::set_formatter(std::move(formatter));
 }
 
-int fail(ExitStatus status, const std::string& message) {
+int fail(const CLI::App& app, ExitStatus status, const std::string& message) {
   srdiff::log::error("{}", message);
-  return status;
+  // The lower statuses of compare say how two pictures differ.
+  return app.got_subcommand("compare") ? int{compare_failed} : int{status};
 }
 
-int run(const Command& command) {
+int run(const CLI::App& app, const Command& command) {
   try {
     const int status = command();
     if (!std::cout.flush()) {
-      return fail(exit_input_failed, "standard output: cannot be written");
+      return fail(app, exit_input_failed, "standard output: cannot be written");
     }
     return status;
   } catch (const srdiff::UsageError& error) {
-    return fail(exit_usage, error.what());
+    return fail(app, exit_usage, error.what());
   } catch (const srdiff::InputError& error) {
-    return fail(exit_input_failed, error.what());
+    return fail(app, exit_input_failed, error.what());
   } catch (const srdiff::ModelError& error) {
-    return fail(exit_model_unusable, error.what());
+    return fail(app, exit_model_unusable, error.what());
   } catch (const srdiff::Cancelled& error) {
-    return fail(exit_interrupted, std::string(error.what()) + "; nothing was written");
+    return fail(app, exit_interrupted, std::string(error.what()) + "; nothing was written");
   } catch (const std::bad_alloc&) {
-    return fail(exit_input_failed, "not enough memory; give a smaller picture");
+    return fail(app, exit_input_failed, "not enough memory; give a smaller picture");
   } catch (const c10::Error& error) {
-    return fail(exit_model_unusable, "LibTorch failed: " + error.msg());
+    return fail(app, exit_model_unusable, "LibTorch failed: " + error.msg());
   } catch (const std::exception& error) {
-    return fail(exit_model_unusable, std::string("unexpected failure: ") + error.what());
+    return fail(app, exit_model_unusable, std::string("unexpected failure: ") + error.what());
   }
 }
 
@@ -83,11 +84,11 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto chosen = app.get_subcommands();
   const auto unknown = app.remaining();
   if (chosen.empty() && !unknown.empty()) {
-    return fail(exit_usage, "'" + unknown.front() + "' is not known; see srdiff --help");
+    return fail(app, exit_usage, "'" + unknown.front() + "' is not known; see srdiff --help");
   }
   const std::string help =
       chosen.empty() ? "srdiff --help" : "srdiff " + chosen.front()->get_name() + " --help";
-  return fail(exit_usage, std::string(error.what()) + "; see " + help);
+  return fail(app, exit_usage, std::string(error.what()) + "; see " + help);
 }
 
 }  // namespace
@@ -108,6 +109,7 @@ int main(int argc, char** argv) {
   app.get_formatter()->column_width(28);
   Command command;
   add_upscale(app, command);
+  add_compare(app, command);
   add_models(app, command);
   add_info(app, command);
   try {
@@ -115,5 +117,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return report_parse_error(app, error);
   }
-  return run(command);
+  return run(app, command);
 }

@@ -53,9 +53,9 @@ struct Difference {
   std::int64_t x = 0;    ///< where that is, from the left; the first in reading order
   std::int64_t y = 0;    ///< from the top
   std::int64_t channel = 0;
-  double mean = 0.0;  ///< of the absolute difference, over pixels and channels
-  double failed_pixels =
-      0;  ///< part of the pixels, 0…1, with a channel off by more than `tolerance`
+  double mean = 0.0;              ///< of the absolute difference, over pixels and channels
+  double different_pixels = 0.0;  ///< part of the pixels, 0…1, with a channel that differs at all
+  double failed_pixels = 0.0;  ///< part of the pixels with a channel off by more than `tolerance`
 };
 
 /// Compares two images [C,H,W] in [−1,1]. `tolerance` is for values in [0,1]; a difference of

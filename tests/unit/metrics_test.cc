@@ -72,7 +72,7 @@ TEST(Metrics, EqualImages) {
   EXPECT_NEAR(only(ssim(image, image)), 1.0, 1e-12);
   const Difference none = difference(image[0], image[0]);
   EXPECT_EQ(none.largest, 0.0);
-  EXPECT_EQ(none.failed_pixels, 0.0);
+  EXPECT_EQ(none.different_pixels, 0.0);
 }
 
 TEST(Metrics, EachImageOfABatchForItself) {
@@ -125,7 +125,7 @@ TEST(Metrics, DifferenceSaysWhere) {
   EXPECT_NEAR(found.mean, 17.0 / 255.0 / (3 * 20 * 24), 1e-8);
   // The pixel that is off by the tolerance itself passes.
   EXPECT_NEAR(found.failed_pixels, 2.0 / (20 * 24), 1e-12);
-  EXPECT_NEAR(difference(a, b).failed_pixels, 3.0 / (20 * 24), 1e-12);
+  EXPECT_NEAR(found.different_pixels, 3.0 / (20 * 24), 1e-12);
 }
 
 TEST(Metrics, RefuseWhatCannotBeCompared) {
