@@ -3,6 +3,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
+
+#include "srdiff/metadata.h"
 
 namespace srdiff {
 
@@ -16,6 +19,8 @@ struct Image {
   int bit_depth = 8;
   /// The file had one colour channel.
   bool grey = false;
+  /// What the file said besides; null: nothing.
+  std::shared_ptr<const Metadata> metadata;
 
   std::int64_t width() const { return rgb.size(2); }
   std::int64_t height() const { return rgb.size(1); }

@@ -11,29 +11,46 @@ namespace srdiff {
 /// Bounds that hold before a picture's pixels are decoded.
 struct DecodeLimits {
   std::int64_t max_pixels = std::int64_t{1} << 28;  ///< width × height that a header may declare
+  /// Declared pixels for each byte of the file, against decompression bombs. Pictures of up to
+  /// 16 Mi pixels may be as flat as they like.
+  double max_pixels_per_byte = 500.0;
+  std::int64_t max_file_bytes = std::int64_t{1} << 30;
 };
 
 /// Decodes PNG, JPEG, WebP, TIFF or BMP by content, whatever the file is called. 8 and 16 bit,
-/// grey, colour and alpha are kept; a palette becomes colour; a JPEG's EXIF rotation is applied.
-/// The declared size and the file's completeness are checked before memory is taken.
-/// `name` is what messages call the picture. Throws InputError "NAME: reason".
+/// grey, colour and alpha are kept; a palette becomes colour; the orientation of EXIF is applied;
+/// EXIF, XMP, IPTC and the colour profile come along. CMYK is refused: its colours depend on a
+/// profile. The declared size and the file's completeness are checked before memory is taken.
+/// `name` is what messages call the picture. Throws InputError "NAME: reason"; what is amiss in
+/// metadata alone is a warning.
 Image decode_image(const std::string& bytes, const std::string& name,
                    const DecodeLimits& limits = {});
 
-/// decode_image of a file. Throws InputError when it cannot be read.
+/// decode_image of a regular file. Throws InputError when it cannot be read; does not wait for a
+/// pipe or a device.
 Image read_image(const std::filesystem::path& path, const DecodeLimits& limits = {});
+
+struct EncodeOptions {
+  int quality = 95;             ///< of JPEG and WebP, 1…100; WebP's 100 is still lossy
+  bool strip_metadata = false;  ///< writes neither the picture's metadata nor `made_by`
+  /// One line that says how the picture was made, for its metadata; empty: nothing is said.
+  std::string made_by = {};
+};
 
 /// Encodes as the format of a file name's ending: .png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp.
 /// Values are rounded to the image's bit depth; formats without 16 bit (JPEG, WebP, BMP) get 8.
-/// JPEG and WebP are written at quality 95. Throws InputError when the format cannot hold what
-/// the image has (transparency in JPEG or BMP).
-std::string encode_image(const Image& image, const std::string& extension, const std::string& name);
+/// The same image and options give the same bytes. Metadata that the format cannot hold is left
+/// out with a warning. Throws InputError when the format cannot hold what the image has
+/// (transparency in JPEG or BMP), UsageError on the quality.
+std::string encode_image(const Image& image, const std::string& extension, const std::string& name,
+                         const EncodeOptions& options = {});
 
 /// Throws UsageError unless the path's ending is one that encode_image writes.
 void check_writable_format(const std::filesystem::path& path);
 
 /// encode_image to a file that appears whole or not at all.
 /// Throws InputError; what was at `path` before then still is.
-void write_image(const std::filesystem::path& path, const Image& image);
+void write_image(const std::filesystem::path& path, const Image& image,
+                 const EncodeOptions& options = {});
 
 }  // namespace srdiff

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "srdiff/metadata.h"
+
+namespace srdiff {
+
+struct FoundMetadata {
+  std::shared_ptr<const Metadata> blocks;  ///< null where the file has none
+  int orientation = 1;                     ///< EXIF's, 1…8, of the pixels as stored
+};
+
+/// The blocks of a picture file of one of the formats that decode_image reads. What cannot be
+/// read is left out with a warning that names the picture.
+FoundMetadata read_metadata(const std::string& file, const std::string& name);
+
+/// What an encoded picture is, where metadata must agree with it.
+struct EncodedFacts {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  bool grey = false;  ///< one colour channel, so that only a grey profile fits
+};
+
+/// The encoded picture (PNG, JPEG, WebP, TIFF) with the blocks in it, and with `made_by`, unless
+/// empty, as a step of the XMP history and srdiff as EXIF's Software. What cannot be written is
+/// left out with a warning that names the picture.
+std::string embed_metadata(const std::string& encoded, const EncodedFacts& facts,
+                           const Metadata& blocks, const std::string& made_by,
+                           const std::string& name);
+
+}  // namespace srdiff
