@@ -17,12 +17,6 @@
 
 namespace srdiff {
 
-/// One file of a model folder.
-struct ModelFile {
-  std::string path;    ///< relative to the folder
-  std::string sha256;  ///< 64 lower-case hexadecimal digits
-};
-
 /// The settings that a model's authors recommend.
 struct ModelDefaults {
   int t = 300;
@@ -48,9 +42,9 @@ struct Manifest {
   double beta_end = 0.0;
   Parameterisation parameterisation = Parameterisation::eps;
   int weight_map_channels = 1;
-  std::optional<ModelFile> regressor;
-  std::optional<ModelFile> weight_map;
-  ModelFile denoiser;
+  std::optional<NetworkFile> regressor;
+  std::optional<NetworkFile> weight_map;
+  NetworkFile denoiser;
   ModelDefaults defaults;
   std::string training_data;
   std::string licence;

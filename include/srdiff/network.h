@@ -10,6 +10,12 @@
 
 namespace srdiff {
 
+/// One network's file in a folder that a manifest describes.
+struct NetworkFile {
+  std::string path;    ///< relative to the folder
+  std::string sha256;  ///< 64 lower-case hexadecimal digits
+};
+
 /// A trained network: tensors in, one tensor out. Everything that knows TorchScript is in this
 /// header's source file, so that another back end can stand beside it.
 ///

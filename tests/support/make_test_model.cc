@@ -1,4 +1,5 @@
-// make_test_model FOLDER [options]: a tiny model folder for the tests that run the tool.
+// make_test_model FOLDER [options]: a tiny model folder for the tests that run the tool, or with
+// --features that of a tiny feature network.
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
@@ -10,6 +11,7 @@ int main(int argc, char** argv) {
   srdiff::testing::TestModelOptions options;
   std::string folder;
   std::string parameterisation = "eps";
+  bool features = false;
   CLI::App app{"Writes a tiny model folder for tests"};
   app.add_option("FOLDER", folder)->required();
   app.add_option("--name", options.name);
@@ -20,8 +22,13 @@ int main(int argc, char** argv) {
   app.add_option("--damage", options.damaged, "regressor, weight_map or denoiser");
   app.add_flag("!--no-regressor", options.regressor);
   app.add_flag("!--no-weight-map", options.weight_map);
+  app.add_flag("--features", features, "A feature network, without other options");
   CLI11_PARSE(app, argc, argv);
   try {
+    if (features) {
+      srdiff::testing::make_test_features(folder);
+      return 0;
+    }
     options.parameterisation = srdiff::parse_parameterisation(parameterisation);
     srdiff::testing::make_test_model(folder, options);
   } catch (const std::exception& error) {

@@ -82,6 +82,17 @@ def forward(self, condition, x_t, noise_level):
   return module;
 }
 
+torch::jit::Module features(const TestFeaturesOptions& options) {
+  const std::string built_in = R"(
+def forward(self, x):
+    return torch.conv2d(x, self.kernels).relu().mean([2, 3])
+)";
+  torch::jit::Module module("Features");
+  module.register_parameter("kernels", weights(options.dimensions, 3, options.gain), false);
+  module.define(first_given(options.source, built_in));
+  return module;
+}
+
 std::string read_bytes(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
@@ -137,6 +148,13 @@ json make_manifest(const json& files, const TestModelOptions& options) {
           {"defaults", {{"t", 300}, {"beta", 0.8}, {"sampler", "ddim"}, {"nfe", 8}, {"eta", 0.0}}}};
 }
 
+void write_manifest(json manifest, const std::string& patch, const fs::path& folder) {
+  if (!patch.empty()) {
+    manifest.merge_patch(json::parse(patch));
+  }
+  write_bytes(folder / "manifest.json", manifest.dump(2) + "\n");
+}
+
 void flip_a_bit(const fs::path& path) {
   std::string bytes = read_bytes(path);
   bytes.at(bytes.size() / 2) ^= 1;
@@ -147,14 +165,25 @@ void flip_a_bit(const fs::path& path) {
 
 fs::path make_test_model(const fs::path& folder, const TestModelOptions& options) {
   fs::create_directories(folder);
-  json manifest = make_manifest(write_networks(folder, options), options);
-  if (!options.manifest_patch.empty()) {
-    manifest.merge_patch(json::parse(options.manifest_patch));
-  }
-  write_bytes(folder / "manifest.json", manifest.dump(2) + "\n");
+  write_manifest(make_manifest(write_networks(folder, options), options), options.manifest_patch,
+                 folder);
   if (!options.damaged.empty()) {
     flip_a_bit(folder / (options.damaged + ".pt"));
   }
+  return folder;
+}
+
+fs::path make_test_features(const fs::path& folder, const TestFeaturesOptions& options) {
+  fs::create_directories(folder);
+  const std::vector<double> half = {0.5, 0.5, 0.5};
+  write_manifest({{"name", options.name},
+                  {"version", "1.0"},
+                  {"dimensions", options.dimensions},
+                  {"file", save(features(options), folder, "features.pt")},
+                  {"input", {{"size", nullptr}, {"resize", "none"}, {"mean", half}, {"std", half}}},
+                  {"source", "fixed weights for tests"},
+                  {"licence", "MIT"}},
+                 options.manifest_patch, folder);
   return folder;
 }
 

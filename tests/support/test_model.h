@@ -37,4 +37,18 @@ struct TestModelOptions {
 std::filesystem::path make_test_model(const std::filesystem::path& folder,
                                       const TestModelOptions& options = {});
 
+/// What make_test_features writes. The defaults give a network that takes pictures of any size.
+struct TestFeaturesOptions {
+  std::string name = "tiny-features";
+  int dimensions = 16;
+  double gain = 1.0;                ///< of the weights: another gain is another network
+  std::string source = {};          ///< TorchScript, forward(self, x), for the built-in one's place
+  std::string manifest_patch = {};  ///< a JSON merge patch (RFC 7386) for the manifest
+};
+
+/// Writes a feature network's folder: one convolution with fixed weights, averaged over the
+/// picture. Returns `folder`.
+std::filesystem::path make_test_features(const std::filesystem::path& folder,
+                                         const TestFeaturesOptions& options = {});
+
 }  // namespace srdiff::testing

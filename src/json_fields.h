@@ -1,0 +1,77 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "srdiff/error.h"
+
+namespace srdiff {
+
+/// Reads fields of one JSON object. Throws ModelError naming the field that is missing, of the
+/// wrong type or out of range.
+class JsonFields {
+ public:
+  JsonFields(const nlohmann::json& object, std::string where)
+      : object_(object), where_(std::move(where)) {
+    if (!object_.is_object()) {
+      throw ModelError(where_ + ": must be a JSON object");
+    }
+  }
+
+  template <typename Value>
+  Value required(const char* key) const {
+    if (!object_.contains(key)) {
+      throw ModelError(where_ + ": the field '" + key + "' is missing");
+    }
+    return convert<Value>(key);
+  }
+
+  template <typename Value>
+  Value optional(const char* key, Value fallback) const {
+    return object_.contains(key) ? convert<Value>(key) : fallback;
+  }
+
+  bool has(const char* key) const { return object_.contains(key) && !object_.at(key).is_null(); }
+
+  JsonFields object(const char* key) const {
+    return {object_.value(key, nlohmann::json()), where_ + ": " + key};
+  }
+
+  /// Requires a field to lie in [low, high].
+  template <typename Value>
+  Value in_range(const char* key, Value low, Value high) const {
+    const auto value = required<Value>(key);
+    if (!(value >= low && value <= high)) {
+      std::ostringstream text;
+      text << where_ << ": '" << key << "' is " << value << ", outside " << low << " to " << high;
+      throw ModelError(text.str());
+    }
+    return value;
+  }
+
+  /// Requires a field to say the one thing that this version understands.
+  template <typename Value>
+  void expect(const char* key, const Value& value) const {
+    if (required<Value>(key) != value) {
+      throw ModelError(where_ + ": '" + key + "' is not " + nlohmann::json(value).dump() +
+                       ", which is all that this version of srdiff runs");
+    }
+  }
+
+ private:
+  template <typename Value>
+  Value convert(const char* key) const {
+    try {
+      return object_.at(key).get<Value>();
+    } catch (const nlohmann::json::exception&) {
+      throw ModelError(where_ + ": the field '" + key + "' has the wrong type");
+    }
+  }
+
+  nlohmann::json object_;
+  std::string where_;
+};
+
+}  // namespace srdiff

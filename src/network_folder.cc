@@ -1,0 +1,135 @@
+#include "network_folder.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <sstream>
+#include <utility>
+
+#include "file_bytes.h"
+#include "sha256.h"
+
+namespace srdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Without duplicates: an installed tool's own folder is often the library's too.
+std::vector<fs::path> places_of(const NetworkFolderKind& kind) {
+  std::vector<fs::path> places;
+  const auto add = [&places](const fs::path& place) {
+    if (std::find(places.begin(), places.end(), place) == places.end()) {
+      places.push_back(place);
+    }
+  };
+  if (const char* variable = std::getenv(kind.variable)) {  // NOLINT(concurrency-mt-unsafe)
+    std::istringstream list(variable);
+    std::string place;
+    while (std::getline(list, place, ':')) {
+      if (!place.empty()) {
+        add(place);
+      }
+    }
+  }
+  std::error_code error;
+  const fs::path executable = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    add(executable.parent_path().parent_path() / "share/srdiff" / kind.subfolder);
+  }
+  add(fs::path(SRDIFF_INSTALLED_DATA) / kind.subfolder);
+  add(fs::path(SRDIFF_SOURCE_TREE) / kind.subfolder);
+  return places;
+}
+
+bool has_manifest(const fs::path& folder) {
+  std::error_code error;
+  return fs::is_regular_file(folder / "manifest.json", error);
+}
+
+}  // namespace
+
+fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& name) {
+  const std::string what = kind.what;
+  if (name.empty()) {
+    throw ModelError("the " + what + "'s name is empty; " + kind.remedy);
+  }
+  if (name.find('/') != std::string::npos) {
+    if (!has_manifest(name)) {
+      throw ModelError(name + ": is no " + what + " folder (it has no manifest.json)");
+    }
+    return name;
+  }
+  std::string places;
+  for (const fs::path& place : places_of(kind)) {
+    if (has_manifest(place / name)) {
+      return place / name;
+    }
+    places += (places.empty() ? "" : ", ") + place.string();
+  }
+  throw ModelError("there is no " + what + " '" + name + "' in " + places + "; " + kind.remedy);
+}
+
+std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {
+  std::map<std::string, fs::path> found;
+  for (const fs::path& place : places_of(kind)) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(place, error)) {
+      if (has_manifest(entry.path())) {
+        found.emplace(entry.path().filename().string(), entry.path());
+      }
+    }
+  }
+  std::vector<fs::path> folders;
+  folders.reserve(found.size());
+  for (auto& [name, folder] : found) {
+    folders.push_back(std::move(folder));
+  }
+  return folders;
+}
+
+void parse_network_manifest(
+    const fs::path& folder,
+    const std::function<void(const nlohmann::json&, const std::string& where)>& parse) {
+  const fs::path path = folder / "manifest.json";
+  try {
+    parse(nlohmann::json::parse(read_file(path)), path.string());
+  } catch (const nlohmann::json::exception&) {
+    throw ModelError(path.string() + ": is not valid JSON");
+  } catch (const InputError& error) {
+    throw ModelError(error.what());
+  } catch (const UsageError& error) {
+    throw ModelError(path.string() + ": " + error.what());
+  }
+}
+
+std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key) {
+  if (!files.has(key)) {
+    return std::nullopt;
+  }
+  const JsonFields file = files.object(key);
+  NetworkFile result{file.required<std::string>("path"), file.required<std::string>("sha256")};
+  const fs::path path(result.path);
+  if (path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end()) {
+    throw ModelError("the model file '" + result.path + "' must lie inside the model's folder");
+  }
+  return result;
+}
+
+std::string read_verified(const fs::path& folder, const NetworkFile& file) {
+  const fs::path path = folder / file.path;
+  std::string bytes;
+  try {
+    bytes = read_file(path);
+  } catch (const InputError& error) {
+    throw ModelError(error.what());
+  }
+  Sha256 hash;
+  hash.update(bytes.data(), bytes.size());
+  if (hash.hex() != file.sha256) {
+    throw ModelError(path.string() +
+                     ": damaged: its SHA-256 is not the manifest's; fetch the model again");
+  }
+  return bytes;
+}
+
+}  // namespace srdiff
