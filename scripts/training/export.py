@@ -10,15 +10,14 @@ ones. Regressor and weight map may be left out. An existing folder is replaced i
 """
 import argparse
 import datetime
-import hashlib
 import json
 import math
 import os
 import shutil
-import tempfile
 
 import torch
 
+from folders import replacing, sha256, write_json
 from networks import build, parameters
 
 KINDS = ("regressor", "weight_map", "denoiser")
@@ -26,7 +25,7 @@ KINDS = ("regressor", "weight_map", "denoiser")
 
 def load(run: str, config: dict):
     if os.path.isfile(run):
-        public = torch.load(run, map_location="cpu")
+        public = torch.load(run, map_location="cpu", weights_only=True)
         prefix = "denoise_fn."
         weights = {k[len(prefix):]: v for k, v in public.items() if k.startswith(prefix)}
         state = {"kind": "denoiser", "config": config, "ema": weights, "images": 0, "steps": 0,
@@ -38,38 +37,45 @@ def load(run: str, config: dict):
     return network.eval().requires_grad_(False), state
 
 
-def sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+def input_multiple(kind: str, network, scale: int) -> int:
+    """What the low-resolution sides must be multiples of for this network."""
+    own = network.size_multiple
+    return own if kind == "regressor" else own // math.gcd(own, scale)
 
 
-def check(path: str, kind: str, network, scale: int, size: int):
-    """The written file, computed in float32, against the network it came from."""
+def write_network(path: str, kind: str, network, config: dict, half: bool):
+    """The TorchScript file, checked against the network it came from as it will be computed."""
+    stored = build(kind, config[kind]["architecture"])
+    stored.load_state_dict(network.state_dict())
+    torch.jit.script((stored.half() if half else stored).eval().requires_grad_(False)).save(path)
     loaded = torch.jit.load(path, map_location="cpu").float()
-    high = torch.rand(1, 3, size, size) * 2 - 1
-    inputs = {"regressor": (torch.rand(1, 3, size // scale, size // scale) * 2 - 1,),
-              "weight_map": (high,), "denoiser": (high, high.flip(3), torch.tensor([0.9]))}[kind]
+    size = config["native_size"]
+    high, low = torch.rand(1, 3, size, size) * 2 - 1, torch.rand(1, 3, *[size // config["scale"]] * 2) * 2 - 1
+    inputs = {"regressor": (low,), "weight_map": (high,),
+              "denoiser": (high, high.flip(3), torch.tensor([0.9]))}[kind]
     with torch.no_grad():
         difference = float((loaded(*inputs) - network(*inputs)).abs().max())
-    if not difference < 0.05:
+    if not difference < (0.05 if half else 1e-4):
         raise SystemExit(f"{path}: differs from the trained network by {difference:.3g}")
 
 
-def model_card(manifest: dict, states: dict) -> str:
+def model_card(manifest: dict, states: dict, half: bool) -> str:
     lines = [f"# {manifest['name']} {manifest['version']}", "", manifest["description"] + ".", "",
              f"Data: {manifest['training']['data']}. Licence: {manifest['training']['licence']}.", "",
              f"Scale {manifest['scale']}, native output {manifest['native_size']}x{manifest['native_size']} px, "
              f"parameterisation {manifest['parameterisation']}, T = {manifest['schedule']['T']}. "
-             "The TorchScript files hold fp16 weights and are computed in fp32. "
+             f"The TorchScript files hold {'fp16' if half else 'fp32'} weights and are computed in fp32. "
              "They are code: load only model files you trust.", "",
              "Not for identifying people: the tool invents plausible detail, it does not recover a person's.", "",
              "## Training", "", "| network | parameters | images seen | steps | minutes | last loss |",
              "|---|---|---|---|---|---|"]
     for kind, state in states.items():
         loss = f"{state['curve'][-1][1]:.5f}" if state["curve"] else "-"
-        lines.append(f"| {kind} | {state['parameters'] / 1e6:.2f} M | {state['images']} | {state['steps']} | "
-                     f"{state['seconds'] / 60:.0f} | {loss} |")
-    lines += ["", "Loss curves: " + ", ".join(f"[{kind}](loss-{kind}.png)" for kind in states) + "."]
+        lines.append(f"| {kind} | {state['parameters'] / 1e6:.2f} M | {state['images'] or '-'} | {state['steps'] or '-'} | "
+                     f"{round(state['seconds'] / 60) or '-'} | {loss} |")
+    curves = [f"[{kind}](loss-{kind}.png)" for kind, state in states.items() if state["curve"]]
+    if curves:
+        lines += ["", "Loss curves: " + ", ".join(curves) + "."]
     if manifest["figures"]:
         lines += ["", "## Measured figures", "", manifest["figures"].get("protocol", ""), ""]
         rows = manifest["figures"].get("rows", [])
@@ -81,6 +87,53 @@ def model_card(manifest: dict, states: dict) -> str:
               "", "## Configuration", "", "```json",
               json.dumps(manifest["training"]["config"], indent=1), "```", ""]
     return "\n".join(lines)
+
+
+def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict, half: bool):
+    """Writes the model folder `out`.
+
+    networks  kind -> (network, its state as `load` returns it, a picture of its loss or None)
+    borrowed  kind -> (TorchScript file of another folder, that folder's size multiple)
+    half      weights in fp16; otherwise as they are
+    """
+    files, states, multiple = {}, {}, 1
+    with replacing(out) as folder:
+        for kind, (network, state, picture) in networks.items():
+            multiple = math.lcm(multiple, input_multiple(kind, network, config["scale"]))
+            write_network(os.path.join(folder, f"{kind}.pt"), kind, network, config, half)
+            states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve")},
+                            "parameters": parameters(network)}
+            if picture:
+                shutil.copy(picture, os.path.join(folder, f"loss-{kind}.png"))
+        for kind, (path, other_multiple) in borrowed.items():
+            multiple = math.lcm(multiple, other_multiple)
+            shutil.copy(path, os.path.join(folder, f"{kind}.pt"))
+        for kind in KINDS:
+            if kind in networks or kind in borrowed:
+                files[kind] = {"path": f"{kind}.pt", "sha256": sha256(os.path.join(folder, f"{kind}.pt"))}
+        manifest = manifest_of(config, files, states, multiple, figures)
+        write_json(os.path.join(folder, "manifest.json"), manifest)
+        with open(os.path.join(folder, "MODEL_CARD.md"), "w") as file:
+            file.write(model_card(manifest, states, half))
+        size = sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
+    print(f"{out}: {', '.join(files)}; {size / 2**20:.1f} MiB")
+
+
+def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures: dict) -> dict:
+    sections = {kind: config[kind] for kind in states}
+    return {
+        "format": 1, "name": config["name"], "version": config["version"], "task": config["task"],
+        "description": config["description"], "scale": config["scale"], "native_size": config["native_size"],
+        "size_multiple": multiple, "max_output_pixels": config.get("max_output_pixels", 262144),
+        "schedule": config["schedule"], "parameterisation": config["parameterisation"],
+        "conditioning": "sqrt_alpha_bar", "value_range": [-1, 1],
+        "weight_map_channels": config.get("weight_map_channels", 1),
+        "files": files, "defaults": config["defaults"],
+        "training": {"data": config["data"], "licence": config["licence"], "config": sections,
+                     "images_seen": {kind: state["images"] for kind, state in states.items()},
+                     "exported": datetime.date.today().isoformat(), "torch": str(torch.__version__)},
+        "figures": figures,
+    }
 
 
 def main():
@@ -97,11 +150,7 @@ def main():
     if args.figures:
         with open(args.figures) as file:
             figures = json.load(file)
-    out = os.path.abspath(args.out)
-    os.makedirs(os.path.dirname(out), exist_ok=True)
-    folder = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(out))
-    os.chmod(folder, 0o755)
-    files, states, multiple = {}, {}, 1
+    networks = {}
     for kind in KINDS:
         run = getattr(args, f"run_{kind}")
         if not run:
@@ -109,47 +158,9 @@ def main():
         network, state = load(run, config)
         if state["config"][kind]["architecture"] != config[kind]["architecture"]:
             raise SystemExit(f"{run}: trained with another {kind} architecture than {args.config}")
-        own = network.size_multiple
-        if kind != "regressor":
-            own = own // math.gcd(own, config["scale"])
-        multiple = multiple * own // math.gcd(multiple, own)
-        path = os.path.join(folder, f"{kind}.pt")
-        half = build(kind, config[kind]["architecture"])
-        half.load_state_dict(network.state_dict())
-        torch.jit.script(half.half().eval().requires_grad_(False)).save(path)
-        check(path, kind, network, config["scale"], config["native_size"])
-        files[kind] = {"path": f"{kind}.pt", "sha256": sha256(path)}
-        states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve")},
-                        "parameters": parameters(network)}
-        if os.path.exists(os.path.join(run, "loss.png")):
-            shutil.copy(os.path.join(run, "loss.png"), os.path.join(folder, f"loss-{kind}.png"))
-    sections = {kind: config[kind] for kind in files}
-    manifest = {
-        "format": 1, "name": config["name"], "version": config["version"], "task": config["task"],
-        "description": config["description"], "scale": config["scale"], "native_size": config["native_size"],
-        "size_multiple": multiple, "max_output_pixels": config.get("max_output_pixels", 262144),
-        "schedule": config["schedule"], "parameterisation": config["parameterisation"],
-        "conditioning": "sqrt_alpha_bar", "value_range": [-1, 1], "weight_map_channels": 1,
-        "files": files, "defaults": config["defaults"],
-        "training": {"data": config["data"], "licence": config["licence"], "config": sections,
-                     "images_seen": {kind: state["images"] for kind, state in states.items()},
-                     "exported": datetime.date.today().isoformat(), "torch": str(torch.__version__)},
-        "figures": figures,
-    }
-    with open(os.path.join(folder, "manifest.json"), "w") as file:
-        json.dump(manifest, file, indent=2)
-        file.write("\n")
-    with open(os.path.join(folder, "MODEL_CARD.md"), "w") as file:
-        file.write(model_card(manifest, states))
-    old = None
-    if os.path.exists(out):
-        old = folder + ".old"
-        os.rename(out, old)
-    os.rename(folder, out)
-    if old:
-        shutil.rmtree(old)
-    size = sum(os.path.getsize(os.path.join(out, name)) for name in os.listdir(out))
-    print(f"{args.out}: {', '.join(files)}; {size / 2**20:.1f} MiB")
+        picture = os.path.join(run, "loss.png")
+        networks[kind] = (network, state, picture if os.path.exists(picture) else None)
+    export(args.out, config, networks, borrowed={}, figures=figures, half=True)
 
 
 if __name__ == "__main__":

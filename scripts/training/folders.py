@@ -1,0 +1,36 @@
+"""Folders that appear whole or not at all: model folders and feature networks."""
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+
+
+def sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def write_json(path: str, document: dict):
+    with open(path, "w") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+
+
+@contextlib.contextmanager
+def replacing(out: str):
+    """Yields a new folder to fill, which then takes the place of `out` in one step."""
+    out = os.path.abspath(out)
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    folder = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(out))
+    os.chmod(folder, 0o755)
+    try:
+        yield folder
+        old = folder + ".old"
+        if os.path.exists(out):
+            os.rename(out, old)
+        os.rename(folder, out)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
