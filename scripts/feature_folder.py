@@ -1,0 +1,45 @@
+"""What the exporters of feature networks share: the folder that `srdiff eval --features` takes.
+
+manifest.json says how a picture becomes the network's input: 8-bit RGB / 255, resized to size x
+size (align_corners=False), then (x - mean) / std; TorchScript [N,3,S,S] float32 -> [N,D].
+"""
+import os
+import sys
+
+import torch
+from torch import nn
+from torch.fx.experimental.optimization import fuse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "training"))
+
+from folders import replacing, sha256, write_json  # noqa: E402
+
+
+def load_weights(network: nn.Module, weights: dict, path: str, unused: str = "\0"):
+    """Loads by name; only keys that start with `unused` may be left over. Exits otherwise."""
+    result = network.load_state_dict(weights, strict=False)
+    odd = [key for key in result.unexpected_keys if not key.startswith(unused)]
+    missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
+    for what, keys in (("has no", missing), ("has an unknown", odd)):
+        if keys:
+            raise SystemExit(f"{path}: {what} {keys[0]}; these are not the weights of this network")
+
+
+@torch.no_grad()
+def write_feature_folder(out: str, network: nn.Module, manifest: dict):
+    """Writes a network and its manifest, in which `dimensions` and `file` are filled in here."""
+    size = manifest["input"]["size"]
+    example = torch.rand(2, 3, size, size) * 2 - 1
+    network.eval()
+    features = network(example)
+    with replacing(out) as folder:
+        path = os.path.join(folder, "features.pt")
+        # Batch normalisation goes into the convolutions: LibTorch would not do it at load.
+        torch.jit.trace(fuse(network), example, check_trace=False).save(path)
+        error = (torch.jit.load(path)(example[:1]) - features[:1]).norm() / features[:1].norm()
+        if not error < 1e-4:
+            raise SystemExit(f"{out}: the written network differs from the original by {error:.3g}")
+        write_json(os.path.join(folder, "manifest.json"),
+                   {**manifest, "dimensions": features.shape[1],
+                    "file": {"path": "features.pt", "sha256": sha256(path)}})
+    print(f"{out}: {manifest['name']}, {features.shape[1]} dimensions")
