@@ -82,10 +82,11 @@ class Faces:
         self.high = images.to(device)
         self.low = reduce(self.high, scale)
         self.seed, self.flip, self.epoch, self.order = seed, flip, -1, None
+        self.count = len(images)
 
     def batch(self, seen: int, size: int):
         """(low, high) in [-1, 1] for the images seen .. seen + size - 1 of the run."""
-        count, picks, position = len(self.high), [], seen
+        count, picks, position = self.count, [], seen
         while position < seen + size:
             if position // count != self.epoch:
                 self.epoch = position // count

@@ -55,13 +55,33 @@ class NoiseAffine(nn.Module):
         return x + self.noise_func(embedding).unsqueeze(-1).unsqueeze(-1)
 
 
+class PixelNorm(nn.Module):
+    """Layer norm over the channels of each position. Group norm takes its statistics from the whole
+    image, so that a tile's result depends on all of the tile; with this norm a network stays local."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels_last = x.permute(0, 2, 3, 1)
+        y = F.layer_norm(channels_last, [x.shape[1]], self.weight.to(x.dtype), self.bias.to(x.dtype), 1e-6)
+        return y.permute(0, 3, 1, 2)
+
+
+def norm_layer(groups: int, channels: int) -> nn.Module:
+    """Group norm, or with 0 groups one that looks at single positions."""
+    return nn.GroupNorm(groups, channels) if groups > 0 else PixelNorm(channels)
+
+
 class Block(nn.Module):
-    """Group norm, SiLU, dropout, 3x3 convolution."""
+    """Norm, SiLU, dropout, 3x3 convolution."""
 
     def __init__(self, channels: int, out: int, groups: int, dropout: float = 0.0, zero: bool = False):
         super().__init__()
         self.block = nn.Sequential(
-            nn.GroupNorm(groups, channels),
+            norm_layer(groups, channels),
             nn.SiLU(),
             nn.Dropout(dropout) if dropout > 0 else nn.Identity(),
             nn.Conv2d(channels, out, 3, padding=1),
@@ -100,7 +120,7 @@ class SelfAttention(nn.Module):
         if head_dim > 0 and channels % head_dim:
             raise ValueError(f"{channels} channels do not divide into heads of {head_dim}")
         self.heads = channels // head_dim if head_dim > 0 else 1
-        self.norm = nn.GroupNorm(groups, channels)
+        self.norm = norm_layer(groups, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
         self.out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight)
@@ -179,12 +199,17 @@ class UNet(nn.Module):
     widths     channels of each level, instead of inner x multipliers
     attention  indices of the levels that attend (0 is the finest)
     head_dim   channels of an attention head, 0 for a single head
+    norm_groups    groups of group norm; 0: a norm over the channels of each position
+    mid_attention  the coarsest level attends in the middle, as SR3's does
+
+    Without attention and with norm_groups 0 the network is local: what lies further than its
+    receptive field does not matter, so that tiles fit together.
     """
 
     def __init__(self, in_channels: int, out_channels: int, inner: int, widths: List[int],
                  res_blocks: int = 2, attention: List[int] = (), norm_groups: int = 32,
                  dropout: float = 0.0, grid: int = 1, head_dim: int = 0, noise: bool = True,
-                 noise_encoding: str = "sr3"):
+                 noise_encoding: str = "sr3", mid_attention: bool = True):
         super().__init__()
         self.grid = grid
         self.has_noise = noise
@@ -211,7 +236,7 @@ class UNet(nn.Module):
                 downs.append(Downsample(current))
                 features.append(current)
         self.downs = nn.ModuleList(downs)
-        self.mid = nn.ModuleList([stage(current, current, True, "middle"),
+        self.mid = nn.ModuleList([stage(current, current, mid_attention, "middle"),
                                   stage(current, current, False, "middle")])
         ups: List[nn.Module] = []
         for level in reversed(range(len(widths))):

@@ -14,8 +14,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from contrast import METHODS  # noqa: E402
+from data import to_bytes  # noqa: E402
 from diffusion import Schedule, intermediate_state, target_of, x0_of  # noqa: E402
 from networks import build, parameters  # noqa: E402
+from photos import Photos  # noqa: E402
 from reference import Model, step_grid  # noqa: E402
 
 CONFIGS = os.path.join(HERE, "..", "..", "configs")
@@ -119,6 +121,45 @@ def check_mathematics():
         assert target.shape == (2, 1, 32, 32) and 0 <= target.min() and target.max() <= 1
 
 
+def check_locality():
+    """Without attention and group norm a far pixel does not matter, which tiles rely on."""
+    torch.manual_seed(0)
+    options = dict(inner=16, widths=[16, 32], res_blocks=1, norm_groups=0, mid_attention=False, grid=2)
+    for norm, local in ((0, True), (8, False)):
+        network = build("denoiser", dict(options, norm_groups=norm)).eval()
+        for value in network.parameters():
+            torch.nn.init.normal_(value, std=0.05)
+        image = torch.rand(2, 1, 3, 16, 160) * 2 - 1
+        changed = image.clone()
+        changed[..., 150:] *= -1
+        level = torch.tensor([0.9])
+        with torch.no_grad():
+            difference = (network(*image, level) - network(*changed, level)).abs()[..., :32].max()
+        assert (float(difference) == 0) == local, (norm, float(difference))
+
+
+def check_photos():
+    """Crops are a function of seed and number, inputs are Pillow's reduction, damage is mild."""
+    from PIL import Image
+    random = np.random.default_rng(0)
+    smooth = [Image.fromarray(random.integers(60, 190, (3, 4, 3), dtype=np.uint8)).resize(size, Image.BICUBIC)
+              for size in ((90, 70), (64, 120), (200, 64))]
+    clean = Photos(smooth, 4, 64, "cpu", seed=3)
+    low, high = clean.batch(10, 6)
+    assert low.shape == (6, 3, 16, 16) and high.shape == (6, 3, 64, 64)
+    again = Photos(smooth, 4, 64, "cpu", seed=3)
+    assert torch.equal(again.batch(13, 3)[1], high[3:])  # a resumed run, or another batch size
+    assert not torch.equal(Photos(smooth, 4, 64, "cpu", seed=4).batch(10, 6)[1], high)
+    pixels = np.asarray(Image.fromarray(to_bytes(high[0]).permute(1, 2, 0).numpy()).resize((16, 16), Image.BICUBIC))
+    assert np.array_equal(to_bytes(low[0]).permute(1, 2, 0).numpy(), pixels)
+    assert len({pair[1].tobytes() for pair in map(clean.pair, range(40))}) > 35  # crops and turns differ
+    damage = Photos(smooth, 4, 64, "cpu", seed=3, damage={"fraction": 1.0})
+    worse = [damage.pair(number) for number in range(40)]
+    errors = [np.abs(pair[0].astype(float) - clean.pair(number)[0]).mean() for number, pair in enumerate(worse)]
+    assert 0.3 < np.mean(errors) < 8, np.mean(errors)
+    assert all(np.array_equal(pair[1], clean.pair(number)[1]) for number, pair in enumerate(worse))
+
+
 def check_round_trip():
     """Train a few steps, resume, export, load and sample, through the commands themselves."""
     from PIL import Image
@@ -126,7 +167,7 @@ def check_round_trip():
     small["native_size"] = 32
     small["regressor"]["architecture"].update(widths=[16, 24], blocks=1, tail=[16, 8])
     unet = dict(inner=16, widths=[16, 32], res_blocks=1, norm_groups=8, grid=4)
-    small["weight_map"]["architecture"] = unet
+    small["weight_map"]["architecture"] = dict(unet, norm_groups=0, mid_attention=False)
     small["denoiser"]["architecture"] = dict(unet, attention=[1], noise_encoding="logsnr")
     with tempfile.TemporaryDirectory() as folder:
         path = lambda *parts: os.path.join(folder, *parts)
@@ -164,6 +205,6 @@ def check_round_trip():
 
 
 if __name__ == "__main__":
-    for check in (check_networks, check_precision, check_mathematics, check_round_trip):
+    for check in (check_networks, check_precision, check_mathematics, check_locality, check_photos, check_round_trip):
         check()
         print(f"{check.__name__}: ok")

@@ -24,6 +24,7 @@ from contrast import weight_target
 from data import Faces, load_images, to_unit
 from diffusion import Schedule, bicubic, per_image, target_of, x0_of
 from networks import build, parameters
+from photos import Photos, load_photos
 from plots import loss_curve, sheet
 from reference import sample, step_grid
 
@@ -260,18 +261,29 @@ class Trainer:
             for a, p in zip(self.ema.parameters(), self.network.parameters()):
                 a.lerp_(p, 1 - decay)
 
+    def sources(self):
+        """Where batches come from, and one batch for the sample sheet."""
+        scale, size, shown = self.config["scale"], self.config["native_size"], 8
+        if "crops" not in self.config:
+            images = load_images(self.args.data, size, self.args.limit)
+            faces = Faces(images, scale, self.device, self.settings["seed"], self.settings["flip"])
+            held_out = load_images([self.args.val], size, shown) if self.args.val else images[:shown]
+            sheet_source = Faces(held_out, scale, self.device, flip=False)
+            return faces, (to_unit(sheet_source.low), to_unit(sheet_source.high))
+        crop = self.config["crops"][self.kind]
+        photos = load_photos(self.args.data, crop, self.args.limit)
+        source = Photos(photos, scale, crop, self.device, self.settings["seed"], self.config.get("damage"))
+        held_out = load_photos([self.args.val], size) if self.args.val else photos
+        return source, Photos(held_out, scale, size if self.args.val else crop, self.device).batch(0, shown)
+
     def run(self):
-        images = load_images(self.args.data, self.config["native_size"], self.args.limit)
-        faces = Faces(images, self.config["scale"], self.device, self.settings["seed"], self.settings["flip"])
-        shown = load_images([self.args.val], self.config["native_size"], 8) if self.args.val else images[:8]
-        shown = Faces(shown, self.config["scale"], self.device)
-        self.sheet_batch = to_unit(shown.low), to_unit(shown.high)
+        source, self.sheet_batch = self.sources()
         self.task = TASKS[self.kind](self.config, self.args, self.device)
         compiled = self.wanted("compile") and hasattr(torch, "compile")
         run_network = torch.compile(self.network) if compiled else self.network
         layout = self.layout()
         batch = self.args.batch or self.settings["batch"]
-        print(f"{self.kind}: {parameters(self.network) / 1e6:.2f} M parameters, {len(images)} images, "
+        print(f"{self.kind}: {parameters(self.network) / 1e6:.2f} M parameters, {source.count} images, "
               f"batch {batch}, {self.device}, torch {torch.__version__}", file=sys.stderr, flush=True)
         self.start_workers()
         self.network.train()
@@ -281,7 +293,7 @@ class Trainer:
             rate = learning_rate(self.settings, self.steps, self.progress())
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            low, high = faces.batch(self.images, batch)
+            low, high = source.batch(self.images, batch)
             loss = self.backward(run_network, low.contiguous(memory_format=layout),
                                  high.contiguous(memory_format=layout))
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["grad_clip"])
