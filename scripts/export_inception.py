@@ -20,6 +20,7 @@ from feature_folder import load_weights, sha256, write_feature_folder
 
 NAME = "inception-v3-fid"
 SHA256_START = "6726825d"  # as in the file's name
+INPUT = {"size": 299, "resize": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3}
 
 
 class Unit(nn.Module):
@@ -165,7 +166,7 @@ def main():
     load_weights(network, torch.load(args.weights, map_location="cpu", weights_only=True), args.weights, unused="fc.")
     write_feature_folder(args.out, network, {
         "name": args.name or NAME, "version": "2015-12-05" if known else sha256(args.weights)[:8],
-        "input": {"size": 299, "resize": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3},
+        "input": INPUT,
         "source": "pt_inception-2015-12-05-6726825d.pth of github.com/mseitzer/pytorch-fid" if known
         else os.path.basename(args.weights),
         "licence": "Apache-2.0" if known else "not stated",

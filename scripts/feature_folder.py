@@ -8,7 +8,6 @@ import sys
 
 import torch
 from torch import nn
-from torch.fx.experimental.optimization import fuse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "training"))
 
@@ -34,10 +33,11 @@ def write_feature_folder(out: str, network: nn.Module, manifest: dict):
     features = network(example)
     with replacing(out) as folder:
         path = os.path.join(folder, "features.pt")
-        # Batch normalisation goes into the convolutions: LibTorch would not do it at load.
-        torch.jit.trace(fuse(network), example, check_trace=False).save(path)
+        # As it is: folding batch normalisation into the convolutions saves next to no time, and the
+        # features would no longer be the original's bit for bit.
+        torch.jit.trace(network, example, check_trace=False).save(path)
         error = (torch.jit.load(path)(example[:1]) - features[:1]).norm() / features[:1].norm()
-        if not error < 1e-4:
+        if not error < 1e-5:
             raise SystemExit(f"{out}: the written network differs from the original by {error:.3g}")
         write_json(os.path.join(folder, "manifest.json"),
                    {**manifest, "dimensions": features.shape[1],

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that srdiff and its tests need: those that are missing, no others.
+#   scripts/setup.sh [--peers]     --peers: also the Python packages whose figures tests/agreement
+#                                  compares with ours, from Debian and (in build/peers) from PyPI
 set -euo pipefail
 
 packages=(
@@ -14,6 +16,12 @@ fail() {
   echo "setup.sh: $*" >&2
   exit 1
 }
+
+case ${1:-} in
+  '') ;;
+  --peers) packages+=(python3-torchvision python3-skimage python3-tqdm python3-venv) ;;
+  *) fail "unknown argument $1; usage: scripts/setup.sh [--peers]" ;;
+esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   fail "not a Debian machine; install what these Debian packages hold: ${packages[*]}"
@@ -40,4 +48,12 @@ fi
 blas="libblas.so.3-$(g++ -print-multiarch)"
 if ! update-alternatives --query "$blas" | grep -q '^Value: .*/openblas'; then
   echo "setup.sh: warning: $blas is not OpenBLAS; run: update-alternatives --config $blas" >&2
+fi
+
+if [[ ${1:-} == --peers ]]; then
+  cd "$(dirname "${BASH_SOURCE[0]}")/.."
+  [[ -x build/peers/bin/pip ]] || /usr/bin/python3 -m venv --system-site-packages build/peers
+  # Not their dependencies: those are Debian's torch and torchvision.
+  build/peers/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+    --requirement tests/agreement/requirements.txt
 fi

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""srdiff's figures against those of the packages that the field uses.
+
+    agreement.py SRDIFF CASE
+
+pictures, folders   PSNR and SSIM of scikit-image, MS-SSIM of pytorch-msssim: to 1e-4
+features            the Inception export against pytorch-fid's module: to 1e-4
+distances           FID of pytorch-fid and torch-fidelity, KID of torch-fidelity: to 1e-3 relative;
+                    statistics as .npz from and to pytorch-fid
+inception           the same distances with Inception's 2048 features, in minutes; ctest leaves it out
+
+The weights are random: what agrees on them agrees on the real ones. It runs itself with the python
+that `scripts/setup.sh --peers` makes, build/peers/bin/python; without the packages it ends with 77.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+PEERS = os.path.join(ROOT, "build", "peers", "bin", "python")
+if os.path.exists(PEERS) and not os.path.samefile(sys.prefix, os.path.join(ROOT, "build", "peers")):
+    os.execv(PEERS, [PEERS, *sys.argv])
+
+try:
+    import numpy as np
+    import torch
+    from PIL import Image
+    from pytorch_fid import fid_score, inception
+    from pytorch_msssim import ms_ssim
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_kid import kid_features_to_metric
+except ImportError as error:
+    print(f"skipped: {error}; run scripts/setup.sh --peers")
+    sys.exit(77)
+
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+
+import export_inception  # noqa: E402
+from feature_folder import write_feature_folder  # noqa: E402
+
+
+def picture(seed: int, height: int, width: int, roughness: float = 8.0):
+    """Waves of its own and noise, [height,width,3] of 8 bit."""
+    random = np.random.default_rng(seed)
+    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
+    u, v, phase = random.uniform(0.02, 0.3, 2).tolist() + [random.uniform(0, 6)]
+    waves = 128 + random.uniform(40, 90) * np.sin(u * x + phase + c * random.uniform(0, 1)) * np.cos(v * y)
+    return np.clip(waves + random.normal(0, roughness, waves.shape), 0, 255).astype(np.uint8)
+
+
+def save(folder: str, pictures: list) -> list:
+    os.mkdir(folder)
+    paths = [os.path.join(folder, f"{i:03}.png") for i in range(len(pictures))]
+    for path, pixels in zip(paths, pictures):
+        Image.fromarray(pixels).save(path)
+    return paths
+
+
+def srdiff(*words, statuses=(0,)) -> dict:
+    result = subprocess.run([sys.argv[1], *words, "--json"], stdout=subprocess.PIPE)
+    assert result.returncode in statuses, f"srdiff {' '.join(words)} ended with {result.returncode}"
+    return json.loads(result.stdout)
+
+
+def evaluated(*words) -> dict:
+    """The figures of `srdiff eval` by their keys."""
+    figures = srdiff("eval", "--quiet", *words)["figures"]
+    return {key: figure["value"] for key, figure in figures.items()}
+
+
+def agree(what: str, found: float, expected: float, absolute: float = 0.0, relative: float = 0.0):
+    print(f"{what}: {found:.7g} here, {expected:.7g} there, difference {abs(found - expected):.2g}")
+    assert abs(found - expected) <= absolute + relative * abs(expected), f"{what} differs"
+
+
+def skimage_figures(a, b):
+    channels = {"channel_axis": 2} if a.ndim == 3 else {}
+    return (peak_signal_noise_ratio(a, b, data_range=255),
+            structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+                                  data_range=255, **channels))
+
+
+def case_pictures(folder):
+    for height, width in ((11, 13), (64, 48), (101, 70)):
+        for seed in (1, 2):
+            a, b = picture(seed, height, width, 4), picture(seed, height, width, 20)
+            for name, x, y in (("RGB", a, b), ("grey", a[..., 0], b[..., 0])):
+                paths = save(os.path.join(folder, f"{height}-{seed}-{name}"), [x, y])
+                found = srdiff("compare", *paths, statuses=(2,))
+                psnr, ssim = skimage_figures(x, y)
+                agree(f"PSNR of {width}x{height} {name}", found["psnr"], psnr, absolute=1e-4)
+                agree(f"SSIM of {width}x{height} {name}", found["ssim"], ssim, absolute=1e-4)
+                difference = np.abs(x.astype(int) - y)
+                agree("largest difference", 255 * found["largest_difference"]["value"], difference.max(), absolute=1e-4)
+                agree("mean difference", 255 * found["mean_difference"], difference.mean(), absolute=1e-4)
+
+
+def case_folders(folder):
+    references = [picture(seed, 170, 163, 4) for seed in range(4)]
+    outputs = [picture(seed, 170, 163, 10 + 5 * seed) for seed in range(4)]
+    save(os.path.join(folder, "a"), references)
+    save(os.path.join(folder, "b"), outputs)
+    found = evaluated("--reference", os.path.join(folder, "a"), "--output", os.path.join(folder, "b"),
+                      "--metrics", "psnr,ssim,ms-ssim")
+    psnr, ssim = np.mean([skimage_figures(a, b) for a, b in zip(references, outputs)], axis=0)
+    a, b = (torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).double() for pictures in (references, outputs))
+    agree("mean PSNR", found["psnr"], psnr, absolute=1e-4)
+    agree("mean SSIM", found["ssim"], ssim, absolute=1e-4)
+    agree("mean MS-SSIM", found["ms-ssim"], ms_ssim(a, b, data_range=255).item(), absolute=1e-4)
+
+
+@torch.no_grad()
+def random_inception() -> export_inception.Inception:
+    """Random weights whose every layer has features of mean 0 and variance 1 on our pictures."""
+    torch.manual_seed(0)
+    network = export_inception.Inception()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0  # one batch decides
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.3)
+    pictures = np.stack([picture(seed, 48, 48, 4 + 2 * seed) for seed in range(8)])
+    batch = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 127.5 - 1
+    network.train()(torch.nn.functional.interpolate(batch, size=(299, 299), mode="bilinear"))
+    return network.eval()
+
+
+def their_module(network, dimensions: int):
+    """pytorch-fid's module, its download replaced by our weights in the layout of its file."""
+    weights = {**network.state_dict(), "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+    inception.load_state_dict_from_url = lambda *args, **options: weights
+    block = inception.InceptionV3.BLOCK_INDEX_BY_DIM[dimensions]
+    return inception.InceptionV3([block]).eval(), weights
+
+
+def export(folder: str, weights: dict) -> str:
+    torch.save(weights, os.path.join(folder, "weights.pth"))
+    out = os.path.join(folder, "random")
+    sys.argv[1:], words = ["--weights", os.path.join(folder, "weights.pth"), "--out", out, "--name", "random"], sys.argv[1:]
+    export_inception.main()
+    sys.argv[1:] = words
+    return out
+
+
+@torch.no_grad()
+def case_features(folder):
+    theirs, weights = their_module(random_inception(), 2048)
+    out = export(folder, weights)
+    with open(os.path.join(out, "manifest.json")) as file:
+        how = json.load(file)["input"]
+    x = torch.from_numpy(np.stack([picture(seed, 60, 45) for seed in range(4)])).permute(0, 3, 1, 2) / 255
+    assert (how["size"], how["resize"]) == (299, "bilinear")
+    resized = torch.nn.functional.interpolate(x, size=(299, 299), mode="bilinear", align_corners=False, antialias=False)
+    normalised = (resized - torch.tensor(how["mean"]).view(3, 1, 1)) / torch.tensor(how["std"]).view(3, 1, 1)
+    found = torch.jit.load(os.path.join(out, "features.pt"))(normalised)
+    expected = theirs(x)[0][:, :, 0, 0]
+    assert found.shape == (4, 2048) and expected.std(0).mean() > 0.01
+    print(f"features {expected.min():.2f} to {expected.max():.2f}")
+    agree("largest difference of features", (found - expected).abs().max().item(), 0.0, absolute=1e-4)
+
+
+class Stem(torch.nn.Module):
+    """The 64 features that pytorch-fid takes of the first block: a fast network for ctest."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.first, self.second, self.third = network.Conv2d_1a_3x3, network.Conv2d_2a_3x3, network.Conv2d_2b_3x3
+
+    def forward(self, x):
+        return export_inception.halve(self.third(self.second(self.first(x)))).mean(dim=(2, 3))
+
+
+def compare_distances(folder, network, theirs, dimensions: int, count: int):
+    features = os.path.join(folder, "features")
+    write_feature_folder(features, network, {
+        "name": export_inception.NAME, "version": "random",  # the network that a foreign .npz is taken for
+        "input": export_inception.INPUT, "source": "random", "licence": "none"})
+    a, b = (os.path.join(folder, name) for name in "ab")
+    first = save(a, [picture(seed, 48, 40, 8) for seed in range(count)])
+    second = save(b, [picture(1000 + seed, 48, 40, 14) for seed in range(count)])
+    activations = [fid_score.get_activations(paths, theirs, 20, dimensions, "cpu", 0) for paths in (first, second)]
+    statistics = [(x.mean(0), np.cov(x, rowvar=False)) for x in activations]
+    fid = fid_score.calculate_frechet_distance(*statistics[0], *statistics[1])
+
+    stats = os.path.join(folder, "stats.npz")
+    common = ("--output", b, "--features", features + "/")
+    found = evaluated("--reference", a, *common, "--metrics", "fid,kid", "--reference-stats", stats,
+                      "--kid-subset-size", str(count))
+    agree("FID of pytorch-fid", found["fid"], fid, relative=1e-3)
+    tensors = [torch.from_numpy(x) for x in activations]
+    other = fid_statistics_to_metric(*map(fid_features_to_statistics, tensors), False)
+    agree("FID of torch-fidelity", found["fid"], other["frechet_inception_distance"], relative=1e-3)
+    kid = kid_features_to_metric(*tensors, kid_subsets=1, kid_subset_size=count, verbose=False)
+    agree("KID of torch-fidelity", found["kid"], kid["kernel_inception_distance_mean"], relative=1e-3)
+
+    mean, covariance = fid_score.compute_statistics_of_path(stats, None, 1, dimensions, "cpu")
+    assert np.abs(mean - statistics[0][0]).max() < 1e-4 and np.abs(covariance - statistics[0][1]).max() < 1e-4
+    agree("FID of pytorch-fid on our .npz", fid_score.calculate_frechet_distance(mean, covariance, *statistics[1]),
+          fid, relative=1e-3)
+    np.savez_compressed(os.path.join(folder, "theirs.npz"), mu=statistics[0][0], sigma=statistics[0][1])
+    found = evaluated(*common, "--metrics", "fid", "--reference-stats", os.path.join(folder, "theirs.npz"))
+    agree("FID here on pytorch-fid's .npz", found["fid"], fid, relative=1e-3)
+
+
+def case_distances(folder):
+    network = random_inception()
+    compare_distances(folder, Stem(network), their_module(network, 64)[0], 64, count=70)
+
+
+def case_inception(folder):
+    network = random_inception()
+    compare_distances(folder, network, their_module(network, 2048)[0], 2048, count=200)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        globals()[f"case_{sys.argv[2]}"](scratch)
