@@ -5,6 +5,7 @@
 #include <sstream>
 #include <utility>
 
+#include "eight_bit.h"
 #include "enum_words.h"
 #include "network_folder.h"
 #include "sha256.h"
@@ -124,8 +125,8 @@ FeatureNetwork FeatureNetwork::load(const fs::path& folder, c10::Device device) 
 
 at::Tensor FeatureNetwork::prepare(const at::Tensor& image) const {
   const c10::InferenceMode no_gradients;
-  const at::Tensor bytes = image.unsqueeze(0).add(1.0).mul(127.5).round().clamp(0.0, 255.0);
-  const at::Tensor resized = resize(bytes.div(255.0), manifest_.resize, manifest_.size.value_or(0));
+  const at::Tensor unit = eight_bit_levels(image.unsqueeze(0)).div(255.0);
+  const at::Tensor resized = resize(unit, manifest_.resize, manifest_.size.value_or(0));
   return resized.sub(per_channel(manifest_.mean)).div(per_channel(manifest_.std)).squeeze(0);
 }
 

@@ -110,6 +110,7 @@ int main(int argc, char** argv) {
   Command command;
   add_upscale(app, command);
   add_compare(app, command);
+  add_eval(app, command);
   add_models(app, command);
   add_info(app, command);
   try {

@@ -25,23 +25,24 @@ ProgressBar::~ProgressBar() {
 }
 
 void ProgressBar::update(const srdiff::UpscaleProgress& progress) {
+  update(progress.evaluations_done, progress.evaluations_total, "evaluations");
+}
+
+void ProgressBar::update(std::int64_t done, std::int64_t total, const char* unit) {
   if (quiet_) {
     return;
   }
   const auto now = Clock::now();
   const double elapsed = std::chrono::duration<double>(now - start_).count();
-  const double fraction = static_cast<double>(progress.evaluations_done) /
-                          static_cast<double>(progress.evaluations_total);
+  const double fraction = static_cast<double>(done) / static_cast<double>(total);
   const double left = elapsed * (1.0 - fraction) / fraction;
   if (terminal_) {
-    std::fprintf(stderr, "\r\x1b[K[%s] %lld/%lld evaluations, %.0f s left", bar(fraction).c_str(),
-                 static_cast<long long>(progress.evaluations_done),
-                 static_cast<long long>(progress.evaluations_total), left);
+    std::fprintf(stderr, "\r\x1b[K[%s] %lld/%lld %s, %.0f s left", bar(fraction).c_str(),
+                 static_cast<long long>(done), static_cast<long long>(total), unit, left);
     std::fflush(stderr);
     drawn_ = true;
   } else if (std::chrono::duration<double>(now - last_line_).count() >= seconds_between_lines) {
-    srdiff::log::info("{}/{} evaluations, {:.0f} s left", progress.evaluations_done,
-                      progress.evaluations_total, left);
+    srdiff::log::info("{}/{} {}, {:.0f} s left", done, total, unit, left);
     last_line_ = now;
   }
 }

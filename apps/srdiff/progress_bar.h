@@ -16,6 +16,8 @@ class ProgressBar {
   ~ProgressBar();
 
   void update(const srdiff::UpscaleProgress& progress);
+  /// `unit` is what is counted, such as "pictures".
+  void update(std::int64_t done, std::int64_t total, const char* unit);
   void clear();
 
  private:

@@ -1,0 +1,255 @@
+#include "srdiff/evaluation.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "enum_words.h"
+#include "part_timer.h"
+#include "srdiff/error.h"
+#include "srdiff/metrics.h"
+#include "srdiff/prdc.h"
+
+namespace srdiff {
+namespace {
+
+constexpr EnumWords<Metric, 7> metric_words = {"the metric",
+                                               {{{Metric::fid, "fid"},
+                                                 {Metric::kid, "kid"},
+                                                 {Metric::prdc, "prdc"},
+                                                 {Metric::psnr, "psnr"},
+                                                 {Metric::ssim, "ssim"},
+                                                 {Metric::ms_ssim, "ms-ssim"},
+                                                 {Metric::consistency, "consistency"}}}};
+
+/// SR3 lists consistency × 10⁵.
+constexpr double consistency_unit = 1e5;
+
+bool wants(const EvaluationOptions& options, Metric metric) {
+  return std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
+}
+
+bool wants_sample(const EvaluationOptions& options) {
+  return wants(options, Metric::kid) || wants(options, Metric::prdc);
+}
+
+std::string title(Metric metric) {
+  switch (metric) {
+    case Metric::psnr:
+      return "PSNR (dB)";
+    case Metric::ssim:
+      return "SSIM";
+    case Metric::ms_ssim:
+      return "MS-SSIM";
+    case Metric::consistency:
+      return "consistency (MSE x 10^5)";
+    default:
+      return to_string(metric);
+  }
+}
+
+/// Nothing where the pictures do not allow the metric.
+std::optional<double> measure(Metric metric, const at::Tensor& reference, const at::Tensor& output,
+                              const at::Tensor& input) {
+  switch (metric) {
+    case Metric::psnr:
+      return psnr(reference, output).item<double>();
+    case Metric::ssim:
+      return ssim(reference, output).item<double>();
+    case Metric::ms_ssim: {
+      const auto value = ms_ssim(reference, output);
+      return value ? std::optional<double>(value->item<double>()) : std::nullopt;
+    }
+    case Metric::consistency:
+      return input.defined()
+                 ? std::optional<double>(consistency(output, input.unsqueeze(0)).item<double>() *
+                                         consistency_unit)
+                 : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Why a metric has no value for some pictures.
+std::string gap(Metric metric, std::int64_t without) {
+  const std::string pictures = std::to_string(without) + " pictures ";
+  return metric == Metric::ms_ssim
+             ? pictures + "left out: below " + std::to_string(ms_ssim_min_side) + " pixels a side"
+             : pictures + "left out: their inputs are not known";
+}
+
+/// What is said of a Fréchet distance over few pictures.
+std::string few_images_note(const Gaussian& reference, const Gaussian& output) {
+  const std::int64_t dimensions = output.mean.numel();
+  std::int64_t fewest = output.count;
+  if (reference.count > 0) {
+    fewest = std::min(fewest, reference.count);
+  }
+  if (fewest >= dimensions) {
+    return "";
+  }
+  return std::to_string(fewest) + " images are fewer than " + std::to_string(dimensions) +
+         " features: biased upwards, compare only with figures of as many images";
+}
+
+}  // namespace
+
+std::string to_string(Metric metric) {
+  return metric_words.word(metric);
+}
+
+std::vector<Metric> parse_metrics(const std::string& words) {
+  std::vector<Metric> metrics;
+  std::istringstream list(words);
+  for (std::string word; std::getline(list, word, ',');) {
+    const Metric metric = metric_words.parse(word);
+    if (std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) {
+      metrics.push_back(metric);
+    }
+  }
+  return metrics;
+}
+
+bool needs_features(Metric metric) {
+  return metric == Metric::fid || metric == Metric::kid || metric == Metric::prdc;
+}
+
+Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
+                     std::shared_ptr<const FeatureSet> reference_set)
+    : options_(std::move(options)) {
+  for (const Metric metric : options_.metrics) {
+    if (!needs_features(metric)) {
+      tallies_.push_back({metric});
+    }
+  }
+  if (tallies_.size() == options_.metrics.size()) {
+    return;
+  }
+  if (network == nullptr) {
+    throw UsageError("fid, kid and prdc need a feature network; name one by --features");
+  }
+  const std::int64_t sample_size = wants_sample(options_) ? options_.sample_size : 0;
+  output_collector_.emplace(*network, sample_size);
+  if (!reference_set) {
+    reference_collector_.emplace(*network, sample_size);
+    return;
+  }
+  if (reference_set->fingerprint != fingerprint(network->manifest())) {
+    throw UsageError("the reference's features are of " + reference_set->network + ", not of " +
+                     network->manifest().name + ", or after other preprocessing");
+  }
+  if (sample_size > 0 && !reference_set->sample.defined()) {
+    throw UsageError("kid and prdc need the features of the reference's pictures themselves");
+  }
+  reference_set_ = std::move(reference_set);
+}
+
+void Evaluator::add_reference(const at::Tensor& image) {
+  if (reference_collector_) {
+    reference_collector_->add(image);
+  }
+}
+
+void Evaluator::add_output(const at::Tensor& image) {
+  if (output_collector_) {
+    output_collector_->add(image);
+  }
+}
+
+ImageFigures Evaluator::compare(const std::string& image, const at::Tensor& reference,
+                                const at::Tensor& output, const at::Tensor& input) {
+  const PartTimer timer(comparison_seconds_);
+  ImageFigures figures{image, {}};
+  for (Tally& tally : tallies_) {
+    const std::optional<double> value =
+        measure(tally.metric, reference.unsqueeze(0), output.unsqueeze(0), input);
+    if (!value) {
+      continue;
+    }
+    figures.values.emplace_back(tally.metric, *value);
+    ++tally.count;
+    const double distance = *value - tally.mean;
+    tally.mean += distance / static_cast<double>(tally.count);
+    tally.scatter += distance * (*value - tally.mean);
+  }
+  ++compared_;
+  return figures;
+}
+
+std::vector<Figure> Evaluator::distances(const FeatureSet& reference,
+                                         const FeatureSet& output) const {
+  std::vector<Figure> figures;
+  const std::string network = " (" + output.network + ")";
+  if (wants(options_, Metric::fid)) {
+    figures.push_back({"fid", frechet_distance_name(output.network),
+                       frechet_distance(reference.gaussian, output.gaussian), std::nullopt,
+                       Better::lower, few_images_note(reference.gaussian, output.gaussian)});
+  }
+  if (wants(options_, Metric::kid)) {
+    const KernelDistance kid = kernel_distance(reference.sample, output.sample, options_.kid);
+    figures.push_back({"kid", "KID" + network, kid.mean, kid.spread, Better::lower,
+                       kid.subsets == 1
+                           ? "all " + std::to_string(kid.subset_size) + " images at once"
+                           : std::to_string(kid.subsets) + " subsets of " +
+                                 std::to_string(kid.subset_size) + " images"});
+  }
+  if (wants(options_, Metric::prdc)) {
+    const Prdc parts = prdc(reference.sample, output.sample, options_.neighbours);
+    const std::string note = "k = " + std::to_string(options_.neighbours);
+    const auto add = [&](const char* word, double value) {
+      figures.push_back({word, word + network, value, std::nullopt, Better::higher, note});
+    };
+    add("precision", parts.precision);
+    add("recall", parts.recall);
+    add("density", parts.density);
+    add("coverage", parts.coverage);
+  }
+  return figures;
+}
+
+Figure Evaluator::summary(const Tally& tally) const {
+  Figure figure{to_string(tally.metric), title(tally.metric), tally.mean};
+  figure.better = tally.metric == Metric::consistency ? Better::lower : Better::higher;
+  if (tally.count == 0) {
+    figure.value = std::numeric_limits<double>::quiet_NaN();
+  } else if (std::isfinite(tally.mean)) {  // the PSNR of equal pictures is infinite
+    figure.spread = std::sqrt(tally.scatter / static_cast<double>(tally.count));
+  }
+  if (tally.count < compared_) {
+    figure.note = gap(tally.metric, compared_ - tally.count);
+  }
+  return figure;
+}
+
+Evaluation Evaluator::result() {
+  Evaluation evaluation;
+  evaluation.images = evaluation.references = compared_;
+  if (output_collector_) {
+    if (reference_collector_) {
+      reference_set_ = std::make_shared<const FeatureSet>(reference_collector_->result());
+    }
+    const FeatureSet output = output_collector_->result();
+    const PartTimer timer(distance_seconds_);
+    evaluation.figures = distances(*reference_set_, output);
+    evaluation.images = output.gaussian.count;
+    evaluation.references = reference_set_->gaussian.count;
+    evaluation.reference_set = reference_set_;
+  }
+  for (const Tally& tally : tallies_) {
+    evaluation.figures.push_back(summary(tally));
+  }
+  evaluation.seconds.comparison = comparison_seconds_;
+  evaluation.seconds.statistics = distance_seconds_;
+  for (const auto* collector : {&reference_collector_, &output_collector_}) {
+    if (*collector) {
+      evaluation.seconds.network += (*collector)->network_seconds();
+      evaluation.seconds.statistics += (*collector)->statistics_seconds();
+    }
+  }
+  return evaluation;
+}
+
+}  // namespace srdiff

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# eval.sh CASE: figures of pictures against references.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+export SRDIFF_FEATURES=$TINY_MODELS/features
+
+# references FOLDER COUNT [SIDE]: pictures 00.png, 01.png, … that differ.
+references() {
+  mkdir -p "$1"
+  "$PYTHON" - "$@" <<'END'
+import random, sys
+from PIL import Image
+folder, count, side = sys.argv[1], int(sys.argv[2]), int((sys.argv + ["24"])[3])
+for i in range(count):
+    random.seed(i)
+    small = Image.frombytes("RGB", (6, 6), bytes(random.randrange(256) for _ in range(108)))
+    small.resize((side, side), Image.BICUBIC).save(f"{folder}/{i:02}.png")
+END
+}
+
+# json EXPRESSION: of the document on standard output, `d`.
+json() {
+  "$PYTHON" -c 'import json, sys; d = json.load(open(sys.argv[1])); f = d.get("figures"); print(eval(sys.argv[2]))' \
+    "$logs/stdout" "$1"
+}
+
+# holds EXPRESSION: of that document.
+holds() { [[ $(json "$1") == True ]] || fail "$1: $(json f)"; }
+
+figures() { json '[(k, f[k]["value"]) for k in sorted(f)]'; }
+
+measures() { succeeds eval --json "$@"; }
+
+case_equal_folders() {
+  references a 8
+  cp -r a b
+  measures --reference a --output b --features tiny-features
+  holds 'd["images"] == d["references"] == 8'
+  holds '0 <= f["fid"]["value"] <= 1e-4'
+  holds 'f["fid"]["name"] == "FD (tiny-features)"'
+  holds '"8 images are fewer than 16 features" in f["fid"]["note"]'
+  holds 'f["recall"]["value"] == f["precision"]["value"] == f["coverage"]["value"] == 1'
+  holds 'f["psnr"]["value"] is None and f["ssim"]["value"] == 1'
+  holds '"below 161 pixels" in f["ms-ssim"]["note"]'
+}
+
+case_a_picture_is_measured_as_by_compare() {
+  references a 1
+  mkdir b
+  upscales --seed 1 a/00.png x.png
+  "$PYTHON" -c 'from PIL import Image; Image.open("x.png").resize((24, 24)).save("b/00.png")'
+  run compare --json a/00.png b/00.png
+  json 'd["psnr"]' >psnr
+  measures --reference a --output b --csv figures.csv
+  holds 'abs(f["psnr"]["value"] - float(open("psnr").read())) < 1e-9'
+  holds 'list(f) == ["psnr", "ssim", "ms-ssim"]'
+  [[ $(head -1 figures.csv) == image,psnr,ssim,ms-ssim ]] || fail 'another head of the CSV'
+  holds 'abs(float(open("figures.csv").readlines()[1].split(",")[1]) - f["psnr"]["value"]) < 1e-6'
+}
+
+case_a_model_is_measured_as_its_saved_outputs() {
+  references a 7
+  measures --reference a --model tiny --features tiny-features --seed 3 --save out
+  local by_model
+  by_model=$(figures)
+  holds 'd["settings"]["seed"] == 3 and d["seconds"]["upscaling"] > 0'
+  [[ $(ls out) == "$(ls a)" ]] || fail 'other pictures were saved'
+  measures --reference a --output out --features tiny-features --scale 2
+  [[ $(figures) == "$by_model" ]] || fail "$(figures) where the model had $by_model"
+}
+
+case_the_model_sees_pillows_reduction() {
+  references a 1 32
+  measures --reference a --model tiny --save out --metrics psnr
+  "$PYTHON" -c 'from PIL import Image; Image.open("a/00.png").resize((16, 16), Image.BICUBIC).save("small.png")'
+  upscales small.png by-hand.png
+  pictures same out/00.png by-hand.png 40
+}
+
+case_metrics_are_those_asked_for() {
+  references a 3
+  cp -r a b
+  measures --reference a --output b --metrics ssim,psnr
+  holds 'list(f) == ["ssim", "psnr"]'
+  succeeds eval --reference a --output b --metrics ssim
+  [[ $(<"$logs/stdout") == $'3 images\nSSIM  1 +- 0' ]] || fail "the table is $(<"$logs/stdout")"
+  refuses 2 "'sharpness' is not known" eval --reference a --output b --metrics ssim,sharpness
+  refuses 2 'name one by --features' eval --reference a --output b --metrics fid
+  refuses 4 "no feature network 'nonesuch'" eval --reference a --output b --features nonesuch
+}
+
+case_limit_takes_the_first_by_name() {
+  references a 5
+  measures --reference a --model tiny --metrics psnr --limit 2 --csv figures.csv
+  [[ $(cut -d, -f1 figures.csv | xargs) == 'image 00 01' ]] || fail "$(<figures.csv)"
+  refuses 2 'limit = 0' eval --reference a --model tiny --limit 0
+}
+
+case_folders_that_do_not_pair() {
+  references a 4
+  cp -r a b
+  mv b/03.png b/other.png
+  refuses 1 'b: has no picture for 03 of a; has other without a reference' \
+    eval --reference a --output b
+  rm b/other.png
+  refuses 1 'b: has no picture for 03 of a' eval --reference a --output b
+  measures --reference a --output b --metrics fid --features tiny-features
+  grep -q 'warning: b: has no picture for 03' "$logs/stderr" || fail 'not warned'
+  holds '(d["images"], d["references"]) == (3, 4)'
+  references c 4 20
+  refuses 1 'c/00.png: is 20x20 where a/00.png is 24x24' eval --reference a --output c
+}
+
+case_pictures_that_cannot_be_used() {
+  references a 2
+  mkdir empty
+  refuses 1 'empty: holds no pictures' eval --reference empty --model tiny
+  refuses 1 'nonesuch: cannot be read' eval --reference nonesuch --model tiny
+  refuses 1 'a/00.png: 24x24 pixels cannot be reduced evenly' \
+    eval --reference a --output a --scale 7
+  echo 'no picture' >a/01.png
+  refuses 1 'a/01.png: ' eval --reference a --output a
+  cp a/00.png a/01.webp
+  refuses 1 'has the name of' eval --reference a --output a
+}
+
+case_reference_statistics_are_kept() {
+  references a 6
+  cp -r a b
+  rm b/05.png
+  measures --reference a --output b --metrics fid --features tiny-features --reference-stats s.npz
+  local first
+  first=$(json 'round(f["fid"]["value"], 9)')
+  [[ -s s.npz ]] || fail 'no statistics were written'
+  measures --reference a --output b --metrics fid --features tiny-features --reference-stats s.npz
+  [[ $(json 'round(f["fid"]["value"], 9)') == "$first" ]] || fail "$(figures), first $first"
+  measures --output b --metrics fid --features tiny-features --reference-stats s.npz
+  [[ $(json 'round(f["fid"]["value"], 9)') == "$first" ]] || fail "$(figures), first $first"
+
+  refuses 1 's.npz: holds statistics of other pictures' eval --reference a --output b --limit 4 \
+    --metrics fid --features tiny-features --reference-stats s.npz
+  cp -r "$SRDIFF_FEATURES/tiny-features" other
+  sed -i 's/0.5/0.4/' other/manifest.json
+  refuses 1 's.npz: holds statistics of the feature network tiny-features with other' \
+    eval --reference a --output a --metrics fid --features ./other --reference-stats s.npz
+}
+
+case_contradictions() {
+  references a 2
+  refuses 2 'name either' eval --reference a
+  refuses 2 'name either' eval --reference a --output a --model tiny
+  refuses 2 '--reference DIR' eval --output a
+  refuses 2 '--save' eval --reference a --output a --save out
+  refuses 2 'a model has its own' eval --reference a --model tiny --scale 2
+  refuses 4 "no model 'nonesuch'" eval --reference a --model nonesuch
+  refuses 2 'more than 5 pictures' eval --reference a --output a --features tiny-features
+}
+
+run_case "$@"
