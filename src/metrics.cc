@@ -48,10 +48,11 @@ at::Tensor per_image(const at::Tensor& values) {
 
 std::vector<double> gaussian_window() {
   constexpr double sigma = 1.5;
+  constexpr double radius = (ssim_min_side - 1) / 2.0;
   std::vector<double> window(ssim_min_side);
   double sum = 0.0;
   for (std::size_t i = 0; i < window.size(); ++i) {
-    const double offset = static_cast<double>(i) - static_cast<double>(window.size() / 2);
+    const double offset = static_cast<double>(i) - radius;
     window[i] = std::exp(-offset * offset / (2.0 * sigma * sigma));
     sum += window[i];
   }
@@ -94,7 +95,7 @@ Similarity plane_similarity(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor variances = blur(a * a).add_(blur(b * b)).sub_(squares);
   const at::Tensor covariance = blur(a * b).sub_(mean_ab);
   const at::Tensor contrast = covariance.mul_(2.0).add_(c2).div_(variances + c2);
-  const double contrast_mean = contrast.mean().item<double>();
+  const auto contrast_mean = contrast.mean().item<double>();
   const at::Tensor luminance = (mean_ab * 2.0).add_(c1).div_(squares + c1);
   return {luminance.mul_(contrast).mean().item<double>(), contrast_mean};
 }
@@ -193,7 +194,7 @@ Difference difference(const at::Tensor& a, const at::Tensor& b, double tolerance
   check_pair(a, b, 3);
   const at::Tensor distance = (a - b).abs_().mul_(0.5).to(at::kCPU, at::kFloat);  // [C,H,W]
   const at::Tensor by_pixel = distance.amax(0);                                   // [H,W]
-  const std::int64_t position = by_pixel.argmax().item<std::int64_t>();
+  const auto position = by_pixel.argmax().item<std::int64_t>();
   Difference result;
   result.y = position / by_pixel.size(1);
   result.x = position % by_pixel.size(1);

@@ -1,11 +1,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <iomanip>
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "commands.h"
@@ -95,9 +95,9 @@ Comparison compare(const srdiff::Image& a, const srdiff::Image& b, const Compare
   }
   result.difference =
       srdiff::difference(channels(a, with_alpha), channels(b, with_alpha), args.tolerance);
-  const char* const names[] = {"red", "green", "blue", "alpha"};
-  const bool grey = a.grey && b.grey && result.difference.channel < 3;
-  result.channel = grey ? "grey" : names[result.difference.channel];
+  const std::array<const char*, 4> names = {"red", "green", "blue", "alpha"};
+  const auto channel = static_cast<std::size_t>(result.difference.channel);
+  result.channel = a.grey && b.grey && channel < 3 ? "grey" : names.at(channel);
   result.status = judge(result.difference, args);
   return result;
 }
@@ -106,7 +106,7 @@ Comparison compare(const srdiff::Image& a, const srdiff::Image& b, const Compare
 void write_difference(const std::string& path, const srdiff::Image& a, const srdiff::Image& b) {
   srdiff::Image image;
   const at::Tensor distance = (a.rgb - b.rgb).abs();
-  const double largest = distance.max().item<double>();
+  const auto largest = distance.max().item<double>();
   image.rgb = (largest > 0.0 ? distance.div(largest) : distance).mul(2.0).sub(1.0);
   image.grey = a.grey && b.grey;
   srdiff::write_image(path, image);
