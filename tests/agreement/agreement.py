@@ -212,7 +212,7 @@ def case_distances(folder):
 
 def case_inception(folder):
     network = random_inception()
-    compare_distances(folder, network, their_module(network, 2048)[0], 2048, count=200)
+    compare_distances(folder, network, their_module(network, 2048)[0], 2048, count=100)
 
 
 if __name__ == "__main__":
