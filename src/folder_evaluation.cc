@@ -221,8 +221,6 @@ class ModelRun {
       : run_(run), upscaler_(upscaler), settings_(settings), save_(save), observer_(observer) {}
 
   void operator()() {
-    const auto limit =
-        upscaler_.model().device().is_cpu() ? 1U : static_cast<std::size_t>(settings_.batch);
     Chunk chunk;
     for (const fs::path& path : run_.references()) {
       const at::Tensor reference = run_.read(path);
@@ -233,7 +231,9 @@ class ModelRun {
       chunk.references.push_back(reference);
       const int scale = upscaler_.model().manifest().scale;
       chunk.inputs.push_back(reduce_reference(reference, scale, path.string()));
-      if (chunk.names.size() == limit) {
+      const at::Tensor& input = chunk.inputs.front();
+      const std::int64_t limit = upscaler_.images_per_call(input.size(1), input.size(2), settings_);
+      if (static_cast<std::int64_t>(chunk.names.size()) == limit) {
         finish(chunk);
       }
     }
@@ -258,8 +258,8 @@ class ModelRun {
 
   at::Tensor upscale(const Chunk& chunk) {
     const PartTimer timer(run_.seconds().upscaling);
-    upscaler_.check_input_size(chunk.inputs.front().size(1), chunk.inputs.front().size(2),
-                               chunk.names.front());
+    check_input_size(upscaler_.model().manifest(), chunk.inputs.front().size(1),
+                     chunk.inputs.front().size(2), chunk.names.front());
     UpscaleObserver observer;
     observer.cancelled = observer_.cancelled;
     if (observer_.on_state) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "network_folder.h"
+#include "sha256.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 
@@ -111,10 +112,15 @@ void require_finite(const std::string& what, const at::Tensor& result) {
 
 }  // namespace
 
+std::int64_t Manifest::max_input_pixels() const {
+  return max_output_pixels / (std::int64_t{scale} * scale);
+}
+
 Manifest read_manifest(const fs::path& folder) {
   Manifest manifest;
   parse_network_manifest(folder, [&](const json& document, const std::string& where) {
     manifest = parse_manifest(document, where);
+    manifest.sha256 = sha256_hex(document.dump());
   });
   return manifest;
 }
@@ -138,10 +144,15 @@ Model::Model(Manifest manifest)
       schedule_(Schedule::linear(manifest_.T, manifest_.beta_start, manifest_.beta_end)) {}
 
 Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType precision) {
+  return load(folder, read_manifest(folder), device, precision);
+}
+
+Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
+                  c10::ScalarType precision) {
   if (precision == c10::kHalf && device.is_cpu()) {
     throw ModelError("fp16 is not computed on the CPU; use --precision bf16 or fp32");
   }
-  Model model(read_manifest(folder));
+  Model model(std::move(manifest));
   model.device_ = device;
   const auto load = [&](const NetworkFile& file, c10::ScalarType type) {
     return Network::from_bytes(read_verified(folder, file), (folder / file.path).string(), device,

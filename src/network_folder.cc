@@ -123,9 +123,7 @@ std::string read_verified(const fs::path& folder, const NetworkFile& file) {
   } catch (const InputError& error) {
     throw ModelError(error.what());
   }
-  Sha256 hash;
-  hash.update(bytes.data(), bytes.size());
-  if (hash.hex() != file.sha256) {
+  if (sha256_hex(bytes) != file.sha256) {
     throw ModelError(path.string() +
                      ": damaged: its SHA-256 is not the manifest's; fetch the model again");
   }

@@ -28,4 +28,7 @@ class Sha256 {
   std::unique_ptr<Context> context_;
 };
 
+/// The digest of `bytes` as 64 lower-case hexadecimal digits.
+std::string sha256_hex(const std::string& bytes);
+
 }  // namespace srdiff

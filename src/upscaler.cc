@@ -139,8 +139,8 @@ void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
   if (!(settings.eta >= 0.0 && settings.eta <= 1.0)) {
     throw UsageError("eta is outside 0 to 1");
   }
-  if (settings.batch < 1) {
-    throw UsageError("batch = " + std::to_string(settings.batch) + "; give 1 or more");
+  if (settings.batch && *settings.batch < 1) {
+    throw UsageError("batch = " + std::to_string(*settings.batch) + "; give 1 or more");
   }
   if (settings.start == Start::noise && settings.t != manifest.T) {
     throw UsageError("a start from noise is at t = " + std::to_string(manifest.T) +
@@ -156,6 +156,13 @@ void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
   if (settings.weight_map && !manifest.weight_map) {
     throw ModelError(manifest.name + ": has no weight map; use --no-weight-map");
   }
+}
+
+/// alpha [1,h,w] in [0,1] → [1,height,width]; undefined stays undefined.
+at::Tensor enlarged_alpha(const at::Tensor& alpha, std::int64_t height, std::int64_t width) {
+  return alpha.defined()
+             ? resize_bicubic(alpha.unsqueeze(0), height, width).squeeze(0).clamp(0.0, 1.0)
+             : alpha;
 }
 
 }  // namespace
@@ -189,16 +196,14 @@ UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest)
   return settings;
 }
 
-void Upscaler::check_input_size(std::int64_t height, std::int64_t width,
-                                const std::string& name) const {
-  const Manifest& manifest = model_.manifest();
+void check_input_size(const Manifest& manifest, std::int64_t height, std::int64_t width,
+                      const std::string& name) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);
   if (height < min_side || width < min_side) {
     throw InputError(name + ": " + size +
                      " pixels are too few to enlarge; at least 2x2 are needed");
   }
-  const std::int64_t scale = manifest.scale;
-  const std::int64_t limit = manifest.max_output_pixels / (scale * scale);
+  const std::int64_t limit = manifest.max_input_pixels();
   if (round_up(height, manifest.size_multiple) > limit / round_up(width, manifest.size_multiple)) {
     const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(limit)));
     const std::string square = std::to_string(side) + "x" + std::to_string(side);
@@ -208,16 +213,27 @@ void Upscaler::check_input_size(std::int64_t height, std::int64_t width,
   }
 }
 
+std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
+                                       const UpscaleSettings& settings) const {
+  // One image a call on the CPU: kernels order their sums by the batch's size, and an image's
+  // bytes must not depend on its company. The cores are busy with one image already.
+  if (model_.device().is_cpu()) {
+    return 1;
+  }
+  const Manifest& manifest = model_.manifest();
+  const std::int64_t native = std::int64_t{manifest.native_size} * manifest.native_size;
+  const std::int64_t output = height * width * manifest.scale * manifest.scale;
+  return settings.batch ? *settings.batch : std::max<std::int64_t>(1, 8 * native / output);
+}
+
 at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                              const UpscaleObserver& observer) const {
   if (lr.dim() != 4 || lr.size(1) != 3) {
     throw InputError("the upscaler takes a batch [N,3,h,w]");
   }
-  check_input_size(lr.size(2), lr.size(3));
+  check_input_size(model_.manifest(), lr.size(2), lr.size(3));
   const c10::InferenceMode no_gradients;
-  // One image a call on the CPU: kernels order their sums by the batch's size, and an image's
-  // bytes must not depend on its company. The cores are busy with one image already.
-  const std::int64_t chunk = model_.device().is_cpu() ? 1 : settings.batch;
+  const std::int64_t chunk = images_per_call(lr.size(2), lr.size(3), settings);
   std::vector<at::Tensor> results;
   for (std::int64_t first = 0; first < lr.size(0); first += chunk) {
     Run run(model_, settings, observer, first, lr.size(0));
@@ -230,14 +246,24 @@ at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settin
 
 Image Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
                         const UpscaleObserver& observer) const {
-  Image result = image;
-  result.rgb = upscale(image.rgb.unsqueeze(0), settings, observer).squeeze(0);
-  if (image.alpha.defined()) {
-    result.alpha = resize_bicubic(image.alpha.unsqueeze(0), result.height(), result.width())
-                       .squeeze(0)
-                       .clamp(0.0, 1.0);
+  return upscale(std::vector<Image>{image}, settings, observer).front();
+}
+
+std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,
+                                     const UpscaleSettings& settings,
+                                     const UpscaleObserver& observer) const {
+  std::vector<at::Tensor> lr;
+  lr.reserve(images.size());
+  for (const Image& image : images) {
+    lr.push_back(image.rgb);
   }
-  return result;
+  const at::Tensor rgb = upscale(at::stack(lr), settings, observer);
+  std::vector<Image> results = images;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    results[i].rgb = rgb[static_cast<std::int64_t>(i)];
+    results[i].alpha = enlarged_alpha(images[i].alpha, rgb.size(2), rgb.size(3));
+  }
+  return results;
 }
 
 }  // namespace srdiff

@@ -5,15 +5,7 @@
 using nlohmann::ordered_json;
 
 ordered_json to_json(const srdiff::UpscaleSettings& settings) {
-  return {{"start", to_string(settings.start)},
-          {"weight_map", settings.weight_map},
-          {"t", settings.t},
-          {"beta", settings.beta},
-          {"sampler", to_string(settings.sampler)},
-          {"nfe", settings.nfe},
-          {"eta", settings.eta},
-          {"grid", to_string(settings.grid)},
-          {"seed", settings.seed}};
+  return ordered_json::parse(settings_json(settings));
 }
 
 ordered_json to_json(const srdiff::Manifest& manifest) {

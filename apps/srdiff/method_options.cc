@@ -2,9 +2,25 @@
 
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
+#include "srdiff/error.h"
+
 namespace {
+
+std::optional<int> parse_batch(const std::string& word) {
+  if (word == "auto") {
+    return std::nullopt;
+  }
+  int batch = 0;
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, batch);
+  if (error != std::errc() || stop != end) {
+    throw srdiff::UsageError("the batch '" + word + "' is not known; give auto or a number");
+  }
+  return batch;
+}
 
 /// Why a word is no seed, or nothing: CLI11 would wrap a negative one and cap a large one.
 std::string seed_problem(const std::string& word) {
@@ -18,6 +34,7 @@ srdiff::UpscaleOptions upscale_options(const MethodArgs& args) {
   srdiff::UpscaleOptions options = args.options;
   options.start = srdiff::parse_start(args.start);
   options.weight_map = !args.no_weight_map;
+  options.batch = parse_batch(args.batch);
   if (!args.sampler.empty()) {
     options.sampler = srdiff::parse_sampler(args.sampler);
   }
@@ -31,27 +48,32 @@ srdiff::UpscaleOptions upscale_options(const MethodArgs& args) {
 
 void add_method_options(CLI::App& sub, MethodArgs& args) {
   const auto method = [](auto* option) { return option->group("Method"); };
+  const auto more = [](auto* option) { return option->group("Method, more"); };
   srdiff::UpscaleOptions& options = args.options;
   method(sub.add_option("--model", args.model, "Model name, or a folder with a / in it"))
       ->capture_default_str();
-  method(sub.add_option("--start", args.start, "predicted (eq. 1), sr (W = 0), noise (SR3)"))
+  more(sub.add_option("--start", args.start, "predicted (eq. 1), sr (W = 0), noise (SR3)"))
       ->capture_default_str();
   method(sub.add_option("--t", options.t, "Steps that remain at the start, 1 to T"));
   method(sub.add_option("--beta", options.beta, "Noise where the weight map is 0, 0 to 1"));
-  method(sub.add_flag("--no-weight-map", args.no_weight_map, "W = 0 in equation 1"));
+  more(sub.add_flag("--no-weight-map", args.no_weight_map, "W = 0 in equation 1"));
   method(sub.add_option("--sampler", args.sampler, "ddpm, ddim or dpmpp"));
   method(sub.add_option("--nfe", options.nfe, "Denoiser evaluations, 1 to t (ddpm: t)"));
-  method(sub.add_option("--eta", options.eta, "DDIM's noise, 0 none to 1 as DDPM"));
-  method(sub.add_option("--grid", args.grid, "uniform, quadratic or logsnr steps"));
+  more(sub.add_option("--eta", options.eta, "DDIM's noise, 0 none to 1 as DDPM"));
+  more(sub.add_option("--grid", args.grid, "uniform, quadratic or logsnr steps"));
   method(sub.add_option("--seed", options.seed, "Noise seed"))
       ->check(seed_problem, "")
       ->capture_default_str();
 
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
+  const auto machine_more = [](auto* option) {
+    return option->group("Machine, more")->capture_default_str();
+  };
   machine(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"));
-  machine(sub.add_option("--precision", args.precision, "fp32, bf16 or fp16 (denoiser)"));
+  machine_more(sub.add_option("--precision", args.precision, "fp32, bf16 or fp16 (denoiser)"));
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
-  machine(sub.add_option("--batch", options.batch, "Images in one network call on a GPU"));
+  machine_more(
+      sub.add_option("--batch", args.batch, "Images in one network call on a GPU, or auto"));
 }
 
 Method choose_method(const MethodArgs& args) {
@@ -66,5 +88,6 @@ Method choose_method(const MethodArgs& args) {
 }
 
 srdiff::Upscaler load_upscaler(const Method& method) {
-  return srdiff::Upscaler(srdiff::Model::load(method.folder, method.device, method.precision));
+  return srdiff::Upscaler(
+      srdiff::Model::load(method.folder, method.manifest, method.device, method.precision));
 }

@@ -16,6 +16,7 @@ struct MethodArgs {
   std::string grid;
   std::string device = "auto";
   std::string precision = "fp32";
+  std::string batch = "auto";
   srdiff::UpscaleOptions options;
   bool no_weight_map = false;
   int threads = srdiff::available_processors();

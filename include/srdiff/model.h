@@ -48,6 +48,10 @@ struct Manifest {
   ModelDefaults defaults;
   std::string training_data;
   std::string licence;
+  std::string sha256;  ///< of what the manifest says; it names each network by its own
+
+  /// Width × height of the largest input: max_output_pixels / scale².
+  std::int64_t max_input_pixels() const;
 };
 
 /// Reads FOLDER/manifest.json. Throws ModelError naming the file and the field at fault.
@@ -76,6 +80,9 @@ class Model {
   /// Throws ModelError naming file and reason.
   static Model load(const std::filesystem::path& folder, c10::Device device = c10::kCPU,
                     c10::ScalarType precision = c10::kFloat);
+  /// The same with the folder's manifest, which was read before.
+  static Model load(const std::filesystem::path& folder, Manifest manifest, c10::Device device,
+                    c10::ScalarType precision);
 
   const Manifest& manifest() const { return manifest_; }
   const Schedule& schedule() const { return schedule_; }

@@ -35,7 +35,7 @@ struct UpscaleOptions {
   std::optional<double> eta = {};  ///< DDIM's η, in [0,1]
   std::optional<GridSpacing> grid = {};
   std::uint64_t seed = 0;
-  int batch = 8;  ///< images in one network call on a GPU; the CPU takes them one by one
+  std::optional<int> batch = {};  ///< see UpscaleSettings
 };
 
 /// The same with every choice made.
@@ -49,13 +49,28 @@ struct UpscaleSettings {
   double eta = 0.0;
   GridSpacing grid = GridSpacing::uniform;
   std::uint64_t seed = 0;
-  int batch = 1;
+  /// Images in one network call on a GPU, where empty takes as many as make the pixels of eight of
+  /// the model's native size. The CPU takes them one by one.
+  std::optional<int> batch = {};
 };
 
 /// Fills in the model's recommendations and checks ranges and contradictions. Without an `nfe`,
 /// DDPM takes t and the others the recommended count, at most t.
 /// Throws UsageError; ModelError when the model lacks a network that the start needs.
 UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest);
+
+/// The settings as one line of JSON, without the batch: it changes how fast, not what.
+std::string settings_json(const UpscaleSettings& settings);
+
+/// One line of JSON that says how pictures are made: srdiff's version, the model with its hash, the
+/// denoiser's precision and the settings. It holds no time and no file name.
+std::string made_by(const Manifest& manifest, const UpscaleSettings& settings,
+                    c10::ScalarType precision);
+
+/// Throws InputError "NAME: …" when a picture of this size is below 2 pixels a side or above the
+/// model's limit. Takes no memory.
+void check_input_size(const Manifest& manifest, std::int64_t height, std::int64_t width,
+                      const std::string& name = "the input");
 
 /// A state on the way, for looking at the method: x_sr, W, x_t, and x̂_0 after each evaluation.
 struct UpscaleState {
@@ -86,11 +101,6 @@ class Upscaler {
 
   const Model& model() const { return model_; }
 
-  /// Throws InputError "NAME: …" when a picture of this size is below 2 pixels a side or above the
-  /// model's limit. Takes no memory.
-  void check_input_size(std::int64_t height, std::int64_t width,
-                        const std::string& name = "the input") const;
-
   /// lr [N,3,h,w] float32 RGB in [−1,1], any h and w that check_input_size accepts →
   /// [N,3,s·h,s·w] float32 in [−1,1] on the CPU.
   ///
@@ -100,10 +110,17 @@ class Upscaler {
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
 
+  /// How many images of this low-resolution size go into one network call.
+  std::int64_t images_per_call(std::int64_t height, std::int64_t width,
+                               const UpscaleSettings& settings) const;
+
   /// One picture. Colour goes through the networks, alpha through antialiased bicubic; grey stays
   /// grey and the bit depth is kept.
   Image upscale(const Image& image, const UpscaleSettings& settings,
                 const UpscaleObserver& observer = {}) const;
+  /// Several pictures of one size.
+  std::vector<Image> upscale(const std::vector<Image>& images, const UpscaleSettings& settings,
+                             const UpscaleObserver& observer = {}) const;
 
  private:
   Model model_;

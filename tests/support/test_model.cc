@@ -106,16 +106,9 @@ void write_bytes(const fs::path& path, const std::string& bytes) {
   }
 }
 
-std::string sha256_of(const fs::path& path) {
-  const std::string bytes = read_bytes(path);
-  Sha256 hash;
-  hash.update(bytes.data(), bytes.size());
-  return hash.hex();
-}
-
 json save(const torch::jit::Module& module, const fs::path& folder, const std::string& file) {
   module.save((folder / file).string());
-  return {{"path", file}, {"sha256", sha256_of(folder / file)}};
+  return {{"path", file}, {"sha256", sha256_hex(read_bytes(folder / file))}};
 }
 
 json write_networks(const fs::path& folder, const TestModelOptions& options) {

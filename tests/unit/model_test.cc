@@ -72,6 +72,7 @@ TEST_F(ModelTest, ReadsTheManifest) {
   EXPECT_EQ(manifest.scale, 2);
   EXPECT_EQ(manifest.T, 2000);
   EXPECT_EQ(manifest.size_multiple, 4);
+  EXPECT_EQ(manifest.sha256.size(), 64U);
   EXPECT_TRUE(manifest.regressor && manifest.weight_map);
 }
 
