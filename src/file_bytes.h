@@ -14,4 +14,7 @@ std::string read_file(const std::filesystem::path& path);
 /// Throws InputError "PATH: reason"; no temporary file is left.
 void write_file_atomically(const std::filesystem::path& path, const std::string& bytes);
 
+/// The ending of a file's name with its dot: ".png" for "A.PNG".
+std::string lower_case_extension(const std::filesystem::path& path);
+
 }  // namespace srdiff

@@ -7,6 +7,7 @@
 
 #include "srdiff/error.h"
 #include "support/temporary_folder.h"
+#include "temporary_file.h"
 
 namespace srdiff {
 namespace {
@@ -49,6 +50,19 @@ TEST(FileBytes, GivesANewFileTheUsualRights) {
   struct stat status {};
   ASSERT_EQ(::stat((folder.path() / "x").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0644U);
+}
+
+TEST(FileBytes, RemovesTheTemporaryFilesOfTheDeadAndNoOthers) {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder.path() / ".srdiff-a1b2c3") << "left by a kill";
+  std::ofstream(folder.path() / ".srdiff.journal") << "no temporary file";
+  TemporaryFile living(folder.path() / "x");
+  living.write("x");
+  remove_stale_temporary_files(folder.path());
+  EXPECT_FALSE(fs::exists(folder.path() / ".srdiff-a1b2c3"));
+  EXPECT_EQ(entries(folder.path()), 2U);
+  living.rename_to_target();
+  EXPECT_EQ(read_file(folder.path() / "x"), "x");
 }
 
 TEST(FileBytes, DoesNotReplaceADevice) {

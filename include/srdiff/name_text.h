@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+namespace srdiff {
+
+/// A file name as valid UTF-8, without loss: a backslash becomes `\\`, a byte that is not part of
+/// UTF-8 `\xHH`. bash's `printf %b` turns it back.
+std::string name_to_utf8(const std::string& name);
+/// The name again. What name_to_utf8 does not write stays as it is.
+std::string utf8_to_name(const std::string& text);
+
+/// Text for a terminal, on one line: control characters and bytes that are not UTF-8 as `\xHH`.
+std::string printable(const std::string& text);
+
+}  // namespace srdiff

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "srdiff/error.h"
+
+namespace srdiff {
+
+/// A file that cannot be written, with the system's error number.
+class WriteError : public InputError {
+ public:
+  WriteError(const std::filesystem::path& path, int error_number);
+  int error_number() const { return error_number_; }
+
+ private:
+  int error_number_;
+};
+
+/// A file `.srdiff-XXXXXX` beside `target` that is gone again unless it was renamed into place.
+/// While it is written its owner holds a lock on it (flock): one that can be locked is stale.
+/// All members throw WriteError.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& target);
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile();
+
+  void write(const std::string& bytes);
+  /// Flushes to the disk, then takes the target's name.
+  void rename_to_target();
+  /// The open file with its lock, for the caller to close.
+  int release();
+
+ private:
+  [[noreturn]] void fail(int error_number) const;
+
+  std::filesystem::path target_;
+  std::string name_;
+  int descriptor_ = -1;
+  bool renamed_ = false;
+};
+
+/// Removes the temporary files in `folder` (not below it) whose writers were killed. Those of a
+/// living process stay, as do those on a file system without locks.
+void remove_stale_temporary_files(const std::filesystem::path& folder);
+
+/// Whether a file has the name of a TemporaryFile.
+bool is_temporary_name(const std::string& name);
+
+/// Appends all of `bytes`. Returns the system's error number, 0 for none.
+int write_all(int descriptor, const std::string& bytes);
+
+/// The system's words for an error number.
+std::string error_text(int error_number);
+
+}  // namespace srdiff

@@ -1,0 +1,24 @@
+#include "srdiff/name_text.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace srdiff {
+namespace {
+
+TEST(NameText, KeepsEveryByte) {
+  for (const std::string& name :
+       std::vector<std::string>{"plain", "a\\b", "\xff\xfe", "gr\xc3\xbc\xc3\x9f",
+                                "\xf0\x9f\x8e\xbb", "\xc3", "\xe2\x82", "\xed\xa0\x80", "\xc0\xaf",
+                                "\xf4\x90\x80\x80", "\\xff", "line\nend", "\\", "\\\\xff"}) {
+    EXPECT_EQ(utf8_to_name(name_to_utf8(name)), name);
+  }
+  EXPECT_EQ(name_to_utf8("gr\xc3\xbc\xf0\x9f\x8e\xbb"), "gr\xc3\xbc\xf0\x9f\x8e\xbb");
+  EXPECT_EQ(name_to_utf8("a\xff\\"), "a\\xff\\\\");
+  EXPECT_EQ(name_to_utf8("\xed\xa0\x80"), "\\xed\\xa0\\x80");
+  EXPECT_EQ(printable("a\n\x1b[31m\xff\\"), "a\\x0a\\x1b[31m\\xff\\");
+}
+
+}  // namespace
+}  // namespace srdiff
