@@ -1,0 +1,407 @@
+#include "srdiff/batch.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "bounded_queue.h"
+#include "file_bytes.h"
+#include "gathering.h"
+#include "journal.h"
+#include "report.h"
+#include "sha256.h"
+#include "srdiff/error.h"
+#include "temporary_file.h"
+
+namespace srdiff {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using Stop = BatchSummary::Stop;
+
+constexpr int readers = 2;
+constexpr int writers = 2;
+constexpr std::size_t max_queued = 16;
+constexpr std::size_t max_queued_bytes = std::size_t{256} << 20;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+/// One picture on its way.
+struct Job {
+  const WorkItem* item = nullptr;
+  Image image;
+  std::string input_sha256;
+  ImageSize input_size;
+  double seconds = 0.0;
+
+  std::size_t bytes() const {
+    return image.rgb.nbytes() + (image.alpha.defined() ? image.alpha.nbytes() : 0);
+  }
+};
+
+/// How much of the time between the first call and the last was spent in calls.
+class BusyTime {
+ public:
+  void add(Clock::time_point from, Clock::time_point to) {
+    first_ = first_.value_or(from);
+    last_ = to;
+    busy_ += seconds_between(from, to);
+  }
+
+  double share() const { return first_ ? busy_ / seconds_between(*first_, last_) : 0.0; }
+
+ private:
+  std::optional<Clock::time_point> first_;
+  Clock::time_point last_;
+  double busy_ = 0.0;
+};
+
+/// The next picture would fail in the same way.
+bool ends_the_run(int error_number) {
+  return error_number == ENOSPC || error_number == EDQUOT || error_number == EROFS ||
+         error_number == EIO;
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw WriteError(folder, error.value());
+  }
+}
+
+/// Pictures flow from readers through the networks, which run in the calling thread, to writers.
+/// After a stop each part goes on taking what comes and drops it, so that none waits for another.
+class BatchRun {
+ public:
+  BatchRun(const Upscaler& upscaler, const WorkList& work, const UpscaleSettings& settings,
+           const BatchOptions& options, const BatchObserver& observer)
+      : upscaler_(upscaler),
+        work_(work),
+        settings_(settings),
+        options_(options),
+        observer_(observer),
+        journal_(work.output_folder, work.shard, outputs_to_forget()),
+        report_(options.report, options.encode.made_by, settings.seed) {
+    const EncodeOptions& encode = options.encode;
+    run_sha256_ = sha256_hex(encode.made_by + "\nquality " + std::to_string(encode.quality) +
+                             (encode.strip_metadata ? "\nwithout metadata" : ""));
+    summary_.images.total = work.items.size() + work.unlisted.size();
+  }
+
+  BatchSummary operator()() {
+    remove_stale_files();
+    if (options_.existing == Existing::resume) {
+      journal_.read_others();
+    }
+    for (const Unlisted& folder : work_.unlisted) {
+      fail(work_.input_folder / folder.folder, {}, folder.reason);
+    }
+    run_threads();
+    if (failure_) {
+      std::rethrow_exception(failure_);
+    }
+    guarded({}, [&] { journal_.rewrite(); });
+    summary_.compute_busy = busy_.share();
+    std::sort(summary_.failures.begin(), summary_.failures.end(),
+              [](const auto& a, const auto& b) { return a.input.native() < b.input.native(); });
+    return std::move(summary_);
+  }
+
+ private:
+  std::vector<fs::path> outputs_to_forget() const {
+    std::vector<fs::path> outputs;
+    if (options_.existing != Existing::resume) {
+      for (const WorkItem& item : work_.items) {
+        outputs.push_back(item.output);
+      }
+    }
+    return outputs;
+  }
+
+  void remove_stale_files() const {
+    std::set<fs::path> folders = {work_.output_folder};
+    for (const WorkItem& item : work_.items) {
+      folders.insert((work_.output_folder / item.output).parent_path());
+    }
+    for (const fs::path& folder : folders) {
+      remove_stale_temporary_files(folder);
+    }
+  }
+
+  void run_threads() {
+    const int network_threads = at::get_num_threads();
+    std::vector<std::thread> threads;
+    std::vector<std::future<void>> started;
+    const auto start = [&](void (BatchRun::*loop)()) {
+      std::promise<void> ready;
+      started.push_back(ready.get_future());
+      threads.emplace_back([this, loop, ready = std::move(ready)]() mutable {
+        // LibTorch's threads are for the networks. Asked first, or the first use would set it back.
+        at::get_num_threads();
+        at::set_num_threads(1);
+        ready.set_value();
+        (this->*loop)();
+      });
+    };
+    for (int i = 0; i < readers; ++i) {
+      start(&BatchRun::read_all);
+    }
+    for (int i = 0; i < writers; ++i) {
+      start(&BatchRun::write_all);
+    }
+    for (const auto& ready : started) {
+      ready.wait();
+    }
+    at::set_num_threads(network_threads);
+    compute_all();
+    computed_.close();
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+  }
+
+  void read_all() {
+    while (!stopped()) {
+      const std::size_t i = next_++;
+      if (i >= work_.items.size()) {
+        break;
+      }
+      guarded(&work_.items[i], [&] { read(work_.items[i]); });
+    }
+    if (++readers_done_ == readers) {
+      decoded_.close();
+    }
+  }
+
+  void read(const WorkItem& item) {
+    const fs::path path = work_.input_folder / item.name;
+    const std::string bytes = read_file(path);
+    Job job{&item, {}, sha256_hex(bytes), {}, 0.0};
+    if (options_.existing == Existing::resume && is_done(job)) {
+      finish({path, output_path(item), ImageStatus::skipped, "done by an earlier run"});
+      return;
+    }
+    job.image = decode_image(bytes, path.string(), options_.limits);
+    job.input_size = {job.image.width(), job.image.height()};
+    check_input_size(upscaler_.model().manifest(), job.image.height(), job.image.width(),
+                     path.string());
+    const std::size_t size = job.bytes();
+    decoded_.push(std::move(job), size);
+  }
+
+  bool is_done(const Job& job) {
+    const std::optional<JournalEntry> entry = journal_.find(job.item->output);
+    if (!entry || entry->input_sha256 != job.input_sha256 || entry->run_sha256 != run_sha256_) {
+      return false;
+    }
+    const fs::path output = output_path(*job.item);
+    std::error_code error;
+    if (!fs::is_regular_file(output, error) || fs::file_size(output, error) != entry->output_size ||
+        sha256_hex(read_file(output)) != entry->output_sha256) {
+      return false;
+    }
+    journal_.keep(job.item->output, *entry);
+    return true;
+  }
+
+  void compute_all() {
+    using Size = std::pair<std::int64_t, std::int64_t>;
+    Gathering<Size, Job> gathering(2 * max_queued, max_queued_bytes);
+    while (std::optional<Job> job = decoded_.pop()) {
+      if (!stopped()) {
+        const auto [width, height] = job->input_size;
+        const std::int64_t enough = upscaler_.images_per_call(height, width, settings_);
+        const std::size_t bytes = job->bytes();
+        compute(gathering.add({height, width}, std::move(*job), bytes,
+                              static_cast<std::size_t>(enough)));
+      }
+    }
+    for (auto group = gathering.take_largest(); !group.empty(); group = gathering.take_largest()) {
+      compute(std::move(group));
+    }
+  }
+
+  void compute(std::vector<Job> group) {
+    if (group.empty() || stopped()) {
+      return;
+    }
+    try {
+      upscale(group);
+    } catch (const Cancelled&) {
+      stop(Stop::cancelled);
+    } catch (const std::bad_alloc&) {
+      for (const Job& job : group) {
+        fail(input_path(*job.item), output_path(*job.item), "not enough memory");
+      }
+    } catch (...) {
+      give_up();
+    }
+  }
+
+  void upscale(std::vector<Job>& group) {
+    std::vector<Image> images;
+    for (Job& job : group) {
+      images.push_back(std::move(job.image));
+    }
+    UpscaleObserver observer;
+    observer.cancelled = observer_.cancelled;
+    const Clock::time_point start = Clock::now();
+    std::vector<Image> results = upscaler_.upscale(images, settings_, observer);
+    const Clock::time_point end = Clock::now();
+    busy_.add(start, end);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      group[i].image = std::move(results[i]);
+      group[i].seconds = seconds_between(start, end) / static_cast<double>(group.size());
+      const std::size_t size = group[i].bytes();
+      computed_.push(std::move(group[i]), size);
+    }
+  }
+
+  void write_all() {
+    while (const std::optional<Job> job = computed_.pop()) {
+      if (!storage_failed_) {
+        guarded(job->item, [&] { write(*job); });
+      }
+    }
+  }
+
+  void write(const Job& job) {
+    const fs::path path = output_path(*job.item);
+    const std::string bytes =
+        encode_image(job.image, lower_case_extension(path), path.string(), options_.encode);
+    make_folder(path.parent_path());
+    write_file_atomically(path, bytes);
+    journal_.append(job.item->output,
+                    {job.input_sha256, run_sha256_, sha256_hex(bytes), bytes.size()});
+    finish({input_path(*job.item),
+            path,
+            ImageStatus::done,
+            "",
+            job.input_size,
+            {job.image.width(), job.image.height()},
+            job.seconds});
+  }
+
+  /// Runs one step of one picture; what goes wrong is that picture's failure where it can be.
+  template <typename Step>
+  void guarded(const WorkItem* item, Step step) {
+    try {
+      step();
+    } catch (const WriteError& error) {
+      if (item == nullptr || ends_the_run(error.error_number())) {
+        stop(Stop::storage, error.what());
+      } else {
+        fail(input_path(*item), output_path(*item), error.what());
+      }
+    } catch (const InputError& error) {
+      fail(input_path(*item), output_path(*item), error.what());
+    } catch (const std::bad_alloc&) {
+      fail(input_path(*item), output_path(*item), "not enough memory");
+    } catch (...) {
+      give_up();
+    }
+  }
+
+  void fail(const fs::path& input, const fs::path& output, std::string reason) {
+    const std::string name = input.string() + ": ";
+    if (reason.rfind(name, 0) == 0) {
+      reason.erase(0, name.size());
+    }
+    finish({input, output, ImageStatus::failed, reason});
+    if (options_.fail_fast) {
+      stop(Stop::fail_fast);
+    }
+  }
+
+  void finish(const ImageReport& report) {
+    std::unique_lock lock(mutex_);
+    BatchProgress& images = summary_.images;
+    (report.status == ImageStatus::done      ? images.done
+     : report.status == ImageStatus::skipped ? images.skipped
+                                             : images.failed) += 1;
+    if (report.status == ImageStatus::failed) {
+      summary_.failures.push_back(report);
+    }
+    if (observer_.on_image) {
+      observer_.on_image(report, images);
+    }
+    try {
+      report_.add(report);
+    } catch (const WriteError& error) {
+      lock.unlock();
+      stop(Stop::storage, error.what());
+    }
+  }
+
+  bool stopped() {
+    if (observer_.cancelled && observer_.cancelled()) {
+      stop(Stop::cancelled);
+    }
+    return stop_;
+  }
+
+  /// The first reason counts.
+  void stop(Stop why, const std::string& reason = "") {
+    const std::lock_guard lock(mutex_);
+    if (!stop_) {
+      summary_.stop = why;
+      summary_.stop_reason = reason;
+    }
+    storage_failed_ = storage_failed_ || why == Stop::storage;
+    stop_ = true;
+  }
+
+  /// Keeps the exception in flight for the caller of the run.
+  void give_up() {
+    stop(Stop::none);
+    const std::lock_guard lock(mutex_);
+    failure_ = failure_ ? failure_ : std::current_exception();
+  }
+
+  fs::path input_path(const WorkItem& item) const { return work_.input_folder / item.name; }
+  fs::path output_path(const WorkItem& item) const { return work_.output_folder / item.output; }
+
+  const Upscaler& upscaler_;
+  const WorkList& work_;
+  const UpscaleSettings& settings_;
+  const BatchOptions& options_;
+  const BatchObserver& observer_;
+  std::string run_sha256_;
+  Journal journal_;
+  ReportFile report_;  // after the lock: it may be another run's
+  BoundedQueue<Job> decoded_{max_queued, max_queued_bytes};
+  BoundedQueue<Job> computed_{max_queued, max_queued_bytes};
+  std::atomic<std::size_t> next_ = 0;
+  std::atomic<int> readers_done_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> storage_failed_ = false;
+  BusyTime busy_;
+  std::mutex mutex_;  ///< for what follows
+  BatchSummary summary_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+BatchSummary run_batch(const Upscaler& upscaler, const WorkList& work,
+                       const UpscaleSettings& settings, const BatchOptions& options,
+                       const BatchObserver& observer) {
+  make_folder(work.output_folder);
+  return BatchRun(upscaler, work, settings, options, observer)();
+}
+
+}  // namespace srdiff

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace srdiff {
+
+/// Hands values from some threads to others and keeps the first waiting while it holds too many, or
+/// too many bytes. A value larger than all the room goes in alone.
+template <typename Value>
+class BoundedQueue {
+ public:
+  BoundedQueue(std::size_t max_values, std::size_t max_bytes)
+      : max_values_(max_values), max_bytes_(max_bytes) {}
+
+  /// Waits for room.
+  void push(Value value, std::size_t bytes) {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] {
+      return values_.empty() || (values_.size() < max_values_ && bytes_ + bytes <= max_bytes_);
+    });
+    bytes_ += bytes;
+    values_.emplace_back(std::move(value), bytes);
+    filled_.notify_one();
+  }
+
+  /// Waits for a value; nothing once the queue is closed and empty.
+  std::optional<Value> pop() {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [&] { return closed_ || !values_.empty(); });
+    if (values_.empty()) {
+      return std::nullopt;
+    }
+    std::optional<Value> value(std::move(values_.front().first));
+    bytes_ -= values_.front().second;
+    values_.pop_front();
+    room_.notify_all();
+    return value;
+  }
+
+  /// No more values will come.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    filled_.notify_all();
+  }
+
+ private:
+  const std::size_t max_values_;
+  const std::size_t max_bytes_;
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::condition_variable filled_;
+  std::deque<std::pair<Value, std::size_t>> values_;
+  std::size_t bytes_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace srdiff

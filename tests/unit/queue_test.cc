@@ -1,0 +1,67 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "bounded_queue.h"
+#include "gathering.h"
+
+namespace srdiff {
+namespace {
+
+TEST(BoundedQueue, HandsOnInOrderAndEnds) {
+  BoundedQueue<int> queue(2, 100);
+  std::thread producer([&] {
+    for (int i = 0; i < 1000; ++i) {
+      queue.push(i, 1);
+    }
+    queue.close();
+  });
+  int expected = 0;
+  while (const auto value = queue.pop()) {
+    EXPECT_EQ(*value, expected++);
+  }
+  producer.join();
+  EXPECT_EQ(expected, 1000);
+  EXPECT_FALSE(queue.pop());
+}
+
+TEST(BoundedQueue, HoldsNoMoreThanItMay) {
+  BoundedQueue<int> queue(3, 100);
+  std::atomic<int> pushed = 0;
+  std::thread producer([&] {
+    for (const std::size_t bytes : {500U, 60U, 60U, 1U, 1U, 1U}) {  // alone; one; two; three
+      queue.push(0, bytes);
+      ++pushed;
+    }
+  });
+  for (const int most : {1, 2, 5, 6}) {
+    while (pushed < most) {
+      std::this_thread::yield();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_EQ(pushed, most);
+    queue.pop();
+  }
+  producer.join();
+}
+
+TEST(Gathering, LetsEqualValuesGoTogetherAndKeepsNoMoreThanItMay) {
+  using Group = std::vector<int>;
+  Gathering<std::string, int> gathering(4, 100);
+  EXPECT_EQ(gathering.add("a", 1, 10, 2), Group());
+  EXPECT_EQ(gathering.add("b", 2, 10, 3), Group());
+  EXPECT_EQ(gathering.add("a", 3, 10, 2), (Group{1, 3}));
+  EXPECT_EQ(gathering.add("c", 4, 10, 3), Group());
+  EXPECT_EQ(gathering.add("c", 5, 10, 3), Group());
+  EXPECT_EQ(gathering.add("d", 6, 10, 3), (Group{4, 5}));  // a fourth would wait
+  EXPECT_EQ(gathering.add("d", 7, 90, 3), (Group{6, 7}));  // too many bytes
+  EXPECT_EQ(gathering.add("e", 8, 500, 1), (Group{8}));
+  EXPECT_EQ(gathering.take_largest(), (Group{2}));
+  EXPECT_EQ(gathering.take_largest(), Group());
+}
+
+}  // namespace
+}  // namespace srdiff
