@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <functional>
+#include <string>
+#include <vector>
 
 /// What a subcommand does once the command line is read; the result is the exit status.
 using Command = std::function<int()>;
@@ -11,8 +13,12 @@ using Command = std::function<int()>;
 void add_upscale(CLI::App& app, Command& command);
 void add_compare(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);
+void add_report(CLI::App& app, Command& command);
 void add_models(CLI::App& app, Command& command);
 void add_info(CLI::App& app, Command& command);
 
 /// Set by SIGINT and SIGTERM.
 extern std::atomic<bool> interrupted;
+
+/// The words that the program was called with.
+extern std::vector<std::string> command_line;

@@ -1,6 +1,6 @@
 #include <c10/util/Exception.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/ansicolor_sink.h>
 
 #include <csignal>
 #include <exception>
@@ -8,13 +8,19 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "commands.h"
 #include "exit_status.h"
+#include "help_tiers.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "srdiff/name_text.h"
+#include "user_stderr.h"
 
 std::atomic<bool> interrupted = false;
+std::vector<std::string> command_line;
 
 namespace {
 
@@ -24,25 +30,31 @@ extern "C" void on_signal(int number) {
   std::signal(number, SIG_DFL);
 }
 
-/// "warning: " before warnings; what went wrong otherwise speaks for itself.
-class LevelPrefix final : public spdlog::custom_flag_formatter {
+/// "srdiff: ", "warning: " before warnings, and the message on one line, whatever is in a file's
+/// name.
+class MessageLine final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& destination) override {
-    const std::string_view prefix = message.level == spdlog::level::warn    ? "warning: "
-                                    : message.level == spdlog::level::debug ? "debug: "
-                                                                            : "";
-    destination.append(prefix.data(), prefix.data() + prefix.size());
+    const std::string prefix = message.level == spdlog::level::warn    ? "warning: "
+                               : message.level == spdlog::level::debug ? "debug: "
+                                                                       : "";
+    const std::string text(message.payload.data(), message.payload.size());
+    const std::string line = (progress_bar_drawn.exchange(false) ? clear_line : "") +
+                             ("srdiff: " + prefix) + srdiff::printable(text);
+    destination.append(line.data(), line.data() + line.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<LevelPrefix>();
+    return std::make_unique<MessageLine>();
   }
 };
 
 void set_up_logging() {
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<LevelPrefix>('*').set_pattern("srdiff: %*%v");
-  spdlog::set_default_logger(spdlog::stderr_color_mt("srdiff"));
+  formatter->add_flag<MessageLine>('*').set_pattern("%*");
+  auto sink = std::make_shared<spdlog::sinks::ansicolor_sink<spdlog::details::console_mutex>>(
+      user_stderr(), spdlog::color_mode::automatic);
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("srdiff", std::move(sink)));
   spdlog::set_formatter(std::move(formatter));
 }
 
@@ -94,6 +106,7 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  command_line.assign(argv, argv + argc);
   set_up_logging();
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
@@ -106,11 +119,14 @@ int main(int argc, char** argv) {
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.require_subcommand(1);
   app.fallthrough();
+  app.formatter(tiered_help());
   app.get_formatter()->column_width(28);
+  app.set_help_all_flag("--help-all", "Print every option");
   Command command;
   add_upscale(app, command);
   add_compare(app, command);
   add_eval(app, command);
+  add_report(app, command);
   add_models(app, command);
   add_info(app, command);
   try {

@@ -1,187 +1,141 @@
-#include <ATen/Parallel.h>
-#include <unistd.h>
-
-#include <chrono>
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
-#include <optional>
 #include <string>
+#include <system_error>
 
 #include "commands.h"
-#include "exit_status.h"
-#include "json_output.h"
-#include "method_options.h"
-#include "progress_bar.h"
-#include "quiet_stderr.h"
 #include "srdiff/error.h"
-#include "srdiff/image_io.h"
 #include "srdiff/logging.h"
-#include "srdiff/model.h"
-#include "srdiff/upscaler.h"
-#include "step_pictures.h"
+#include "upscale_args.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 
-struct UpscaleArgs {
-  std::string input;
-  std::string output;
-  MethodArgs method;
-  std::string save_steps;
-  bool json = false;
-  bool quiet = false;
-  bool verbose = false;
-};
+constexpr const char* folder_group = "Folders";
+constexpr const char* folder_more_group = "Folders, more";
 
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-/// A picture that is too large for the model is refused by its header: decoding takes memory.
-srdiff::Image read_input(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
-  const std::int64_t scale = manifest.scale;
-  const srdiff::DecodeLimits limits{manifest.max_output_pixels / (scale * scale)};
-  std::optional<QuietStderr> quiet;
-  if (!args.verbose) {
-    quiet.emplace();
-  }
-  if (args.input != "-") {
-    return srdiff::read_image(args.input, limits);
-  }
-  const std::string bytes((std::istreambuf_iterator<char>(std::cin)),
-                          std::istreambuf_iterator<char>());
-  return srdiff::decode_image(bytes, "standard input", limits);
+void add_folder_options(CLI::App& sub, FolderArgs& args) {
+  const auto folders = [](auto* option) { return option->group(folder_group); };
+  folders(sub.add_flag("-r,--recursive", args.recursive,
+                       "Folders below IN too; OUT gets the same tree"));
+  auto* const overwrite = sub.add_flag("--overwrite", args.overwrite, "Replace existing outputs");
+  folders(overwrite);
+  folders(
+      sub.add_flag("--resume", args.resume, "Skip what is done and unchanged, go on with the rest"))
+      ->excludes(overwrite);
+  folders(sub.add_option("--report", args.report, "JSON Lines file: what became of each picture"));
+  const auto more = [](auto* option) { return option->group(folder_more_group); };
+  auto* const glob =
+      sub.add_option("--glob", args.globs, "Take what fits this pattern only, whatever its ending")
+          ->expected(1)
+          ->take_all();
+  more(glob);
+  auto* const exclude = sub.add_option("--exclude", args.excludes,
+                                       "Leave out files and folders that fit this pattern")
+                            ->expected(1)
+                            ->take_all();
+  more(exclude);
+  auto* const files_from = sub.add_option(
+      "--files-from", args.files_from, "Take the names below IN that this file lists, - for stdin");
+  more(files_from)->excludes(glob)->excludes(exclude);
+  more(sub.add_flag("-0,--null", args.null_separated,
+                    "The list has NUL between its names, not line ends"))
+      ->needs(files_from);
+  more(sub.add_option("--suffix", args.suffix, "Goes between a name and its ending"));
+  more(sub.add_flag("--fail-fast", args.fail_fast, "Stop at the first picture that fails"));
+  more(sub.add_option("--shard", args.shard, "Part I/N of the pictures, the same for each run"));
 }
 
-void write_output(const std::string& output, const srdiff::Image& image) {
-  if (output != "-") {
-    srdiff::write_image(output, image);
-    return;
-  }
-  const std::string bytes = srdiff::encode_image(image, ".png", "standard output");
-  std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
-  if (!std::cout) {
-    throw srdiff::InputError("standard output: cannot be written");
-  }
+void add_output_options(CLI::App& sub, UpscaleArgs& args) {
+  const auto output = [](auto* option) { return option->group("Output"); };
+  output(sub.add_option("--format", args.format,
+                        "png, jpg, webp or tiff, of a folder's outputs or of stdout"));
+  output(sub.add_option("--quality", args.encode.quality, "Of JPEG and WebP, 1 to 100"))
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  output(sub.add_flag("--strip-metadata", args.encode.strip_metadata, "Write pixels only"));
+  output(sub.add_flag("--json", args.json, "Print a report on standard output"));
+  output(sub.add_flag("--quiet", args.quiet, "Print warnings and errors only"));
+  output(sub.add_flag("--verbose", args.verbose, "Print more"));
+  const auto more = [](auto* option) { return option->group("Output, more"); };
+  more(sub.add_option("--save-steps", args.save_steps,
+                      "Folder for x_sr, W, x_t, each x0 of one picture"));
+  const auto limit = [](auto* option) { return option->group("Limits, more"); };
+  limit(sub.add_option("--max-pixels", args.max_pixels,
+                       "Width x height of an input (default: the model's)"))
+      ->check(CLI::PositiveNumber);
+  limit(sub.add_option("--max-file-size", args.max_file_mib, "MiB of an input file"))
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  limit(sub.add_option("--max-ratio", args.max_ratio,
+                       "Pixels for each byte of an input above 16 Mi pixels"))
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
 }
 
-/// What can be known to fail is told before a model is loaded.
-void check_paths(const UpscaleArgs& args) {
-  if (args.output == "-") {
-    if (args.json) {
-      throw srdiff::UsageError("--json and a picture cannot share standard output");
-    }
-    return;
-  }
-  srdiff::check_writable_format(args.output);
-  std::error_code error;
-  if (args.input != "-" && fs::equivalent(args.input, args.output, error)) {
-    throw srdiff::UsageError(args.output + ": is the input itself; name another output");
-  }
-  if (fs::is_directory(args.output, error)) {
-    throw srdiff::InputError(args.output + ": cannot be written: it is a folder");
-  }
-  const fs::path folder = fs::absolute(args.output).parent_path();
-  if (!fs::is_directory(folder, error)) {
-    throw srdiff::InputError(args.output + ": cannot be written: the folder " + folder.string() +
-                             " does not exist");
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw srdiff::InputError(args.output + ": cannot be written: the folder " + folder.string() +
-                             " is read-only for this user");
-  }
-}
-
-srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar) {
-  srdiff::UpscaleObserver observer;
-  observer.cancelled = [] { return interrupted.load(); };
-  observer.on_progress = [&bar](const srdiff::UpscaleProgress& progress) { bar.update(progress); };
-  if (!args.save_steps.empty()) {
-    prepare_step_folder(args.save_steps);
-    observer.on_state = [folder = args.save_steps](const srdiff::UpscaleState& state) {
-      write_step_picture(folder, state);
-    };
-  }
-  return observer;
-}
-
-nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& input,
-                              const srdiff::Image& output, const Method& method,
-                              double load_seconds, double upscale_seconds) {
-  return {{"input", args.input},
-          {"output", args.output},
-          {"input_size", {input.width(), input.height()}},
-          {"output_size", {output.width(), output.height()}},
-          {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
-          {"settings", to_json(method.settings)},
-          {"device", args.method.device},
-          {"precision", args.method.precision},
-          {"threads", at::get_num_threads()},
-          {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
+std::string first_used(const CLI::App& sub) {
+  const auto used = sub.get_options([](const CLI::Option* option) {
+    return option->count() > 0 &&
+           (option->get_group() == folder_group || option->get_group() == folder_more_group);
+  });
+  return used.empty() ? "" : used.front()->get_name();
 }
 
 int run_upscale(const UpscaleArgs& args) {
   spdlog::set_level(args.quiet     ? spdlog::level::warn
                     : args.verbose ? spdlog::level::debug
                                    : spdlog::level::info);
-  const Method method = choose_method(args.method);
-  check_paths(args);
-  const srdiff::Image input = read_input(args, method.manifest);
-
-  const Stopwatch load_watch;
-  const srdiff::Upscaler upscaler = load_upscaler(method);
-  const double load_seconds = load_watch.seconds();
-  upscaler.check_input_size(input.height(), input.width(),
-                            args.input == "-" ? "standard input" : args.input);
-
-  const Stopwatch upscale_watch;
-  ProgressBar bar(args.quiet);
-  const srdiff::Image output = upscaler.upscale(input, method.settings, make_observer(args, bar));
-  bar.clear();
-  write_output(args.output, output);
-
-  srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
-                    input.width(), input.height(), output.width(), output.height(),
-                    method.manifest.name, method.settings.nfe, method.settings.t,
-                    upscale_watch.seconds());
-  if (!args.save_steps.empty()) {
-    srdiff::log::info("{}: the steps on the way", args.save_steps);
+  std::error_code error;
+  if (fs::is_directory(args.input, error)) {
+    return upscale_folder(args);
   }
-  if (args.json) {
-    print_json(report(args, input, output, method, load_seconds, upscale_watch.seconds()));
+  if (!args.folder.used.empty()) {
+    throw srdiff::UsageError(args.input + ": is no folder, which " + args.folder.used + " needs");
   }
-  return exit_ok;
+  return upscale_file(args);
 }
 
 }  // namespace
 
+srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
+  srdiff::DecodeLimits limits;
+  limits.max_pixels = manifest.max_input_pixels();
+  if (args.max_pixels > 0) {
+    limits.max_pixels = std::min(limits.max_pixels, args.max_pixels);
+  }
+  limits.max_pixels_per_byte = args.max_ratio;
+  limits.max_file_bytes = args.max_file_mib << 20;
+  return limits;
+}
+
+srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method) {
+  srdiff::EncodeOptions options = args.encode;
+  options.made_by = made_by(method.manifest, method.settings, method.precision);
+  return options;
+}
+
 void add_upscale(CLI::App& app, Command& command) {
   auto args = std::make_shared<UpscaleArgs>();
-  CLI::App& sub = *app.add_subcommand("upscale", "Enlarge a picture");
+  CLI::App& sub = *app.add_subcommand("upscale", "Enlarge a picture, or a folder of pictures");
   sub.footer(
-      "Exit status: 0 done, 1 the picture failed, 2 wrong usage, 4 model or device unusable,\n"
-      "130 interrupted. Settings left out are the model's (srdiff models info MODEL); options can\n"
-      "also come from a file: --config FILE, TOML with a section [upscale].");
-  sub.add_option("IN", args->input, "Picture to read (PNG, JPEG, WebP, TIFF, BMP), - for stdin")
+      "Of a folder, files that end in .png .jpg .jpeg .webp .tif .tiff .bmp are taken; a name "
+      "that\n"
+      "starts with a dot is not. What --glob takes besides becomes PNG.\n"
+      "Exit status: 0 done, 1 a picture failed, 2 wrong usage, 4 model or device unusable, 130\n"
+      "interrupted. Settings left out are the model's (srdiff models info MODEL); options can "
+      "also\n"
+      "come from a file: --config FILE, TOML with a section [upscale].");
+  sub.add_option("IN", args->input, "Picture (PNG, JPEG, WebP, TIFF, BMP) or folder; - for stdin")
       ->required();
-  sub.add_option("OUT", args->output, "Picture to write, by its ending; - for PNG on stdout")
+  sub.add_option("OUT", args->output, "Picture to write, by its ending, or folder; - for stdout")
       ->required();
-
   add_method_options(sub, args->method);
-  const auto output = [](auto* option) { return option->group("Output"); };
-  output(sub.add_option("--save-steps", args->save_steps, "Folder for x_sr, W, x_t, each x0"));
-  output(sub.add_flag("--json", args->json, "Print a report on standard output"));
-  output(sub.add_flag("--quiet", args->quiet, "Print warnings and errors only"));
-  output(sub.add_flag("--verbose", args->verbose, "Print more"));
-  sub.callback([args, &command] { command = [args] { return run_upscale(*args); }; });
+  add_folder_options(sub, args->folder);
+  add_output_options(sub, *args);
+  sub.callback([&sub, args, &command] {
+    args->folder.used = first_used(sub);
+    command = [args] { return run_upscale(*args); };
+  });
 }

@@ -45,7 +45,7 @@ case_no_such_file() { refuses_upscale 1 'absent.png: no such file' absent.png ou
 
 case_directory() {
   mkdir folder
-  refuses_upscale 1 'folder: is a folder' folder out.png
+  refuses_upscale 2 'out.png: names a picture, but folder is a folder' folder out.png
 }
 
 case_empty_file() {
@@ -258,6 +258,7 @@ case_ddpm_skipping_steps() { refuses_options 2 'nfe must equal t' --sampler ddpm
 case_noise_start_at_t() { refuses_options 2 't = 2000' --start noise --t 300; }
 case_threads_0() { refuses_options 2 'threads = 0' --threads 0; }
 case_batch_0() { refuses_options 2 'batch = 0' --batch 0; }
+case_batch_not_a_number() { refuses_options 2 "batch 'some'" --batch some; }
 
 case_seed_out_of_range() {
   refuses_options 2 '--seed' --seed -1

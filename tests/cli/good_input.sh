@@ -231,11 +231,11 @@ case_saving_steps_changes_nothing() {
 
 case_beta_1_hides_the_weight_map() {
   pictures make in.png 12x10
-  upscales in.png with.png --beta 1
-  upscales in.png without.png --beta 1 --no-weight-map
+  upscales in.png with.png --beta 1 --strip-metadata
+  upscales in.png without.png --beta 1 --no-weight-map --strip-metadata
   same_bytes with.png without.png
-  upscales in.png with.png --beta 0.2
-  upscales in.png without.png --beta 0.2 --no-weight-map
+  upscales in.png with.png --beta 0.2 --strip-metadata
+  upscales in.png without.png --beta 0.2 --no-weight-map --strip-metadata
   other_bytes with.png without.png
 }
 
@@ -257,12 +257,12 @@ case_start_noise_all_samplers() { all_combinations noise; }
 
 case_each_setting_matters() {
   pictures make in.png 12x10
-  upscales in.png plain.png
+  upscales in.png plain.png --strip-metadata
   local option
   for option in '--t 200' '--beta 0.1' '--nfe 5' '--eta 1' '--seed 1' '--sampler dpmpp' \
     '--start sr' '--start noise' '--grid quadratic' '--grid logsnr'; do
     # shellcheck disable=SC2086  # an option and its value
-    upscales in.png other.png $option
+    upscales in.png other.png --strip-metadata $option
     other_bytes plain.png other.png
   done
 }
@@ -284,8 +284,8 @@ case_bf16_is_close() {
   pictures make in.png 12x10
   export SRDIFF_MODELS=$PWD/models
   "$MAKE_TEST_MODEL" models/x0 --parameterisation x0
-  succeeds upscale in.png fp32.png --model x0
-  run upscale in.png bf16.png --model x0 --precision bf16
+  succeeds upscale in.png fp32.png --model x0 --strip-metadata
+  run upscale in.png bf16.png --model x0 --precision bf16 --strip-metadata
   [[ $status -ne 4 ]] || skip 'this LibTorch does not offer bf16 here'
   other_bytes fp32.png bf16.png
   pictures same fp32.png bf16.png 16
@@ -387,12 +387,15 @@ case_help_fits_a_screen() {
   help_fits upscale
   help_fits models
   help_fits info
+  help_fits report merge
 }
 
-case_help_names_every_option() {
-  succeeds upscale --help
+case_help_all_names_every_option() {
+  succeeds upscale --help-all
   for option in --model --t --beta --no-weight-map --start --sampler --nfe --eta --grid --seed \
-    --device --precision --threads --batch --save-steps --json --quiet --verbose; do
+    --device --precision --threads --batch --save-steps --json --quiet --verbose --recursive \
+    --overwrite --resume --report --glob --exclude --files-from --null --suffix --fail-fast --shard \
+    --format --quality --strip-metadata --max-pixels --max-file-size --max-ratio; do
     grep -q -e "$option " "$logs/stdout" || fail "help does not name $option"
   done
 }

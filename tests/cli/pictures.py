@@ -3,15 +3,18 @@
 
     pictures.py make FILE WxH [MODE]       a smooth coloured picture; MODE is rgb, grey, rgba,
                                            rgb16, grey16, rgba16 (PNG only)
+    pictures.py many FOLDER COUNT          0.png, 1.png, ... of 8x8 pixels, each another
     pictures.py png FILE WxH [KIND]        a PNG by hand: KIND header (no pixel follows), black
     pictures.py describe FILE              "png 40x48 rgb 8": format, size, channels, bits
     pictures.py same A B [TOLERANCE]       fails where a channel differs by more (8 bit)
     pictures.py enlarged SMALL LARGE       fails unless LARGE, reduced, looks like SMALL
 """
 import math
+import os
 import struct
 import sys
 import zlib
+from random import Random
 
 from PIL import Image, ImageChops
 
@@ -56,6 +59,13 @@ def make(path, size, mode="rgb"):
                               b"".join(map(bytes, rows)))
     lossy = {"quality": 95, "subsampling": 0} if path.endswith(("jpg", "jpeg")) else {}
     picture.save(path, **({"lossless": True} if path.endswith("webp") else lossy))
+
+
+def many(folder, count):
+    os.mkdir(folder)
+    for number in range(int(count)):
+        random = Random(number)
+        Image.frombytes("RGB", (8, 8), random.randbytes(192)).save(f"{folder}/{number}.png")
 
 
 def png(path, size, kind="header"):
@@ -104,5 +114,5 @@ def enlarged(small, large):
 
 
 if __name__ == "__main__":
-    actions = {action.__name__: action for action in (make, png, describe, same, enlarged)}
+    actions = {action.__name__: action for action in (make, many, png, describe, same, enlarged)}
     actions[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+/// A word as bash reads it back, whatever bytes are in it.
+std::string shell_quoted(const std::string& word);
+
+/// The command line that goes on where this one stopped.
+std::string resume_command(const std::vector<std::string>& words);

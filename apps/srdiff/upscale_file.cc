@@ -1,0 +1,144 @@
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <string>
+
+#include "commands.h"
+#include "exit_status.h"
+#include "json_output.h"
+#include "progress_bar.h"
+#include "quiet_stderr.h"
+#include "srdiff/error.h"
+#include "srdiff/image_io.h"
+#include "srdiff/logging.h"
+#include "srdiff/model.h"
+#include "srdiff/upscaler.h"
+#include "step_pictures.h"
+#include "upscale_args.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+srdiff::Image read_input(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
+  const srdiff::DecodeLimits limits = decode_limits(args, manifest);
+  std::optional<QuietStderr> quiet;
+  if (!args.verbose) {
+    quiet.emplace();
+  }
+  if (args.input != "-") {
+    return srdiff::read_image(args.input, limits);
+  }
+  const std::string bytes((std::istreambuf_iterator<char>(std::cin)),
+                          std::istreambuf_iterator<char>());
+  return srdiff::decode_image(bytes, "standard input", limits);
+}
+
+void write_output(const UpscaleArgs& args, const srdiff::Image& image,
+                  const srdiff::EncodeOptions& options) {
+  if (args.output != "-") {
+    srdiff::write_image(args.output, image, options);
+    return;
+  }
+  const std::string ending = args.format.empty() ? ".png" : "." + args.format;
+  const std::string bytes = srdiff::encode_image(image, ending, "standard output", options);
+  std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
+  if (!std::cout) {
+    throw srdiff::InputError("standard output: cannot be written");
+  }
+}
+
+/// What can be known to fail is told before a model is loaded.
+void check_paths(const UpscaleArgs& args) {
+  if (args.output == "-") {
+    if (args.json) {
+      throw srdiff::UsageError("--json and a picture cannot share standard output");
+    }
+    srdiff::check_writable_format("standard output." + (args.format.empty() ? "png" : args.format));
+    return;
+  }
+  if (!args.format.empty()) {
+    throw srdiff::UsageError(args.output + ": names its format by its ending; leave out --format");
+  }
+  srdiff::check_writable_format(args.output);
+  std::error_code error;
+  if (args.input != "-" && fs::equivalent(args.input, args.output, error)) {
+    throw srdiff::UsageError(args.output + ": is the input itself; name another output");
+  }
+  if (fs::is_directory(args.output, error)) {
+    throw srdiff::InputError(args.output + ": cannot be written: it is a folder");
+  }
+  const fs::path folder = fs::absolute(args.output).parent_path();
+  if (!fs::is_directory(folder, error)) {
+    throw srdiff::InputError(args.output + ": cannot be written: the folder " + folder.string() +
+                             " does not exist");
+  }
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw srdiff::InputError(args.output + ": cannot be written: the folder " + folder.string() +
+                             " is read-only for this user");
+  }
+}
+
+srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar) {
+  srdiff::UpscaleObserver observer;
+  observer.cancelled = [] { return interrupted.load(); };
+  observer.on_progress = [&bar](const srdiff::UpscaleProgress& progress) { bar.update(progress); };
+  if (!args.save_steps.empty()) {
+    prepare_step_folder(args.save_steps);
+    observer.on_state = [folder = args.save_steps](const srdiff::UpscaleState& state) {
+      write_step_picture(folder, state);
+    };
+  }
+  return observer;
+}
+
+nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& input,
+                              const srdiff::Image& output, const Method& method,
+                              double load_seconds, double upscale_seconds) {
+  return {{"input", args.input},
+          {"output", args.output},
+          {"input_size", {input.width(), input.height()}},
+          {"output_size", {output.width(), output.height()}},
+          {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
+          {"settings", to_json(method.settings)},
+          {"device", args.method.device},
+          {"precision", args.method.precision},
+          {"threads", at::get_num_threads()},
+          {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
+}
+
+}  // namespace
+
+int upscale_file(const UpscaleArgs& args) {
+  const Method method = choose_method(args.method);
+  check_paths(args);
+  const srdiff::Image input = read_input(args, method.manifest);
+  check_input_size(method.manifest, input.height(), input.width(),
+                   args.input == "-" ? "standard input" : args.input);
+
+  const Stopwatch load_watch;
+  const srdiff::Upscaler upscaler = load_upscaler(method);
+  const double load_seconds = load_watch.seconds();
+
+  const Stopwatch upscale_watch;
+  ProgressBar bar(args.quiet);
+  const srdiff::Image output = upscaler.upscale(input, method.settings, make_observer(args, bar));
+  bar.clear();
+  write_output(args, output, encode_options(args, method));
+
+  srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
+                    input.width(), input.height(), output.width(), output.height(),
+                    method.manifest.name, method.settings.nfe, method.settings.t,
+                    upscale_watch.seconds());
+  if (!args.save_steps.empty()) {
+    srdiff::log::info("{}: the steps on the way", args.save_steps);
+  }
+  if (args.json) {
+    print_json(report(args, input, output, method, load_seconds, upscale_watch.seconds()));
+  }
+  return exit_ok;
+}

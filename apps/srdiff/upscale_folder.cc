@@ -1,0 +1,174 @@
+#include <ATen/Parallel.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "commands.h"
+#include "exit_status.h"
+#include "json_output.h"
+#include "progress_bar.h"
+#include "quiet_stderr.h"
+#include "shell_words.h"
+#include "srdiff/batch.h"
+#include "srdiff/error.h"
+#include "srdiff/logging.h"
+#include "upscale_args.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using Stop = srdiff::BatchSummary::Stop;
+
+void check_arguments(const UpscaleArgs& args) {
+  if (args.output == "-") {
+    throw srdiff::UsageError(args.input + ": is a folder; standard output takes one picture");
+  }
+  if (srdiff::is_picture_name(args.output) && !fs::is_directory(args.output)) {
+    throw srdiff::UsageError(args.output + ": names a picture, but " + args.input +
+                             " is a folder; name a folder");
+  }
+  if (!args.save_steps.empty()) {
+    throw srdiff::UsageError("--save-steps is for one picture, and " + args.input + " is a folder");
+  }
+}
+
+srdiff::Existing existing(const FolderArgs& args) {
+  return args.resume      ? srdiff::Existing::resume
+         : args.overwrite ? srdiff::Existing::overwrite
+                          : srdiff::Existing::refuse;
+}
+
+std::vector<std::string> listed_names(const FolderArgs& args) {
+  std::ifstream file;
+  if (args.files_from != "-") {
+    file.open(args.files_from, std::ios::binary);
+    if (!file) {
+      throw srdiff::InputError(args.files_from + ": cannot be read");
+    }
+  }
+  std::istream& stream = args.files_from == "-" ? std::cin : file;
+  std::vector<std::string> names;
+  for (std::string name; std::getline(stream, name, args.null_separated ? '\0' : '\n');) {
+    if (!name.empty()) {
+      names.push_back(name);
+    }
+  }
+  if (stream.bad()) {
+    throw srdiff::InputError(args.files_from + ": cannot be read to its end");
+  }
+  return names;
+}
+
+srdiff::WorkList list_work(const UpscaleArgs& args) {
+  const FolderArgs& folder = args.folder;
+  srdiff::WorkListOptions options;
+  options.recursive = folder.recursive;
+  options.globs = folder.globs;
+  options.excludes = folder.excludes;
+  options.format = args.format;
+  options.suffix = folder.suffix;
+  options.shard = srdiff::parse_shard(folder.shard);
+  return folder.files_from.empty()
+             ? list_folder(args.input, args.output, options)
+             : list_names(args.input, listed_names(folder), args.output, options);
+}
+
+srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method) {
+  srdiff::BatchOptions options;
+  options.existing = existing(args.folder);
+  options.fail_fast = args.folder.fail_fast;
+  options.limits = decode_limits(args, method.manifest);
+  options.encode = encode_options(args, method);
+  options.report = args.folder.report;
+  return options;
+}
+
+srdiff::BatchSummary run(const UpscaleArgs& args, const Method& method,
+                         const srdiff::Upscaler& upscaler, const srdiff::WorkList& work) {
+  std::optional<QuietStderr> quiet;
+  if (!args.verbose) {
+    quiet.emplace();
+  }
+  ProgressBar bar(args.quiet);
+  srdiff::BatchObserver observer;
+  observer.cancelled = [] { return interrupted.load(); };
+  observer.on_image = [&bar](const srdiff::ImageReport& image,
+                             const srdiff::BatchProgress& progress) {
+    srdiff::log::debug("{}: {}, {:.2f} s", image.output.string(), to_string(image.status),
+                       image.seconds);
+    bar.update(progress);
+  };
+  return run_batch(upscaler, work, method.settings, batch_options(args, method), observer);
+}
+
+void print_summary(const UpscaleArgs& args, const srdiff::BatchSummary& summary, double seconds) {
+  const srdiff::BatchProgress& images = summary.images;
+  srdiff::log::info("{}: {} of {} pictures done, {} skipped as done before, {} failed, {:.1f} s",
+                    args.output, images.done, images.total, images.skipped, images.failed, seconds);
+  for (const srdiff::ImageReport& failure : summary.failures) {
+    srdiff::log::error("{}: {}", failure.input.string(), failure.reason);
+  }
+  if (images.total == 0) {
+    srdiff::log::warn(
+        "{}: has no picture to upscale; --recursive looks into folders, --glob takes "
+        "other endings",
+        args.input);
+  }
+  if (summary.stop == Stop::storage) {
+    srdiff::log::error("{}; stopped, what is there is whole", summary.stop_reason);
+  }
+  if (summary.stop != Stop::none) {
+    srdiff::log::error("{}to go on: {}", summary.stop == Stop::cancelled ? "interrupted; " : "",
+                       resume_command(command_line));
+  }
+}
+
+nlohmann::ordered_json summary_json(const UpscaleArgs& args, const Method& method,
+                                    const srdiff::BatchSummary& summary, double load_seconds,
+                                    double run_seconds) {
+  const srdiff::BatchProgress& images = summary.images;
+  return {{"input", args.input},
+          {"output", args.output},
+          {"shard", args.folder.shard},
+          {"images",
+           {{"total", images.total},
+            {"done", images.done},
+            {"skipped", images.skipped},
+            {"failed", images.failed}}},
+          {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
+          {"settings", to_json(method.settings)},
+          {"device", args.method.device},
+          {"precision", args.method.precision},
+          {"threads", at::get_num_threads()},
+          {"compute_busy", summary.compute_busy},
+          {"seconds", {{"load", load_seconds}, {"run", run_seconds}}}};
+}
+
+}  // namespace
+
+int upscale_folder(const UpscaleArgs& args) {
+  check_arguments(args);
+  const Method method = choose_method(args.method);
+  const srdiff::WorkList work = list_work(args);
+  check_outputs(work, existing(args.folder));
+
+  const Stopwatch load_watch;
+  const srdiff::Upscaler upscaler = load_upscaler(method);
+  const double load_seconds = load_watch.seconds();
+
+  const Stopwatch run_watch;
+  const srdiff::BatchSummary summary = run(args, method, upscaler, work);
+  print_summary(args, summary, run_watch.seconds());
+  if (args.json) {
+    print_json(summary_json(args, method, summary, load_seconds, run_watch.seconds()));
+  }
+  if (summary.stop == Stop::cancelled) {
+    return exit_interrupted;
+  }
+  return summary.images.failed == 0 && summary.stop == Stop::none ? exit_ok : exit_input_failed;
+}

@@ -1,0 +1,375 @@
+#!/usr/bin/env bash
+# folders.sh CASE: a folder of pictures into another: what is taken, what is refused, what a failure,
+# an interruption or a kill leaves behind.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Two evaluations: the pictures are not looked at here, their bytes are.
+folder_options=(--model tiny --nfe 2 --threads 1)
+
+folder() { succeeds upscale "${folder_options[@]}" "$@"; }
+
+refuses_folder() {
+  local status_and_text=("$1" "$2")
+  shift 2
+  refuses "${status_and_text[@]}" upscale "${folder_options[@]}" "$@"
+}
+
+# Every file below a folder with its hash, hidden ones too.
+hashes() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+
+# The pictures only.
+picture_hashes() { hashes "$1" | grep -v '\.srdiff\.journal' || true; }
+
+same_folder() {
+  diff <(hashes "$1") <(hashes "$2") >"$logs/difference" ||
+    fail "$1 and $2 differ: $(head -5 "$logs/difference")"
+}
+
+no_temporary_files() {
+  [[ -z $(find . -name '.srdiff-*') ]] || fail 'a temporary file was left'
+}
+
+said() { grep -qF -e "$1" "$logs/stderr" || fail "it does not say '$1'"; }
+
+# report EXPRESSION: of the lines of report.jsonl, `lines`.
+report() {
+  "$PYTHON" -c 'import json, sys
+lines = [json.loads(line) for line in open("report.jsonl", encoding="utf-8")]
+print(eval(sys.argv[1]))' "$1"
+}
+
+report_is() {
+  local found
+  found=$(report "$1")
+  [[ $found == "$2" ]] || fail "$1 is '$found', not '$2'"
+}
+
+# --- what is taken, and where it goes
+
+case_tree() {
+  pictures many in 4
+  mkdir -p in/below/deeper in/.hidden
+  cp in/0.png in/below/b.jpg
+  cp in/1.png in/below/deeper/c.png
+  cp in/1.png in/.hidden/d.png
+  echo 'a note' >in/note.txt
+  folder in flat --json
+  [[ $(ls flat) == $'0.png\n1.png\n2.png\n3.png' ]] || fail "flat: $(ls flat)"
+  grep -q '"compute_busy": ' "$logs/stdout" || fail 'no compute_busy'
+  folder in made/for/this --recursive
+  [[ $(cd made/for/this && find . -type f -not -name '.srdiff*' | sort | tr '\n' ' ') == \
+    './0.png ./1.png ./2.png ./3.png ./below/b.jpg ./below/deeper/c.png ' ]] || fail "$(find made)"
+  is made/for/this/below/b.jpg 'jpeg 16x16 rgb 8'
+  no_temporary_files
+  folder in/2.png alone.png
+  same_bytes alone.png flat/2.png
+}
+
+case_names_and_formats() {
+  pictures many in 2
+  cp in/0.png in/raw
+  folder in out --format jpg --suffix _x2 --exclude '1*' --quality 40 --strip-metadata
+  [[ $(ls out) == 0_x2.jpg ]] || fail "$(ls out)"
+  folder in/0.png whole.jpg
+  (($(wc -c <out/0_x2.jpg) < $(wc -c <whole.jpg))) || fail '--quality does nothing'
+  folder in globbed --glob r* --glob '0*'
+  [[ $(ls globbed) == $'0.png\nraw.png' ]] || fail "$(ls globbed)"
+}
+
+case_files_from() {
+  pictures many in 3
+  mkdir in/sub
+  mv in/2.png $'in/sub/2\n.png'
+  printf '0.png\n./1.png\n0.png\n' >list
+  folder --files-from list in out
+  [[ $(ls out) == $'0.png\n1.png' ]] || fail "$(ls out)"
+  (cd in && find . -name '*.png' -print0) >list
+  status=0
+  "$SRDIFF" upscale "${folder_options[@]}" --files-from - -0 in all <list 2>"$logs/stderr" || status=$?
+  [[ $status -eq 0 && -e $'all/sub/2\n.png' ]] || fail "a list on standard input: $status"
+  printf '../0.png\n' >list
+  refuses_folder 2 '../0.png: does not lie in the input folder' --files-from list in other
+}
+
+case_an_empty_folder_is_no_failure() {
+  mkdir in
+  folder in out
+  said 'in: has no picture'
+}
+
+# --- what is refused before any work
+
+case_collision() {
+  pictures many in 1
+  cp in/0.png in/0.jpg
+  refuses_folder 2 '0.jpg and 0.png: both would become 0.webp' in out --format webp
+}
+
+case_existing_outputs() {
+  pictures many in 5
+  folder in out
+  refuses_folder 2 '5 of 5 outputs exist already; --resume keeps' in out
+  said 'out/0.png, out/1.png, out/2.png, ...'
+  rm out/3.png
+  folder in out --resume
+  said '1 of 5 pictures done, 4 skipped'
+  folder in out --overwrite
+  said '5 of 5 pictures done'
+  rm out/.srdiff.journal
+  refuses_folder 2 'without a journal to resume by' in out --resume
+}
+
+case_wrong_usage() {
+  pictures many in 1
+  refuses_folder 2 'is the input folder itself' in in
+  refuses_folder 2 'out.png: names a picture, but in is a folder' in out.png
+  refuses_folder 2 'in: is a folder; standard output' in -
+  refuses_folder 2 '--save-steps is for one picture' in out --save-steps steps
+  refuses_folder 2 'in/0.png: is no folder, which --resume needs' in/0.png out.png --resume
+  refuses_folder 2 'out.png: names its format' in/0.png out.png --format png
+  refuses_folder 2 "format 'gif'" in out --format gif
+  refuses_folder 2 "shard '3/2'" in out --shard 3/2
+  refuses_folder 2 'quality' in out --quality 0
+  refuses_folder 2 '--overwrite excludes --resume' in out --overwrite --resume
+  refuses_folder 1 'absent: cannot be read' in out --files-from absent
+  refuses 4 "no model 'absent'" upscale in out --model absent
+  echo 'a file' >file
+  refuses_folder 1 'file: cannot be written' in file
+}
+
+# --- what fails
+
+case_one_bad_file() {
+  pictures many in 4
+  echo 'no picture' >in/1.png
+  : >in/2.png
+  run upscale "${folder_options[@]}" in out --report report.jsonl
+  [[ $status -eq 1 ]] || fail "a folder with bad files ended with $status"
+  [[ $(ls out) == $'0.png\n3.png' ]] || fail "$(ls out)"
+  said 'in/1.png: is not a picture'
+  said 'in/2.png: is empty'
+  report_is 'sorted((line["input"], line["status"]) for line in lines)' \
+    "[('in/0.png', 'done'), ('in/1.png', 'failed'), ('in/2.png', 'failed'), ('in/3.png', 'done')]"
+  report_is 'sorted({key for line in lines for key in line})' \
+    "['input', 'input_size', 'output', 'output_size', 'parameters', 'reason', 'seconds', 'seed', 'status']"
+  report_is '[line["input_size"] for line in lines if line["status"] == "failed"]' '[None, None]'
+  report_is '{line["parameters"]["settings"]["nfe"] for line in lines}' '{2}'
+  cp in/0.png in/1.png
+  cp in/0.png in/2.png
+  folder in out --resume --report report.jsonl
+  report_is 'sorted(line["status"] for line in lines)' "['done', 'done', 'skipped', 'skipped']"
+}
+
+case_fail_fast() {
+  pictures many in 40
+  echo 'no picture' >in/0.png
+  run upscale "${folder_options[@]}" in out --fail-fast
+  [[ $status -eq 1 ]] || fail "--fail-fast ended with $status"
+  (($(find out -name '*.png' | wc -l) < 39)) || fail 'it went on'
+  said 'to go on: '
+}
+
+case_odd_names() {
+  mkdir in
+  pictures make in/0.png 8x8
+  local long emoji=$'in/\xf0\x9f\x8e\xbb.png' bytes=$'in/\xff\xfe.png'
+  long=in/$(printf 'x%.0s' {1..251}).png
+  for name in 'in/a b.png' $'in/line\nend.png' "in/quo'te\".png" 'in/-r.png' 'in/$(x).png' \
+    'in/back\slash.png' $'in/\x1b[31m.png' "$emoji" "$bytes" "$long"; do
+    cp in/0.png "$name"
+  done
+  folder in out --report report.jsonl
+  [[ -e ${bytes/in/out} && -e ${long/in/out} && -e ${emoji/in/out} ]] || fail "$(ls out)"
+  diff <(cd in && find . -type f -print0 | sort -z) \
+    <(cd out && find . -name '*.png' -print0 | sort -z) || fail 'names differ'
+  while IFS= read -r name; do
+    [[ -e $(printf '%b.' "$name" | sed '$s/\.$//') || $name == *$'\n' ]] || fail "report: $name"
+  done < <(report '"\n".join(line["output"].replace("\n", "\\x0a") for line in lines)')
+  folder in out --resume
+  said ' 11 skipped'
+  run upscale "${folder_options[@]}" in out2 --suffix _ # one byte more than a name may have
+  [[ $status -eq 1 ]] || fail "a name that is too long ended with $status"
+  said 'File name too long'
+  echo 'no picture' >$'in/\x1b[31m.png'
+  run upscale "${folder_options[@]}" in out3
+  ! grep -q $'\x1b' "$logs/stderr" || fail 'a name reached the terminal as it is'
+}
+
+case_loops_and_pipes() {
+  pictures many in 1
+  ln -s .. in/up
+  ln -s loop.png in/loop.png
+  ln -s nowhere in/dangling.png
+  mkfifo in/pipe.png
+  run upscale "${folder_options[@]}" in out --recursive
+  [[ $status -eq 1 ]] || fail "it ended with $status"
+  [[ $(ls out) == 0.png ]] || fail "$(find out)"
+  said 'in/loop.png: '
+  said 'in/dangling.png: no such file'
+  said 'in/pipe.png: is not a regular file'
+}
+
+# --- what a stop leaves behind
+
+# clean_run COUNT [ARG...]: the folder `clean` as an uninterrupted run makes it.
+clean_run() {
+  pictures many in "$1"
+  folder in clean "${@:2}"
+}
+
+lines_of_journal() {
+  local lines=()
+  [[ ! -e $1 ]] || mapfile -t lines <"$1"
+  echo "${#lines[@]}"
+}
+
+# start_run OUT [ARG...]: in the background, as $tool.
+start_run() {
+  "$SRDIFF" upscale "${folder_options[@]}" in "$@" >"$logs/stdout" 2>"$logs/stderr" &
+  tool=$!
+}
+
+# await_journal OUT COUNT: until so many lines are there, or the tool is gone.
+await_journal() {
+  while kill -0 "$tool" 2>/dev/null && (($(lines_of_journal "$1/.srdiff.journal") < $2)); do
+    sleep 0.003
+  done
+}
+
+case_interrupt() {
+  folder_options=(--model tiny --nfe 100 --threads 1)
+  clean_run 20
+  start_run out
+  await_journal out 4
+  kill -INT "$tool"
+  status=0
+  wait "$tool" || status=$?
+  [[ $status -eq 130 ]] || fail "an interrupted run ended with $status"
+  no_temporary_files
+  (($(find out -name '*.png' | wc -l) < 20)) || fail 'it was not interrupted'
+  local command
+  command=$(sed -n 's/^srdiff: interrupted; to go on: //p' "$logs/stderr")
+  [[ $command == *' --resume' ]] || fail 'it does not say how to go on'
+  eval "$command" 2>"$logs/stderr" || fail "$command"
+  same_folder clean out
+}
+
+# kills COUNT SEED: runs that are killed when a random number of pictures more are done, each going
+# on where the last one ended.
+kills() {
+  local landed=0 tries=0 before
+  RANDOM=$2
+  while ((landed < $1 && ++tries < 3 * $1)); do
+    before=$(lines_of_journal out/.srdiff.journal)
+    start_run out --resume
+    await_journal out $((before + RANDOM % 4))
+    sleep "0.00$((RANDOM % 10))"
+    kill -KILL "$tool" 2>/dev/null || true
+    status=0
+    wait "$tool" 2>/dev/null || status=$?
+    if ((status == 137)); then
+      ((++landed))
+    else # it was done: give it work
+      find out -name '*.png' | sort | shuf -n 30 --random-source=<(yes "$RANDOM") | xargs rm
+    fi
+  done
+  ((landed == $1)) || fail "only $landed kills landed"
+  echo "$landed kills, $tries runs"
+}
+
+case_kill() {
+  folder_options=(--model tiny --nfe 60 --threads 1)
+  clean_run 60
+  kills "${SRDIFF_TEST_KILLS:-5}" 1
+  folder in out --resume
+  no_temporary_files
+  same_folder clean out
+}
+
+# with_mounts CASE: the case again where it may mount, apart from the system's own mounts.
+with_mounts() {
+  local as=(unshare --mount)
+  ((EUID == 0)) || as+=(--map-root-user)
+  "${as[@]}" mount -t tmpfs none "$PWD" 2>/dev/null || skip 'mounting is not permitted here'
+  cd ../../..
+  MAY_MOUNT=1 exec "${as[@]}" bash "$here/folders.sh" "$1"
+}
+
+case_disk_full() {
+  [[ -n ${MAY_MOUNT:-} ]] || with_mounts disk_full
+  clean_run 40
+  mkdir out
+  mount -t tmpfs -o size=64k none out
+  run upscale "${folder_options[@]}" in out
+  [[ $status -eq 1 ]] || fail "a full disk ended with $status"
+  said 'No space left on device; stopped'
+  said 'to go on: '
+  (($(wc -l <"$logs/stderr") <= 4)) || fail 'one line a picture'
+  no_temporary_files
+  [[ -e out/0.png ]] || fail 'nothing was written at all'
+  [[ -z $(comm -13 <(picture_hashes clean) <(picture_hashes out)) ]] || fail 'a picture is not whole'
+  mount -o remount,size=8m out
+  folder in out --resume
+  same_folder clean out
+}
+
+case_read_only_folder() {
+  [[ -n ${MAY_MOUNT:-} ]] || with_mounts read_only_folder
+  pictures many in 1
+  mkdir out
+  mount -t tmpfs -o ro none out
+  refuses_folder 1 'out: cannot be written: Read-only file system' in out
+  refuses_folder 1 'out/below: cannot be written: Read-only file system' in out/below
+}
+
+case_two_runs_at_once() {
+  pictures many in 1
+  folder in out
+  flock out/.srdiff.journal true 2>/dev/null || skip 'no flock'
+  status=0
+  flock out/.srdiff.journal "$SRDIFF" upscale "${folder_options[@]}" in out --resume \
+    2>"$logs/stderr" || status=$?
+  [[ $status -eq 2 ]] || fail "a second run ended with $status"
+  said 'out: another run is writing here'
+}
+
+# --- shards
+
+same_pictures() {
+  [[ $(picture_hashes "$1") == "$(picture_hashes "$2")" ]] || fail "$1 and $2 differ"
+}
+
+case_shards() {
+  clean_run 24 --report clean.jsonl
+  local jobs=() part
+  for part in 1 2 3; do
+    "$SRDIFF" upscale "${folder_options[@]}" in out --shard "$part/3" --report "$part.jsonl" \
+      2>"$logs/shard$part" &
+    jobs+=("$!")
+  done
+  for part in "${jobs[@]}"; do
+    wait "$part" || fail "a shard ended with $?"
+  done
+  same_pictures clean out
+  succeeds report merge {1,2,3}.jsonl -o report.jsonl
+  said '24 pictures: 24 done, 0 skipped as done before, 0 failed'
+  report_is '[line["output"] for line in lines] == sorted({line["output"] for line in lines})' True
+  folder in out --resume --report last.jsonl
+  said '24 skipped'
+  rm out/.srdiff.journal.*
+  same_folder clean out
+  succeeds report merge report.jsonl last.jsonl
+  cmp -s "$logs/stdout" report.jsonl || fail 'what was done once is no longer done'
+  refuses 1 'in/0.png:1: is no line of a report' report merge in/0.png
+}
+
+case_shards_by_parallel() {
+  command -v parallel >/dev/null || skip 'no GNU parallel'
+  clean_run 8
+  parallel --will-cite -j 2 "$SRDIFF" upscale "${folder_options[@]}" in out --shard '{}/4' \
+    ::: 1 2 3 4 2>"$logs/stderr" || fail 'parallel'
+  same_pictures clean out
+}
+
+run_case "$1"
