@@ -5,6 +5,7 @@ size (align_corners=False), then (x - mean) / std; TorchScript [N,3,S,S] float32
 """
 import os
 import sys
+import zipfile
 
 import torch
 from torch import nn
@@ -24,6 +25,16 @@ def load_weights(network: nn.Module, weights: dict, path: str, unused: str = "\0
             raise SystemExit(f"{path}: {what} {keys[0]}; these are not the weights of this network")
 
 
+def drop_debug_members(path: str):
+    """Source lines with this checkout's path: the file, and its hash, must not depend on it."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(entry, archive.read(entry)) for entry in archive.infolist()
+                   if not entry.filename.endswith(".debug_pkl")]
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, data in members:
+            archive.writestr(zipfile.ZipInfo(entry.filename), data)
+
+
 @torch.no_grad()
 def write_feature_folder(out: str, network: nn.Module, manifest: dict):
     """Writes a network and its manifest, in which `dimensions` and `file` are filled in here."""
@@ -36,6 +47,7 @@ def write_feature_folder(out: str, network: nn.Module, manifest: dict):
         # As it is: folding batch normalisation into the convolutions saves next to no time, and the
         # features would no longer be the original's bit for bit.
         torch.jit.trace(network, example, check_trace=False).save(path)
+        drop_debug_members(path)
         error = (torch.jit.load(path)(example[:1]) - features[:1]).norm() / features[:1].norm()
         if not error < 1e-5:
             raise SystemExit(f"{out}: the written network differs from the original by {error:.3g}")

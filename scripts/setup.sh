@@ -19,7 +19,7 @@ fail() {
 
 case ${1:-} in
   '') ;;
-  --peers) packages+=(python3-torchvision python3-skimage python3-tqdm python3-venv) ;;
+  --peers) packages+=(python3-torchvision python3-skimage python3-tqdm python3-venv python3-pip) ;;
   *) fail "unknown argument $1; usage: scripts/setup.sh [--peers]" ;;
 esac
 

@@ -1,18 +1,22 @@
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "commands.h"
 #include "evaluation_output.h"
 #include "exit_status.h"
+#include "golden_output.h"
 #include "json_output.h"
 #include "method_options.h"
 #include "progress_bar.h"
 #include "srdiff/error.h"
 #include "srdiff/folder_evaluation.h"
+#include "srdiff/golden.h"
 #include "srdiff/logging.h"
 
 namespace {
@@ -29,6 +33,9 @@ struct EvalArgs {
   std::string reference_stats;
   std::string save;
   std::string csv;
+  std::string golden;
+  bool update_golden = false;
+  std::set<std::string> given;  // options on the command line: they go before a golden file's
   std::optional<std::int64_t> limit;
   std::optional<int> scale;
   srdiff::KernelDistanceOptions kid;
@@ -76,16 +83,63 @@ std::vector<Metric> chosen_metrics(const EvalArgs& args) {
   return metrics;
 }
 
-int run_eval(const EvalArgs& args) {
-  const auto start = std::chrono::steady_clock::now();
-  spdlog::set_level(args.quiet ? spdlog::level::warn : spdlog::level::info);
-  check_args(args);
+/// Takes the setting of a golden file for what the command line does not give.
+void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
+  const auto take = [&](const char* option, auto& target, const auto& value) {
+    if (args.given.count(option) == 0) {
+      target = value;
+    }
+  };
+  const fs::path folder = fs::path(args.golden).parent_path();
+  take("--reference", args.reference, (folder / setting.reference).string());
+  take("--limit", args.limit, setting.limit);
+  take("--metrics", args.metrics, setting.metrics);
+  take("--features", args.features, setting.features);
+  take("--model", args.method.model, setting.model);
+  const srdiff::UpscaleOptions& golden = setting.options;
+  srdiff::UpscaleOptions& options = args.method.options;
+  take("--start", args.method.start, to_string(golden.start));
+  take("--no-weight-map", args.method.no_weight_map, !golden.weight_map);
+  take("--sampler", args.method.sampler, golden.sampler ? to_string(*golden.sampler) : "");
+  take("--grid", args.method.grid, golden.grid ? to_string(*golden.grid) : "");
+  take("--t", options.t, golden.t);
+  take("--beta", options.beta, golden.beta);
+  take("--nfe", options.nfe, golden.nfe);
+  take("--eta", options.eta, golden.eta);
+  take("--seed", options.seed, golden.seed);
+}
+
+/// What an evaluation is made with, and what came of it.
+struct EvalRun {
+  std::optional<Method> method;
+  std::optional<srdiff::FeatureNetwork> network;
+  srdiff::Evaluation evaluation;
+  std::vector<srdiff::GoldenStage> stages;
+};
+
+bool wants_features(const EvalArgs& args, const std::vector<Metric>& metrics) {
+  return !args.features.empty() &&
+         std::any_of(metrics.begin(), metrics.end(), srdiff::needs_features);
+}
+
+EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   srdiff::FolderEvaluationOptions options;
   options.evaluation.metrics = chosen_metrics(args);
   options.evaluation.kid = args.kid;
   options.reference = args.reference;
   options.statistics = args.reference_stats;
   options.limit = args.limit;
+
+  EvalRun run;
+  if (args.output.empty()) {
+    run.method = choose_method(args.method);
+  } else {
+    srdiff::set_threads(args.method.threads);
+  }
+  if (wants_features(args, options.evaluation.metrics)) {
+    run.network = srdiff::FeatureNetwork::load(srdiff::find_features(args.features),
+                                               srdiff::parse_device(args.method.device));
+  }
 
   std::optional<ImageFigureFile> csv;
   ProgressBar bar(args.quiet);
@@ -98,41 +152,112 @@ int run_eval(const EvalArgs& args) {
     csv.emplace(args.csv, options.evaluation.metrics);
     observer.on_image = [&](const srdiff::ImageFigures& figures) { csv->add(figures); };
   }
-
-  nlohmann::ordered_json document = {{"reference", args.reference}};
-  std::optional<Method> method;
-  if (args.output.empty()) {
-    method = choose_method(args.method);
-    document["model"] = {{"name", method->manifest.name}, {"version", method->manifest.version}};
-    document["settings"] = to_json(method->settings);
+  const srdiff::FeatureNetwork* network = run.network ? &*run.network : nullptr;
+  if (run.method) {
+    const srdiff::Upscaler upscaler = load_upscaler(*run.method);
+    srdiff::StageRecorder recorder(upscaler.model().schedule(), stage_images);
+    if (stage_images > 0) {
+      observer.on_state = [&](const std::string& image, const srdiff::UpscaleState& state) {
+        recorder.add(image, state);
+      };
+    }
+    run.evaluation = srdiff::evaluate_model(options, upscaler, run.method->settings, args.save,
+                                            network, observer);
+    run.stages = recorder.stages();
   } else {
-    srdiff::set_threads(args.method.threads);
-    document["output"] = args.output;
+    run.evaluation = srdiff::evaluate_outputs(options, args.output, args.scale, network, observer);
   }
-  std::optional<srdiff::FeatureNetwork> network;
-  if (!args.features.empty()) {
-    const c10::Device device = srdiff::parse_device(args.method.device);
-    network = srdiff::FeatureNetwork::load(srdiff::find_features(args.features), device);
-    document["features"] = to_json(network->manifest());
-  }
-  const srdiff::FeatureNetwork* features = network ? &*network : nullptr;
-  const srdiff::Evaluation evaluation =
-      method ? srdiff::evaluate_model(options, load_upscaler(*method), method->settings, args.save,
-                                      features, observer)
-             : srdiff::evaluate_outputs(options, args.output, args.scale, features, observer);
-  bar.clear();
   if (csv) {
     csv->close();
   }
-  const std::chrono::duration<double> total = std::chrono::steady_clock::now() - start;
-  if (args.json) {
-    document.update(to_json(evaluation, total.count()));
-    print_json(document);
+  return run;
+}
+
+nlohmann::ordered_json document_of(const EvalArgs& args, const EvalRun& run, double seconds) {
+  nlohmann::ordered_json document = {{"reference", args.reference}};
+  if (run.method) {
+    const srdiff::Manifest& model = run.method->manifest;
+    document["model"] = {{"name", model.name}, {"version", model.version}};
+    document["settings"] = to_json(run.method->settings);
   } else {
-    std::cout << evaluation.images << " images\n";
-    print_table(std::cout, evaluation);
+    document["output"] = args.output;
+  }
+  if (run.network) {
+    document["features"] = to_json(run.network->manifest());
+  }
+  document.update(to_json(run.evaluation, seconds));
+  return document;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+int run_figures(const EvalArgs& args) {
+  const auto start = std::chrono::steady_clock::now();
+  check_args(args);
+  const EvalRun run = evaluate(args, 0);
+  if (args.json) {
+    print_json(document_of(args, run, seconds_since(start)));
+  } else {
+    std::cout << run.evaluation.images << " images\n";
+    print_table(std::cout, run.evaluation);
   }
   return exit_ok;
+}
+
+int update_golden(const EvalArgs& args, srdiff::Golden golden, const EvalRun& run) {
+  golden = updated(std::move(golden), run.stages, run.evaluation.figures);
+  golden.setting.options = settled(run.method->settings);
+  golden.made_with = made_with(run.method->manifest, run.network);
+  write_golden(args.golden, golden);
+  srdiff::log::info("{}: {} stages and {} figures are golden now", args.golden,
+                    golden.stages.size(), golden.figures.size());
+  return exit_ok;
+}
+
+int run_golden(EvalArgs args) {
+  const auto start = std::chrono::steady_clock::now();
+  srdiff::Golden golden = srdiff::read_golden(args.golden);
+  if (!args.output.empty()) {
+    throw srdiff::UsageError("golden figures are a model's; leave --output out");
+  }
+  if (!args.update_golden && golden.figures.empty() && golden.stages.empty()) {
+    throw srdiff::InputError(args.golden + ": holds no figures yet; write them by --update-golden");
+  }
+  apply(golden.setting, args);
+  check_args(args);
+  if (!args.update_golden && wants_features(args, chosen_metrics(args))) {
+    check_features(args.golden, golden,
+                   srdiff::read_feature_manifest(srdiff::find_features(args.features)));
+  }
+  const EvalRun run = evaluate(args, golden.stage_images);
+  if (args.update_golden) {
+    return update_golden(args, std::move(golden), run);
+  }
+  if (args.given.count("--metrics") > 0) {
+    keep_measured(golden, run.evaluation.figures);
+  }
+  const std::vector<srdiff::Verdict> verdicts = judge(golden, run.stages, run.evaluation.figures);
+  if (args.json) {
+    nlohmann::ordered_json document = document_of(args, run, seconds_since(start));
+    document["golden"] = to_json(verdicts);
+    print_json(document);
+  } else {
+    print_verdicts(std::cout, verdicts);
+  }
+  return report_misses(args.golden, golden, verdicts) ? exit_golden_missed : exit_ok;
+}
+
+int run_eval(const EvalArgs& args) {
+  spdlog::set_level(args.quiet ? spdlog::level::warn : spdlog::level::info);
+  if (!args.golden.empty()) {
+    return run_golden(args);
+  }
+  if (args.update_golden) {
+    throw srdiff::UsageError("--update-golden needs the file: --golden FILE");
+  }
+  return run_figures(args);
 }
 
 }  // namespace
@@ -144,8 +269,8 @@ void add_eval(CLI::App& app, Command& command) {
   sub.footer(
       "With --output, pictures are measured as they are; names pair without their ending. With\n"
       "--model, each reference is reduced (antialiased bicubic, 8 bit), upscaled and measured.\n"
-      "Exit status: 0 measured, 1 a picture failed, 2 wrong usage, 4 model or device unusable,\n"
-      "130 interrupted.");
+      "Exit status: 0 measured, 1 a picture failed, 2 wrong usage, 3 a golden figure was missed,\n"
+      "4 model or device unusable, 130 interrupted.");
   sub.add_option("--reference", args->reference, "Folder of true pictures");
   sub.add_option("--output", args->output, "Folder of pictures to measure");
   sub.add_option("--limit", args->limit, "Only the first pictures by name");
@@ -165,9 +290,20 @@ void add_eval(CLI::App& app, Command& command) {
       ->capture_default_str();
   add_method_options(sub, args->method);
 
+  const auto golden = [](auto* option) { return option->group("Golden figures"); };
+  golden(sub.add_option("--golden", args->golden, "Run a golden file's setting and compare"));
+  golden(sub.add_flag("--update-golden", args->update_golden, "Write what is measured into it"));
+
   const auto output = [](auto* option) { return option->group("Output"); };
   output(sub.add_flag("--json", args->json, "Print JSON on standard output, not a table"));
   output(sub.add_option("--csv", args->csv, "File for each picture's figures"));
   output(sub.add_flag("--quiet", args->quiet, "Print warnings and errors only"));
-  sub.callback([args, &command] { command = [args] { return run_eval(*args); }; });
+  sub.callback([&sub, args, &command] {
+    for (const CLI::Option* option : sub.get_options()) {
+      if (option->count() > 0) {
+        args->given.insert(option->get_name());
+      }
+    }
+    command = [args] { return run_eval(*args); };
+  });
 }

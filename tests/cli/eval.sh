@@ -157,4 +157,58 @@ case_contradictions() {
   refuses 2 'more than 5 pictures' eval --reference a --output a --features tiny-features
 }
 
+# golden_setting FILE: a golden file without figures, of the tiny model on the pictures in `a`.
+golden_setting() {
+  references a 4
+  cat >"$1" <<'END'
+{
+  "format": 1,
+  "setting": {"reference": "a", "model": "tiny", "features": "tiny-features", "metrics": "fid,psnr"},
+  "stages": {"images": 1}
+}
+END
+}
+
+case_golden_figures_are_written_and_kept() {
+  golden_setting golden.json
+  refuses 1 'golden.json: holds no figures yet' eval --golden golden.json
+  succeeds eval --golden golden.json --update-golden
+  cp golden.json first.json
+  succeeds eval --golden golden.json
+  [[ $(grep -c ' ok$' "$logs/stdout") -eq 6 ]] || fail "$(<"$logs/stdout")"
+  succeeds eval --golden golden.json --json
+  holds 'all(line["passed"] for line in d["golden"]) and len(d["golden"]) == 6'
+  succeeds eval --golden golden.json --update-golden
+  same_bytes golden.json first.json
+  "$PYTHON" -c 'import json; d = json.load(open("golden.json")); assert d["setting"]["nfe"] == 8 and d["made_with"]["libtorch"], d'
+}
+
+case_golden_figures_that_are_missed() {
+  golden_setting golden.json
+  succeeds eval --golden golden.json --update-golden
+  run eval --golden golden.json --seed 5
+  [[ $status -eq 3 ]] || fail "another seed ended with $status"
+  grep -q 'golden.json: .* missed, the first is x_t of 00' "$logs/stderr" || fail 'not named'
+  grep -q 'x_sr of 00 .* ok$' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  run eval --golden golden.json --seed 5 --json
+  [[ $status -eq 3 ]] || fail "another seed ended with $status and --json"
+  sed -i '/"psnr": {/,/}/s/"expected": [0-9.]*/"expected": 99/' golden.json
+  run eval --golden golden.json
+  [[ $status -eq 3 ]] || fail "a PSNR of 99 dB was met: $status"
+  grep -q '1 of 6 missed, the first is PSNR' "$logs/stderr" || fail 'not named'
+  succeeds eval --golden golden.json --metrics fid
+}
+
+case_golden_figures_of_another_network_are_refused() {
+  golden_setting golden.json
+  succeeds eval --golden golden.json --update-golden
+  cp -r "$SRDIFF_FEATURES/tiny-features" other
+  sed -i 's/0.5/0.4/' other/manifest.json
+  refuses 1 'golden.json: its figures are of another feature network' \
+    eval --golden golden.json --features ./other --quiet
+  refuses 2 'leave --output out' eval --golden golden.json --output a
+  refuses 2 'needs the file' eval --update-golden --reference a --model tiny
+  refuses 1 'nonesuch.json: no such file' eval --golden nonesuch.json
+}
+
 run_case "$@"
