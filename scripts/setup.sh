@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that srdiff and its tests need: those that are missing, no others.
-#   scripts/setup.sh [--peers]     --peers: also the Python packages whose figures tests/agreement
-#                                  compares with ours, from Debian and (in build/peers) from PyPI
+#   scripts/setup.sh [--peers|--fuzz]   --peers: also the Python packages whose figures
+#       tests/agreement compares with ours, from Debian and (in build/peers) from PyPI
+#       --fuzz: also clang with its libFuzzer
 set -euo pipefail
 
 packages=(
   g++ cmake ninja-build
   libtorch-dev
   libopenblas0-pthread # without it LibTorch multiplies with the reference BLAS, 28 times slower
-  libopencv-dev libexiv2-dev libcli11-dev libspdlog-dev nlohmann-json3-dev libssl-dev libzip-dev
+  libopencv-dev libexiv2-dev libpng-dev libtiff-dev
+  libcli11-dev libspdlog-dev nlohmann-json3-dev libssl-dev libzip-dev
   libgtest-dev python3-torch python3-numpy python3-pil # tests
 )
 
@@ -20,7 +22,8 @@ fail() {
 case ${1:-} in
   '') ;;
   --peers) packages+=(python3-torchvision python3-skimage python3-tqdm python3-venv python3-pip) ;;
-  *) fail "unknown argument $1; usage: scripts/setup.sh [--peers]" ;;
+  --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+  *) fail "unknown argument $1; usage: scripts/setup.sh [--peers|--fuzz]" ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs the tests.
-#   scripts/test.sh [default|pip-torch|asan]     asan: the unit tests only
+#   scripts/test.sh [default|pip-torch|asan|fuzz]
+#       asan: the unit tests only    fuzz: the fuzz targets, for 60 seconds
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 preset=${1:-default}
 case $preset in
   default | pip-torch | asan) ;;
+  fuzz)
+    scripts/setup.sh --fuzz
+    exec tests/fuzz/run.sh 60
+    ;;
   *)
-    echo "usage: scripts/test.sh [default|pip-torch|asan]" >&2
+    echo "usage: scripts/test.sh [default|pip-torch|asan|fuzz]" >&2
     exit 2
     ;;
 esac

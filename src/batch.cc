@@ -189,7 +189,7 @@ class BatchRun {
 
   void read(const WorkItem& item) {
     const fs::path path = work_.input_folder / item.name;
-    const std::string bytes = read_file(path);
+    const std::string bytes = read_file(path, options_.limits.max_file_bytes);
     Job job{&item, {}, sha256_hex(bytes), {}, 0.0};
     if (options_.existing == Existing::resume && is_done(job)) {
       finish({path, output_path(item), ImageStatus::skipped, "done by an earlier run"});

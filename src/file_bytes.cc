@@ -1,39 +1,114 @@
 #include "file_bytes.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 
 #include "srdiff/error.h"
 #include "temporary_file.h"
 
 namespace srdiff {
+namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_file(const fs::path& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) {
-    throw InputError(path.string() + ": no such file");
+/// Closes itself.
+struct Descriptor {
+  explicit Descriptor(int number) : number(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number >= 0) {
+      ::close(number);
+    }
   }
-  if (fs::is_directory(status)) {
-    throw InputError(path.string() + ": is a folder, not a picture; give one file");
+  const int number;
+};
+
+/// A regular file that is open for reading.
+class InputFile {
+ public:
+  explicit InputFile(const fs::path& path) : path_(path), descriptor_(open_regular()) {
+    require_regular(status());  // the name can have got another file meanwhile
   }
-  if (error || !fs::is_regular_file(status)) {
-    throw InputError(path.string() + ": is not a regular file; use - to read a pipe");
+
+  std::int64_t size() const { return status().st_size; }
+
+  /// Up to `count` bytes from the start; fewer where the file ends earlier.
+  std::size_t read(char* bytes, std::size_t count) const {
+    std::size_t done = 0;
+    while (done < count) {
+      const ssize_t got = ::read(descriptor_.number, bytes + done, count - done);
+      if (got == 0) {
+        break;
+      }
+      if (got < 0 && errno != EINTR) {
+        fail(errno);
+      }
+      done += got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+    return done;
   }
-  errno = 0;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    throw InputError(path.string() + ": cannot be read: " + error_text(errno));
+
+ private:
+  /// Opening a device can do things; opening a pipe that nobody writes to waits.
+  int open_regular() const {
+    struct stat found {};
+    if (::stat(path_.c_str(), &found) != 0) {
+      fail(errno);
+    }
+    require_regular(found);
+    const int number = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (number < 0) {
+      fail(errno);
+    }
+    return number;
   }
-  std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-  if (stream.bad()) {
-    throw InputError(path.string() + ": cannot be read: " + error_text(errno));
+
+  void require_regular(const struct stat& found) const {
+    if (S_ISDIR(found.st_mode)) {
+      throw InputError(path_.string() + ": is a folder, not a picture; give one file");
+    }
+    if (!S_ISREG(found.st_mode)) {
+      throw InputError(path_.string() + ": is not a regular file; use - to read a pipe");
+    }
+  }
+
+  struct stat status() const {
+    struct stat found {};
+    if (::fstat(descriptor_.number, &found) != 0) {
+      fail(errno);
+    }
+    return found;
+  }
+
+  [[noreturn]] void fail(int error_number) const {
+    throw InputError(path_.string() + (error_number == ENOENT
+                                           ? ": no such file"
+                                           : ": cannot be read: " + error_text(error_number)));
+  }
+
+  const fs::path& path_;
+  Descriptor descriptor_;
+};
+
+}  // namespace
+
+std::string read_file(const fs::path& path, std::int64_t max_bytes) {
+  const InputFile file(path);
+  const std::int64_t expected = file.size();
+  if (expected > max_bytes) {
+    throw InputError(path.string() + ": is larger than the " + std::to_string(max_bytes) +
+                     " bytes allowed");
+  }
+  std::string bytes(static_cast<std::size_t>(expected), '\0');
+  if (file.read(bytes.data(), bytes.size()) != bytes.size() || file.size() != expected) {
+    throw InputError(path.string() + ": changed while it was read; try again when it is complete");
   }
   return bytes;
 }

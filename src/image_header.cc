@@ -1,6 +1,7 @@
 #include "image_header.h"
 
 #include <cstddef>
+#include <map>
 #include <string_view>
 
 namespace srdiff {
@@ -39,10 +40,17 @@ class Bytes {
 
 ImageHeader read_png(const Bytes& bytes) {
   ImageHeader header{ImageHeader::Format::png, bytes.big(16, 4), bytes.big(20, 4), true};
+  const unsigned bits = bytes.at(24);
+  const int colour_type = bytes.at(25);
+  header.grey_alpha = colour_type == 4;
   std::size_t offset = 8;
   while (offset + 12 <= bytes.size()) {  // length, type, data, CRC
     const std::size_t length = bytes.big(offset, 4);
     const bool last = bytes.has(offset + 4, "IEND");
+    header.several_pictures |= bytes.has(offset + 4, "acTL");
+    if (bytes.has(offset + 4, "tRNS") && colour_type == 0 && bits >= 1 && bits <= 16) {
+      header.clear_grey = bytes.big(offset + 8, 2) / ((1U << bits) - 1.0);
+    }
     offset += 12 + length;
     if (last) {
       header.truncated = offset > bytes.size();
@@ -51,6 +59,9 @@ ImageHeader read_png(const Bytes& bytes) {
   }
   return header;
 }
+
+constexpr const char* cmyk_advice =
+    "is CMYK, whose colours depend on a printing profile; convert it to RGB first";
 
 bool is_frame_header(int marker) {  // SOF0…SOF15 but DHT, JPG and DAC
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
@@ -66,6 +77,13 @@ ImageHeader read_jpeg(const Bytes& bytes) {
       continue;
     }
     if (is_frame_header(marker)) {
+      if (bytes.at(offset + 4) != 8) {
+        header.unfit = "has " + std::to_string(bytes.at(offset + 4)) +
+                       " bits a channel; convert it to 8 bits first";
+      }
+      if (bytes.at(offset + 9) == 4) {
+        header.unfit = cmyk_advice;
+      }
       header.height = bytes.big(offset + 5, 2);
       header.width = bytes.big(offset + 7, 2);
     }
@@ -84,6 +102,10 @@ ImageHeader read_webp(const Bytes& bytes) {
   ImageHeader header{ImageHeader::Format::webp, -1, -1, false};
   header.truncated = std::size_t{8} + bytes.little(4, 4) > bytes.size();
   if (bytes.has(12, "VP8X")) {
+    constexpr int animation_flag = 2;
+    if ((bytes.at(20) & animation_flag) != 0) {
+      header.unfit = "is an animation; take one picture out of it first";
+    }
     header.width = 1 + std::int64_t{bytes.little(24, 3)};
     header.height = 1 + std::int64_t{bytes.little(27, 3)};
   } else if (bytes.has(12, "VP8L")) {
@@ -99,7 +121,8 @@ ImageHeader read_webp(const Bytes& bytes) {
 
 ImageHeader read_bmp(const Bytes& bytes) {
   ImageHeader header{ImageHeader::Format::bmp, -1, -1, bytes.size() < 26};
-  if (bytes.little(14, 4) == 12) {  // OS/2's header
+  if (bytes.little(14, 4) == 12) {
+    header.unfit = "is a BMP of OS/2; convert it first";
     header.width = bytes.little(18, 2);
     header.height = bytes.little(20, 2);
   } else {
@@ -110,27 +133,102 @@ ImageHeader read_bmp(const Bytes& bytes) {
   return header;
 }
 
+/// The first directory of a TIFF: tag to entry, as libtiff takes it, the first of a tag counting.
+class TiffDirectory {
+ public:
+  explicit TiffDirectory(const Bytes& bytes) : bytes_(bytes), little_(bytes.at(0) == 'I') {
+    const std::size_t start = number(4, 4);
+    const std::size_t count = number(start, 2);
+    const std::size_t end = start + 2 + entry_bytes * count;
+    truncated_ = start + 2 > bytes.size() || end > bytes.size();
+    for (std::size_t entry = start + 2; !truncated_ && entry < end; entry += entry_bytes) {
+      entries_.emplace(number(entry, 2), entry);
+    }
+    more_ = !truncated_ && number(end, 4) != 0;
+  }
+
+  bool truncated() const { return truncated_; }
+  bool has_more() const { return more_; }  ///< another directory follows
+
+  /// Where a tag's first value is; 0 where the tag is absent or neither SHORT nor LONG.
+  std::size_t offset(std::uint32_t tag) const {
+    const auto found = entries_.find(tag);
+    if (found == entries_.end() || value_bytes(found->second) == 0) {
+      return 0;
+    }
+    const std::size_t entry = found->second;
+    const bool inside = std::size_t{number(entry + 4, 4)} * value_bytes(entry) <= 4;
+    return inside ? entry + 8 : number(entry + 8, 4);
+  }
+
+  /// A tag's first value.
+  std::int64_t value(std::uint32_t tag, std::int64_t absent) const {
+    const std::size_t at = offset(tag);
+    return at == 0 ? absent : number(at, value_bytes(entries_.at(tag)));
+  }
+
+ private:
+  static constexpr std::size_t entry_bytes = 12;
+
+  std::uint32_t number(std::size_t i, int count) const {
+    return little_ ? bytes_.little(i, count) : bytes_.big(i, count);
+  }
+  int value_bytes(std::size_t entry) const {
+    const std::uint32_t type = number(entry + 2, 2);
+    return type == 3 ? 2 : type == 4 ? 4 : 0;
+  }
+
+  const Bytes& bytes_;
+  bool little_;
+  bool truncated_ = false;
+  bool more_ = false;
+  std::map<std::uint32_t, std::size_t> entries_;
+};
+
+/// OpenCV decodes more kinds than it decodes right.
+std::string why_tiff_is_unfit(const TiffDirectory& directory) {
+  enum { white_is_zero, black_is_zero, rgb, palette, cmyk = 5, ycbcr = 6 };
+  const std::int64_t photometric = directory.value(262, black_is_zero);
+  const std::int64_t samples = directory.value(277, 1);
+  const std::int64_t tile_pixels = directory.value(322, 0) * directory.value(323, 0);
+  constexpr std::int64_t max_tile_pixels = std::int64_t{1} << 24;
+  if (tile_pixels > max_tile_pixels) {
+    return "has tiles of " + std::to_string(tile_pixels) + " pixels; save it in strips first";
+  }
+  if (photometric == cmyk) {
+    return cmyk_advice;
+  }
+  if (photometric > ycbcr || photometric == 4) {
+    return "has colours of a kind that srdiff does not read (photometric interpretation " +
+           std::to_string(photometric) + "); convert it to RGB first";
+  }
+  const bool one_channel = photometric <= black_is_zero || photometric == palette;
+  if (one_channel ? samples != 1 : samples != 3 && (samples != 4 || photometric != rgb)) {
+    return "is a TIFF with " + std::to_string(samples) +
+           " channels of a kind that srdiff does not read; convert it to PNG first";
+  }
+  return {};
+}
+
 ImageHeader read_tiff(const Bytes& bytes) {
   ImageHeader header{ImageHeader::Format::tiff, -1, -1, false};
-  const bool little = bytes.at(0) == 'I';
-  const auto number = [&](std::size_t i, int count) {
-    return little ? bytes.little(i, count) : bytes.big(i, count);
-  };
-  const std::size_t directory = number(4, 4);
-  header.truncated = directory + 2 > bytes.size();
-  const std::size_t entries = number(directory, 2);
-  for (std::size_t i = 0; i < entries && !header.truncated; ++i) {
-    const std::size_t entry = directory + 2 + 12 * i;
-    header.truncated = entry + 12 > bytes.size();
-    constexpr std::uint32_t short_type = 3;
-    const std::uint32_t value = number(entry + 8, number(entry + 2, 2) == short_type ? 2 : 4);
-    constexpr std::uint32_t width_tag = 256;
-    constexpr std::uint32_t height_tag = 257;
-    if (number(entry, 2) == width_tag) {
-      header.width = value;
-    } else if (number(entry, 2) == height_tag) {
-      header.height = value;
-    }
+  const TiffDirectory directory(bytes);
+  header.truncated = directory.truncated();
+  header.width = directory.value(256, -1);
+  header.height = directory.value(257, -1);
+  header.unfit = why_tiff_is_unfit(directory);
+  header.several_pictures = directory.has_more();
+  constexpr std::uint32_t extra_samples_tag = 338;
+  header.extra_sample_offset = directory.offset(extra_samples_tag);
+  switch (directory.value(extra_samples_tag, 2)) {
+    case 0:
+      header.fourth = ImageHeader::FourthChannel::no_alpha;
+      break;
+    case 1:
+      header.fourth = ImageHeader::FourthChannel::premultiplied_alpha;
+      break;
+    default:
+      break;
   }
   return header;
 }

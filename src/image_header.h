@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace srdiff {
@@ -9,10 +11,21 @@ namespace srdiff {
 /// they allocate what the header declares and fill up what is missing.
 struct ImageHeader {
   enum class Format { unknown, png, jpeg, webp, tiff, bmp };
+  /// What a TIFF's fourth channel is; the other formats' is straight alpha.
+  enum class FourthChannel { straight_alpha, premultiplied_alpha, no_alpha };
+
   Format format = Format::unknown;
   std::int64_t width = -1;  ///< −1 where this reader does not find it
   std::int64_t height = -1;
   bool truncated = false;  ///< the file ends before its own structure does
+  /// Why its pixels cannot come through right; empty: they can.
+  std::string unfit = {};
+  bool several_pictures = false;  ///< an animation or pages, of which the first is decoded
+  bool grey_alpha = false;        ///< a PNG with one colour channel and alpha
+  /// The grey, in [0,1], that a PNG without alpha calls transparent.
+  std::optional<double> clear_grey = {};
+  FourthChannel fourth = FourthChannel::straight_alpha;
+  std::size_t extra_sample_offset = 0;  ///< where a TIFF says what `fourth` is; 0: nowhere
 };
 
 /// Reads the structure of `bytes`; never throws, never reads past the end.

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
-#include <vector>
 
+#include "codecs.h"
 #include "file_bytes.h"
 #include "image_header.h"
 #include "metadata.h"
 #include "srdiff/error.h"
+#include "srdiff/logging.h"
 
 namespace srdiff {
 namespace {
@@ -67,49 +66,15 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   if (header.truncated) {
     throw InputError(name + ": is cut short; fetch or export it again");
   }
+  if (!header.unfit.empty()) {
+    throw InputError(name + ": " + header.unfit);
+  }
   check_declared_size(header, bytes.size(), name, limits);
   return header;
 }
 
-cv::Mat decode(const std::string& bytes, const std::string& name) {
-  cv::Mat decoded;
-  try {
-    const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1,
-                       const_cast<char*>(bytes.data()));  // NOLINT: cv::Mat has no const view
-    decoded = cv::imdecode(view, cv::IMREAD_UNCHANGED);
-  } catch (const cv::Exception&) {
-    decoded.release();
-  }
-  if (decoded.empty()) {
-    throw InputError(name + ": cannot be decoded; it is damaged or of an unknown kind");
-  }
-  if (decoded.depth() != CV_8U && decoded.depth() != CV_16U) {
-    throw InputError(name + ": has neither 8 nor 16 bits a channel; convert it first");
-  }
-  return decoded;
-}
-
-/// [channels,H,W] float32 in [0,1] from interleaved integers.
-at::Tensor planes(const cv::Mat& pixels) {
-  cv::Mat real;
-  pixels.convertTo(real, CV_32F);
-  const double top = pixels.depth() == CV_16U ? 65535.0 : 255.0;
-  return at::from_blob(real.data, {real.rows, real.cols, real.channels()}, at::kFloat)
-      .permute({2, 0, 1})
-      .div(top)
-      .contiguous();
-}
-
-cv::Mat interleaved(const at::Tensor& chw, int bit_depth) {
-  const double top = bit_depth == 16 ? 65535.0 : 255.0;
-  const at::Tensor hwc = chw.clamp(0.0, 1.0).mul(top).round().permute({1, 2, 0}).contiguous();
-  const int channels = static_cast<int>(chw.size(0));
-  const cv::Mat real(static_cast<int>(chw.size(1)), static_cast<int>(chw.size(2)),
-                     CV_32FC(channels), hwc.data_ptr<float>());
-  cv::Mat pixels;
-  real.convertTo(pixels, bit_depth == 16 ? CV_16U : CV_8U);
-  return pixels;
-}
+/// decode_pixels has turned a TIFF already, as OpenCV does whatever its flags say.
+constexpr int tiff_is_upright = 1;
 
 /// [C,H,W] as stored → upright. EXIF's orientations: 2…4 mirror and turn by 180°, 5…8 lie on a
 /// side.
@@ -130,65 +95,48 @@ at::Tensor upright(const at::Tensor& chw, int orientation) {
   }
 }
 
-/// The file's channels in OpenCV's order: grey, BGR or BGRA, in [0,1].
-at::Tensor file_channels(const Image& image) {
-  const at::Tensor rgb = image.rgb.add(1.0).mul(0.5);
-  if (image.alpha.defined()) {
-    return at::cat({rgb.flip(0), image.alpha}, 0);
-  }
+/// What goes into a file, in [0,1]: grey, grey with alpha where the format has that, RGB, or RGB
+/// with alpha.
+at::Tensor file_channels(const Image& image, const std::string& extension) {
+  at::Tensor colour = image.rgb.add(1.0).mul(0.5);
   if (image.grey) {
     // Rec. 601 luma; the planes of a grey picture drift apart a little inside the networks.
-    return (rgb[0] * 0.299 + rgb[1] * 0.587 + rgb[2] * 0.114).unsqueeze(0);
+    colour = (colour[0] * 0.299 + colour[1] * 0.587 + colour[2] * 0.114).unsqueeze(0);
   }
-  return rgb.flip(0);
-}
-
-std::string encode_pixels(const Image& image, const std::string& extension, const std::string& name,
-                          int quality) {
-  const bool deep = extension == ".png" || extension == ".tif" || extension == ".tiff";
-  const cv::Mat pixels = interleaved(file_channels(image), deep ? image.bit_depth : 8);
-  std::vector<int> parameters;
-  if (extension == ".jpg" || extension == ".jpeg") {
-    parameters = {cv::IMWRITE_JPEG_QUALITY, quality};
-  } else if (extension == ".webp") {
-    parameters = {cv::IMWRITE_WEBP_QUALITY, quality};
+  if (!image.alpha.defined()) {
+    return colour;
   }
-  std::vector<unsigned char> encoded;
-  try {
-    if (cv::imencode(extension, pixels, encoded, parameters)) {
-      return {encoded.begin(), encoded.end()};
-    }
-  } catch (const cv::Exception&) {
-    encoded.clear();
-  }
-  throw InputError(name + ": cannot be encoded as " + extension);
+  return at::cat({extension == ".png" ? colour : colour.expand({3, -1, -1}), image.alpha});
 }
 
 }  // namespace
 
 Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
   const ImageHeader header = checked_header(bytes, name, limits);
-  const cv::Mat decoded = decode(bytes, name);
+  const FilePixels pixels = decode_pixels(bytes, header, name);
+  if (header.several_pictures) {
+    log::warn("{}: holds several pictures; the first is taken", name);
+  }
   const FoundMetadata metadata =
       header.format == Format::bmp ? FoundMetadata() : read_metadata(bytes, name);
-  // OpenCV turns TIFF upright itself, whatever its flags say, and leaves the others as stored.
-  const at::Tensor channels =
-      upright(planes(decoded), header.format == Format::tiff ? 1 : metadata.orientation);
+  const at::Tensor channels = upright(
+      pixels.channels, header.format == Format::tiff ? tiff_is_upright : metadata.orientation);
   Image image;
-  image.bit_depth = decoded.depth() == CV_16U ? 16 : 8;
-  image.grey = decoded.channels() == 1;
-  const at::Tensor colour =
-      image.grey ? channels.expand({3, -1, -1}) : channels.slice(0, 0, 3).flip(0);
-  image.rgb = colour.mul(2.0).sub(1.0).contiguous();
-  if (decoded.channels() == 4) {
-    image.alpha = channels.slice(0, 3, 4).contiguous();
+  image.bit_depth = pixels.bit_depth;
+  image.grey = channels.size(0) == 1 || header.grey_alpha;
+  image.rgb = channels.slice(0, 0, 3).expand({3, -1, -1}).mul(2.0).sub(1.0).contiguous();
+  if (channels.size(0) == 4) {
+    image.alpha = channels.slice(0, 3).contiguous();
+  } else if (header.clear_grey) {
+    constexpr double less_than_a_level = 1e-6;
+    image.alpha = channels.sub(*header.clear_grey).abs().gt(less_than_a_level).to(at::kFloat);
   }
   image.metadata = metadata.blocks;
   return image;
 }
 
 Image read_image(const fs::path& path, const DecodeLimits& limits) {
-  return decode_image(read_file(path), path.string(), limits);
+  return decode_image(read_file(path, limits.max_file_bytes), path.string(), limits);
 }
 
 std::string encode_image(const Image& image, const std::string& extension, const std::string& name,
@@ -201,7 +149,10 @@ std::string encode_image(const Image& image, const std::string& extension, const
   if (options.quality < 1 || options.quality > 100) {
     throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
   }
-  const std::string file = encode_pixels(image, extension, name, options.quality);
+  const bool deep = extension == ".png" || extension == ".tif" || extension == ".tiff";
+  const std::string file =
+      encode_pixels({file_channels(image, extension), deep ? image.bit_depth : 8}, extension,
+                    options.quality, name);
   const Metadata none;
   const Metadata& blocks = image.metadata ? *image.metadata : none;
   const bool nothing = blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() &&
@@ -209,7 +160,8 @@ std::string encode_image(const Image& image, const std::string& extension, const
   if (nothing || options.strip_metadata) {
     return file;
   }
-  const bool grey = image.grey && !image.alpha.defined() && extension != ".webp";
+  const bool grey =
+      image.grey && extension != ".webp" && (!image.alpha.defined() || extension == ".png");
   return embed_metadata(file, {image.width(), image.height(), grey}, blocks, options.made_by, name);
 }
 

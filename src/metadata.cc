@@ -6,6 +6,7 @@
 #include <exiv2/exiv2.hpp>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -106,7 +107,7 @@ std::string upright_exif(Exiv2::ExifData exif, Exiv2::ByteOrder order) {
 Exiv2::XmpData decode_xmp(const std::string& packet) {
   Exiv2::XmpData xmp;
   if (!packet.empty() && Exiv2::XmpParser::decode(xmp, packet) != 0) {
-    throw Exiv2::Error(Exiv2::kerInvalidXMP);
+    throw std::invalid_argument("it is no valid XMP");
   }
   return xmp;
 }
@@ -114,7 +115,7 @@ Exiv2::XmpData decode_xmp(const std::string& packet) {
 std::string encode_xmp(const Exiv2::XmpData& xmp) {
   std::string packet;
   if (!xmp.empty() && Exiv2::XmpParser::encode(packet, xmp) != 0) {
-    throw Exiv2::Error(Exiv2::kerInvalidXMP);
+    throw std::invalid_argument("it is no valid XMP");
   }
   return packet;
 }

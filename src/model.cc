@@ -14,7 +14,6 @@ namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 /// Above this relative error a reduced precision counts as computed wrongly: bf16 done rightly on
 /// this method's networks stays near 0.015, the known faulty kernels give 1 and more.
@@ -23,61 +22,6 @@ constexpr double max_precision_error = 0.05;
 constexpr NetworkFolderKind model_folders = {
     "model", "SRDIFF_MODELS", "models",
     "name one of `srdiff models list`, or a folder with a '/' in it"};
-
-ModelDefaults read_defaults(const JsonFields& fields, int T) {
-  ModelDefaults defaults;
-  defaults.t = fields.in_range("t", 1, T);
-  defaults.beta = fields.in_range("beta", 0.0, 1.0);
-  defaults.nfe = fields.in_range("nfe", 1, defaults.t);
-  defaults.eta = fields.optional("eta", 0.0);
-  defaults.sampler = parse_sampler(fields.required<std::string>("sampler"));
-  defaults.grid = parse_grid_spacing(fields.optional<std::string>("grid", "uniform"));
-  return defaults;
-}
-
-Manifest parse_manifest(const json& document, const std::string& where) {
-  const JsonFields root(document, where);
-  root.expect<int>("format", 1);
-  root.expect<std::string>("conditioning", "sqrt_alpha_bar");
-  root.expect<std::vector<double>>("value_range", {-1.0, 1.0});
-
-  Manifest manifest;
-  manifest.name = root.required<std::string>("name");
-  manifest.version = root.required<std::string>("version");
-  manifest.task = root.optional<std::string>("task", "");
-  manifest.description = root.optional<std::string>("description", "");
-  manifest.scale = root.in_range("scale", 1, 64);
-  manifest.native_size = root.in_range("native_size", 1, 65536);
-  manifest.size_multiple = root.in_range("size_multiple", 1, 1024);
-  manifest.max_output_pixels =
-      root.in_range<std::int64_t>("max_output_pixels", 1, std::int64_t{1} << 40);
-  manifest.weight_map_channels = root.optional("weight_map_channels", 1);
-  manifest.parameterisation =
-      parse_parameterisation(root.required<std::string>("parameterisation"));
-
-  const JsonFields schedule = root.object("schedule");
-  schedule.expect<std::string>("kind", "linear");
-  manifest.T = schedule.in_range("T", 1, 1000000);
-  manifest.beta_start = schedule.required<double>("beta_start");
-  manifest.beta_end = schedule.required<double>("beta_end");
-  Schedule::linear(manifest.T, manifest.beta_start, manifest.beta_end);  // throws on a bad range
-
-  const JsonFields files = root.object("files");
-  manifest.regressor = read_network_file(files, "regressor");
-  manifest.weight_map = read_network_file(files, "weight_map");
-  const std::optional<NetworkFile> denoiser = read_network_file(files, "denoiser");
-  if (!denoiser) {
-    throw ModelError(where + ": files: the field 'denoiser' is missing");
-  }
-  manifest.denoiser = *denoiser;
-  manifest.defaults = read_defaults(root.object("defaults"), manifest.T);
-  if (root.has("training")) {
-    const JsonFields training = root.object("training");
-    manifest.training_data = training.optional<std::string>("data", "");
-    manifest.licence = training.optional<std::string>("licence", "");
-  }
-  return manifest;
-}
 
 std::vector<NetworkFile> files_of(const Manifest& manifest) {
   std::vector<NetworkFile> files;
@@ -111,19 +55,6 @@ void require_finite(const std::string& what, const at::Tensor& result) {
 }
 
 }  // namespace
-
-std::int64_t Manifest::max_input_pixels() const {
-  return max_output_pixels / (std::int64_t{scale} * scale);
-}
-
-Manifest read_manifest(const fs::path& folder) {
-  Manifest manifest;
-  parse_network_manifest(folder, [&](const json& document, const std::string& where) {
-    manifest = parse_manifest(document, where);
-    manifest.sha256 = sha256_hex(document.dump());
-  });
-  return manifest;
-}
 
 fs::path find_model(const std::string& name) {
   return find_network_folder(model_folders, name);

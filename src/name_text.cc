@@ -1,6 +1,7 @@
 #include "srdiff/name_text.h"
 
 #include <cstddef>
+#include <cstdint>
 
 namespace srdiff {
 namespace {
@@ -47,28 +48,47 @@ int hex_value(char c) {
   return found == std::string::npos ? -1 : static_cast<int>(found);
 }
 
-/// Copies `text`; a byte outside UTF-8, or an ASCII character that `special` takes, is escaped.
+/// Copies `text`; a byte outside UTF-8, or a character that `special` takes, is escaped.
 template <typename Special>
 std::string escaped(const std::string& text, Special special) {
   std::string result;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t length = character_length(text, i);
+    const std::string character = text.substr(i, length);
     if (length == 0) {
       append_hex(result, at(text, i));
-    } else if (length > 1 || !special(result, at(text, i))) {
-      result.append(text, i, length);
+    } else if (!special(result, character)) {
+      result += character;
     }
     i += length == 0 ? 1 : length;
   }
   return result;
 }
 
+std::uint32_t code_point(const std::string& character) {
+  std::uint32_t value = at(character, 0);
+  if (character.size() > 1) {
+    value &= 0xFFU >> (character.size() + 1);
+  }
+  for (std::size_t i = 1; i < character.size(); ++i) {
+    value = value << 6 | (at(character, i) & 0x3FU);
+  }
+  return value;
+}
+
+/// Controls, line and paragraph separators, and what turns the direction of the text around.
+bool changes_the_line(std::uint32_t c) {
+  return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x2028 && c <= 0x202E) ||
+         (c >= 0x2066 && c <= 0x2069) || c == 0x200E || c == 0x200F;
+}
+
 }  // namespace
 
 std::string name_to_utf8(const std::string& name) {
-  return escaped(name, [](std::string& result, unsigned char c) {
-    result += c == '\\' ? "\\\\" : "";
-    return c == '\\';
+  return escaped(name, [](std::string& result, const std::string& character) {
+    const bool backslash = character == "\\";
+    result += backslash ? "\\\\" : "";
+    return backslash;
   });
 }
 
@@ -93,12 +113,12 @@ std::string utf8_to_name(const std::string& text) {
 }
 
 std::string printable(const std::string& text) {
-  return escaped(text, [](std::string& result, unsigned char c) {
-    const bool control = c < 0x20 || c == 0x7F;
-    if (control) {
-      append_hex(result, c);
+  return escaped(text, [](std::string& result, const std::string& character) {
+    const bool special = changes_the_line(code_point(character));
+    for (std::size_t i = 0; special && i < character.size(); ++i) {
+      append_hex(result, at(character, i));
     }
-    return control;
+    return special;
   });
 }
 

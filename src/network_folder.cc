@@ -87,19 +87,31 @@ std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {
   return folders;
 }
 
+std::string read_model_file(const fs::path& path) {
+  try {
+    return read_file(path);
+  } catch (const InputError& error) {
+    throw ModelError(error.what());
+  }
+}
+
+void parse_network_manifest(
+    const std::string& text, const std::string& name,
+    const std::function<void(const nlohmann::json&, const std::string& where)>& parse) {
+  try {
+    parse(nlohmann::json::parse(text), name);
+  } catch (const nlohmann::json::exception&) {
+    throw ModelError(name + ": is not valid JSON");
+  } catch (const UsageError& error) {
+    throw ModelError(name + ": " + error.what());
+  }
+}
+
 void parse_network_manifest(
     const fs::path& folder,
     const std::function<void(const nlohmann::json&, const std::string& where)>& parse) {
   const fs::path path = folder / "manifest.json";
-  try {
-    parse(nlohmann::json::parse(read_file(path)), path.string());
-  } catch (const nlohmann::json::exception&) {
-    throw ModelError(path.string() + ": is not valid JSON");
-  } catch (const InputError& error) {
-    throw ModelError(error.what());
-  } catch (const UsageError& error) {
-    throw ModelError(path.string() + ": " + error.what());
-  }
+  parse_network_manifest(read_model_file(path), path.string(), parse);
 }
 
 std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key) {
@@ -117,12 +129,7 @@ std::optional<NetworkFile> read_network_file(const JsonFields& files, const char
 
 std::string read_verified(const fs::path& folder, const NetworkFile& file) {
   const fs::path path = folder / file.path;
-  std::string bytes;
-  try {
-    bytes = read_file(path);
-  } catch (const InputError& error) {
-    throw ModelError(error.what());
-  }
+  std::string bytes = read_model_file(path);
   if (sha256_hex(bytes) != file.sha256) {
     throw ModelError(path.string() +
                      ": damaged: its SHA-256 is not the manifest's; fetch the model again");

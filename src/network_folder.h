@@ -28,8 +28,16 @@ std::filesystem::path find_network_folder(const NetworkFolderKind& kind, const s
 /// All that find_network_folder would find, each name once, sorted.
 std::vector<std::filesystem::path> list_network_folders(const NetworkFolderKind& kind);
 
-/// Hands FOLDER/manifest.json, parsed, with its path to `parse`. Every failure becomes a ModelError
-/// that names the file.
+/// read_file of a manifest or a network: a failure is a ModelError.
+std::string read_model_file(const std::filesystem::path& path);
+
+/// Hands the text, parsed, with its name to `parse`. Every failure becomes a ModelError with that
+/// name.
+void parse_network_manifest(
+    const std::string& text, const std::string& name,
+    const std::function<void(const nlohmann::json&, const std::string& where)>& parse);
+
+/// The same of FOLDER/manifest.json.
 void parse_network_manifest(
     const std::filesystem::path& folder,
     const std::function<void(const nlohmann::json&, const std::string& where)>& parse);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "enum_words.h"
@@ -36,6 +37,32 @@ at::Tensor pad_to_multiple(const at::Tensor& lr, std::int64_t multiple) {
   const bool reflect = pad_h < lr.size(2) && pad_w < lr.size(3);
   return reflect ? at::reflection_pad2d(lr, {0, pad_w, 0, pad_h})
                  : at::replication_pad2d(lr, {0, pad_w, 0, pad_h});
+}
+
+/// rgb [1,3,h,w], alpha [1,1,h,w] → colours whose weight is 0 replaced by the mean of the visible
+/// ones around, found at the next coarser scale that has any (pull-push). Without it, what a file
+/// keeps under its transparent parts, often black, would show as a seam along their edges.
+at::Tensor fill_transparent(const at::Tensor& rgb, const at::Tensor& alpha) {
+  const at::Tensor visible = alpha > 0;
+  const std::int64_t h = rgb.size(2);
+  const std::int64_t w = rgb.size(3);
+  if (visible.all().item<bool>() || (h == 1 && w == 1)) {
+    return rgb;
+  }
+  const auto halve = [](const at::Tensor& image) {
+    return at::avg_pool2d(image, 2, 2, 0, /*ceil_mode=*/true, /*count_include_pad=*/false);
+  };
+  const at::Tensor weight = halve(alpha);
+  const at::Tensor mean = halve(rgb * alpha) / weight.clamp_min(std::numeric_limits<float>::min());
+  const at::Tensor coarse = fill_transparent(mean, weight);
+  return at::where(visible, rgb, at::upsample_bilinear2d(coarse, {h, w}, /*align_corners=*/false));
+}
+
+/// The colours of a picture that the networks see, [3,h,w].
+at::Tensor network_input(const Image& image) {
+  return image.alpha.defined()
+             ? fill_transparent(image.rgb.unsqueeze(0), image.alpha.unsqueeze(0)).squeeze(0)
+             : image.rgb;
 }
 
 /// One chunk of images on its way through the method.
@@ -255,7 +282,7 @@ std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,
   std::vector<at::Tensor> lr;
   lr.reserve(images.size());
   for (const Image& image : images) {
-    lr.push_back(image.rgb);
+    lr.push_back(network_input(image));
   }
   const at::Tensor rgb = upscale(at::stack(lr), settings, observer);
   std::vector<Image> results = images;

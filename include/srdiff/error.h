@@ -3,13 +3,15 @@
 #include <stdexcept>
 #include <string>
 
+#include "srdiff/name_text.h"
+
 namespace srdiff {
 
 /// Every failure that the library reports is one of these. The message is one line that names the
-/// thing at fault, the reason and, where there is one, the remedy.
+/// thing at fault, the reason and, where there is one, the remedy; it is made printable here.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& message) : std::runtime_error(printable(message)) {}
 };
 
 /// A picture that cannot be read, is not one, is too large for the model, or cannot be written.

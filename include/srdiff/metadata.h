@@ -8,10 +8,10 @@ namespace srdiff {
 /// decode_image makes them true for the upright pixels that it returns: the orientation is 1, the
 /// thumbnail and the tags that describe the file's own layout are gone.
 struct Metadata {
-  std::string exif;  ///< a TIFF structure, from its byte order mark on
-  std::string xmp;   ///< a packet: XML in UTF-8
-  std::string iptc;  ///< IIM datasets
-  std::string icc;   ///< the colour profile
+  std::string exif = {};  ///< a TIFF structure, from its byte order mark on
+  std::string xmp = {};   ///< a packet: XML in UTF-8
+  std::string iptc = {};  ///< IIM datasets
+  std::string icc = {};   ///< the colour profile
 };
 
 }  // namespace srdiff

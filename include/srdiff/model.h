@@ -4,58 +4,15 @@
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "srdiff/manifest.h"
 #include "srdiff/network.h"
-#include "srdiff/sampler.h"
 #include "srdiff/schedule.h"
-#include "srdiff/step_grid.h"
 
 namespace srdiff {
-
-/// The settings that a model's authors recommend.
-struct ModelDefaults {
-  int t = 300;
-  double beta = 0.8;
-  SamplerKind sampler = SamplerKind::ddim;
-  int nfe = 8;
-  double eta = 0.0;
-  GridSpacing grid = GridSpacing::uniform;
-};
-
-/// What `manifest.json` says of a model folder.
-struct Manifest {
-  std::string name;
-  std::string version;
-  std::string task;
-  std::string description;
-  int scale = 0;                       ///< output side / input side
-  int native_size = 0;                 ///< output side that the networks were trained at, pixels
-  int size_multiple = 1;               ///< input sides are padded to a multiple of this
-  std::int64_t max_output_pixels = 0;  ///< width × height; attention is quadratic in it
-  int T = 0;
-  double beta_start = 0.0;
-  double beta_end = 0.0;
-  Parameterisation parameterisation = Parameterisation::eps;
-  int weight_map_channels = 1;
-  std::optional<NetworkFile> regressor;
-  std::optional<NetworkFile> weight_map;
-  NetworkFile denoiser;
-  ModelDefaults defaults;
-  std::string training_data;
-  std::string licence;
-  std::string sha256;  ///< of what the manifest says; it names each network by its own
-
-  /// Width × height of the largest input: max_output_pixels / scale².
-  std::int64_t max_input_pixels() const;
-};
-
-/// Reads FOLDER/manifest.json. Throws ModelError naming the file and the field at fault.
-Manifest read_manifest(const std::filesystem::path& folder);
 
 /// Where a model named on the command line is: a NAME with a '/' is a folder as given; any other
 /// is looked for in $SRDIFF_MODELS (folders separated by ':'), in ../share/srdiff/models beside

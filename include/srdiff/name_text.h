@@ -10,7 +10,8 @@ std::string name_to_utf8(const std::string& name);
 /// The name again. What name_to_utf8 does not write stays as it is.
 std::string utf8_to_name(const std::string& text);
 
-/// Text for a terminal, on one line: control characters and bytes that are not UTF-8 as `\xHH`.
+/// Text for a terminal, on one line: control characters, bytes that are not UTF-8 and marks that
+/// turn the direction of text around as `\xHH`. What has been through it once stays as it is.
 std::string printable(const std::string& text);
 
 }  // namespace srdiff

@@ -115,7 +115,8 @@ class Upscaler {
                                const UpscaleSettings& settings) const;
 
   /// One picture. Colour goes through the networks, alpha through antialiased bicubic; grey stays
-  /// grey and the bit depth is kept.
+  /// grey, bit depth and metadata are kept. The networks see the visible colours continued into the
+  /// transparent parts: what a file hides there has no say, and leaves no seam along their edges.
   Image upscale(const Image& image, const UpscaleSettings& settings,
                 const UpscaleObserver& observer = {}) const;
   /// Several pictures of one size.

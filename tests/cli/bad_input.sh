@@ -48,6 +48,33 @@ case_directory() {
   refuses_upscale 2 'out.png: names a picture, but folder is a folder' folder out.png
 }
 
+# None of them may hold the tool up.
+case_no_regular_file() {
+  mkfifo pipe.png
+  ln -s loop.png loop.png
+  ln -s /dev/zero zero.png
+  for name in pipe.png loop.png zero.png; do
+    refuses 1 "$name: " upscale --model tiny "$name" out.png
+  done
+}
+
+# A message is one line whatever the name.
+case_name_that_breaks_lines() {
+  local name=$'two\x0alines \x1b[31m\xff.png'
+  printf 'no picture' >"$name"
+  refuses_upscale 1 'two\nlines \x1b[31m\xff.png: is not a picture' "$name" out.png
+}
+
+case_cmyk_jpeg() {
+  "$PYTHON" -c 'from PIL import Image; Image.new("CMYK", (9, 9)).save("cmyk.jpg")'
+  refuses_upscale 1 'cmyk.jpg: is CMYK' cmyk.jpg out.png
+}
+
+case_decompression_bomb() {
+  pictures png bomb.png 12000x12000
+  with_little_memory refuses_upscale 1 'bomb.png: declares 12000x12000' bomb.png out.png
+}
+
 case_empty_file() {
   : >empty.png
   refuses_upscale 1 'empty.png: is empty' empty.png out.png

@@ -80,6 +80,29 @@ assert difference.getextrema()[1] <= 12, difference.getextrema()
 END
 }
 
+# The same picture with other colours under its transparent half gives the same file.
+case_hidden_colours_have_no_say() {
+  pictures make in.png 12x10 rgba
+  "$PYTHON" - <<'END'
+from PIL import Image
+for name, hidden in (("black", 0), ("white", 255)):
+    picture = Image.open("in.png")
+    for x in range(6, 12):
+        for y in range(10):
+            picture.putpixel((x, y), (hidden, hidden, hidden, 0))
+    picture.save(name + ".png")
+END
+  upscales black.png black-out.png
+  upscales white.png white-out.png
+  same_bytes black-out.png white-out.png
+}
+
+case_grey_with_alpha() {
+  "$PYTHON" -c 'from PIL import Image; Image.new("LA", (12, 10), (200, 90)).save("in.png")'
+  upscales in.png out.png
+  is out.png 'png 24x20 greya 8'
+}
+
 case_alpha_16_bit() { enlarges 12x10 rgba16 'png 24x20 rgba 16'; }
 
 # reads_and_writes FORMAT NAME: a picture in this format, in and out.
@@ -121,6 +144,50 @@ END
   upscales turned.jpg out.png
   is out.png 'png 24x20 rgb 8'
   pictures enlarged upright.png out.png
+}
+
+# carries NAME CODE: Pillow's view of a file, `picture` and `exif`, makes the Python code true.
+carries() {
+  "$PYTHON" - "$1" "$2" <<'END' || fail "$1: not so: $2"
+import sys
+from PIL import Image
+picture = Image.open(sys.argv[1])
+picture.load()
+exif = picture.getexif()
+assert eval(sys.argv[2]), (dict(exif), picture.info.keys())
+END
+}
+
+case_metadata_comes_along() {
+  "$PYTHON" - <<'END'
+from PIL import Image, ImageCms
+exif = Image.Exif()
+exif[0x010f], exif[0x0112] = "maker", 6
+profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+open("profile.icc", "wb").write(profile)
+Image.linear_gradient("L").resize((12, 10)).convert("RGB").save("in.jpg", exif=exif, icc_profile=profile)
+END
+  local format
+  for format in png jpg webp tiff; do
+    upscales in.jpg "out.$format"
+    ! grep -q warning "$logs/stderr" || fail 'a warning'
+    carries "out.$format" 'exif[0x010f] == "maker" and exif[0x0112] == 1'
+    carries "out.$format" 'picture.info["icc_profile"] == open("profile.icc", "rb").read()'
+    carries "out.$format" 'picture.size == (20, 24)'
+  done
+  upscales in.jpg out.bmp
+  grep -q '^srdiff: warning: out.bmp: its EXIF cannot be written' "$logs/stderr" ||
+    fail 'what is left out is not named'
+}
+
+case_first_of_several_pages() {
+  "$PYTHON" - <<'END'
+from PIL import Image
+pages = [Image.new("RGB", (12, 10), colour) for colour in ("red", "blue")]
+pages[0].save("in.tiff", save_all=True, append_images=pages[1:])
+END
+  upscales in.tiff out.png
+  grep -q '^srdiff: warning: in.tiff: holds several pictures' "$logs/stderr" || fail 'no warning'
 }
 
 case_names_with_spaces_and_letters() {

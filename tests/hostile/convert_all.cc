@@ -1,32 +1,27 @@
-// convert_all OUT_DIR ENDING FILE...: each picture decoded and encoded again as OUT_DIR/NAMEENDING,
-// without a network between. Prints a line a file, "done NAME" or "refused MESSAGE"; ends with 0
-// unless something is thrown that a caller of the library could not expect.
-#include <exception>
+// convert_all OUT_DIR FILE...: each picture decoded, and encoded again as OUT_DIR/INDEX.png, with
+// no network between. Prints a line a file, "INDEX done" or "INDEX refused MESSAGE". Anything but
+// an InputError ends it: the library promises no other for a picture.
+#include <spdlog/sinks/stdout_sinks.h>
+
 #include <filesystem>
 #include <iostream>
 #include <string>
 
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
+#include "srdiff/logging.h"
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::cerr << "usage: convert_all OUT_DIR ENDING FILE...\n";
-    return 2;
-  }
-  const std::filesystem::path folder = argv[1];
-  for (int i = 3; i < argc; ++i) {
-    const std::filesystem::path file = argv[i];
+  spdlog::set_default_logger(spdlog::stderr_logger_st("convert_all"));
+  const std::filesystem::path folder = argc > 1 ? argv[1] : ".";
+  for (int i = 2; i < argc; ++i) {
+    const std::string index = std::to_string(i - 2);
     try {
-      const srdiff::Image image = srdiff::read_image(file);
-      srdiff::write_image(folder / (file.filename().string() + argv[2]), image,
-                          {.made_by = "convert_all"});
-      std::cout << "done " << file.filename().string() << std::endl;
+      const srdiff::Image image = srdiff::read_image(argv[i]);
+      srdiff::write_image(folder / (index + ".png"), image, {.made_by = "convert_all"});
+      std::cout << index << " done" << std::endl;
     } catch (const srdiff::InputError& error) {
-      std::cout << "refused " << error.what() << std::endl;
-    } catch (const std::exception& error) {
-      std::cout << "UNEXPECTED " << file.filename().string() << ": " << error.what() << std::endl;
-      return 1;
+      std::cout << index << " refused " << error.what() << std::endl;
     }
   }
   return 0;

@@ -70,19 +70,41 @@ TEST(FileBytes, DoesNotReplaceADevice) {
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
+std::string why_unreadable(const fs::path& path, std::int64_t max_bytes = 1000) {
+  try {
+    read_file(path, max_bytes);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "it was read";
+}
+
 TEST(FileBytes, SaysWhyAFileCannotBeRead) {
   const testing::TemporaryFolder folder;
-  const auto message = [](const fs::path& path) -> std::string {
-    try {
-      read_file(path);
-    } catch (const InputError& error) {
-      return error.what();
-    }
-    return "";
-  };
-  EXPECT_NE(message(folder.path() / "x").find("no such file"), std::string::npos);
-  EXPECT_NE(message(folder.path()).find("is a folder"), std::string::npos);
-  EXPECT_NE(message("/dev/null").find("not a regular file"), std::string::npos);
+  EXPECT_NE(why_unreadable(folder.path() / "x").find("no such file"), std::string::npos);
+  EXPECT_NE(why_unreadable(folder.path()).find("is a folder"), std::string::npos);
+  EXPECT_NE(why_unreadable("/dev/null").find("not a regular file"), std::string::npos);
+  EXPECT_NE(why_unreadable("/dev/zero").find("not a regular file"), std::string::npos);
+  fs::create_symlink("loop", folder.path() / "loop");
+  EXPECT_NE(why_unreadable(folder.path() / "loop").find("symbolic links"), std::string::npos);
+}
+
+TEST(FileBytes, DoesNotWaitForAPipeOrASocket) {
+  const testing::TemporaryFolder folder;
+  const fs::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_NE(why_unreadable(pipe).find("not a regular file"), std::string::npos);
+  const fs::path socket = folder.path() / "socket";
+  ASSERT_EQ(::mknod(socket.c_str(), S_IFSOCK | 0600, 0), 0);
+  EXPECT_NE(why_unreadable(socket).find("not a regular file"), std::string::npos);
+}
+
+TEST(FileBytes, ReadsNoMoreThanIsAllowed) {
+  const testing::TemporaryFolder folder;
+  write_file_atomically(folder.path() / "x", "12345");
+  EXPECT_EQ(why_unreadable(folder.path() / "x", 5), "it was read");
+  EXPECT_NE(why_unreadable(folder.path() / "x", 4).find("larger than the 4 bytes"),
+            std::string::npos);
 }
 
 }  // namespace

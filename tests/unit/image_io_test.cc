@@ -118,6 +118,57 @@ TEST(ImageIo, ADamagedPictureIsRefused) {
   EXPECT_NE(message_of(png), "no error");
 }
 
+TEST(ImageIo, KeepsGreyWithAlpha) {
+  for (const int bit_depth : {8, 16}) {
+    Image image = colour(bit_depth);
+    image.grey = true;
+    image.rgb = (levels(1, bit_depth) * 2 - 1).expand({3, -1, -1});
+    image.alpha = levels(1, bit_depth).flip(2);
+    for (const char* extension : {".png", ".tiff"}) {
+      const std::string file = encode_image(image, extension, "x");
+      const Image back = decode_image(file, "x");
+      EXPECT_TRUE(at::allclose(back.rgb, image.rgb, 0, 1e-6)) << extension << bit_depth;
+      EXPECT_TRUE(at::allclose(back.alpha, image.alpha, 0, 1e-6)) << extension << bit_depth;
+      EXPECT_EQ(back.grey, extension == std::string(".png"));
+    }
+  }
+}
+
+TEST(ImageIo, KeepsStraightAlphaInTiff) {
+  for (const int bit_depth : {8, 16}) {
+    Image image = colour(bit_depth);
+    image.alpha = levels(1, bit_depth);
+    const Image back = decode_image(encode_image(image, ".tiff", "x"), "x");
+    EXPECT_TRUE(at::allclose(back.rgb, image.rgb, 0, 1e-6)) << bit_depth;
+    EXPECT_TRUE(at::allclose(back.alpha, image.alpha, 0, 1e-6)) << bit_depth;
+  }
+}
+
+TEST(ImageIo, AFlatPictureIsRefusedOnlyWhereItIsLarge) {
+  Image image;
+  image.rgb = at::zeros({1, 1, 1}).expand({3, 2000, 2000});
+  image.grey = true;
+  const std::string small = encode_image(image, ".png", "x");
+  EXPECT_EQ(message_of(small, {.max_pixels_per_byte = 1.0}), "no error");
+  image.rgb = at::zeros({1, 1, 1}).expand({3, 4100, 4100});
+  const std::string large = encode_image(image, ".png", "x");
+  EXPECT_NE(message_of(large).find("decompression bomb"), std::string::npos) << large.size();
+  EXPECT_EQ(message_of(large, {.max_pixels_per_byte = 2000.0}), "no error");
+}
+
+TEST(ImageIo, AFileMayBeTooLarge) {
+  const std::string png = encode_image(colour(), ".png", "x");
+  EXPECT_NE(message_of(png, {.max_file_bytes = 20}).find("larger than the 20 bytes"),
+            std::string::npos);
+}
+
+TEST(ImageIo, QualityIsFromOneToAHundred) {
+  EXPECT_LT(encode_image(colour(), ".jpg", "x", {.quality = 5}).size(),
+            encode_image(colour(), ".jpg", "x", {.quality = 100}).size());
+  EXPECT_THROW(encode_image(colour(), ".jpg", "x", {.quality = 0}), UsageError);
+  EXPECT_THROW(encode_image(colour(), ".jpg", "x", {.quality = 101}), UsageError);
+}
+
 TEST(ImageIo, KnowsTheEndingsItWrites) {
   for (const char* name : {"a.png", "a.PNG", "a.jpg", "b.jpeg", "c.webp", "d.tif", "e.tiff"}) {
     EXPECT_NO_THROW(check_writable_format(name)) << name;

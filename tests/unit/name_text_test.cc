@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "srdiff/error.h"
+
 namespace srdiff {
 namespace {
 
@@ -18,6 +20,27 @@ TEST(NameText, KeepsEveryByte) {
   EXPECT_EQ(name_to_utf8("a\xff\\"), "a\\xff\\\\");
   EXPECT_EQ(name_to_utf8("\xed\xa0\x80"), "\\xed\\xa0\\x80");
   EXPECT_EQ(printable("a\n\x1b[31m\xff\\"), "a\\x0a\\x1b[31m\\xff\\");
+}
+
+TEST(Printable, LeavesWhatCanBePrinted) {
+  for (const char* text : {"", "a b.png", "grüße 笑顔 \U0001f600", R"(quotes ' " ` and \n)"}) {
+    EXPECT_EQ(printable(text), text);
+  }
+}
+
+TEST(Printable, EscapesWhatBreaksALineOrDrivesATerminal) {
+  EXPECT_EQ(printable(std::string("a\r\t\x7f\0", 5)), "a\\x0d\\x09\\x7f\\x00");
+  EXPECT_EQ(printable("\u0085\u2028\u202e"), "\\xc2\\x85\\xe2\\x80\\xa8\\xe2\\x80\\xae");
+}
+
+TEST(Printable, IsDoneOnceOnly) {
+  const std::string once = printable("a\nb\xff\u2028");
+  EXPECT_EQ(printable(once), once);
+}
+
+TEST(Error, AMessageIsOneLine) {
+  EXPECT_STREQ(InputError("two\nlines.png: no such file").what(),
+               "two\\x0alines.png: no such file");
 }
 
 }  // namespace

@@ -191,7 +191,46 @@ TEST_F(UpscalerTest, APictureKeepsItsKind) {
   EXPECT_EQ(result.alpha.sizes(), (at::IntArrayRef{1, 12, 10}));
   EXPECT_NEAR(result.alpha[0][6][0].item<float>(), 1.0F, 0.05F);
   EXPECT_NEAR(result.alpha[0][6][9].item<float>(), 0.0F, 0.05F);
+}
+
+TEST_F(UpscalerTest, AnOpaquePictureWithAlphaGivesTheColoursOfOneWithout) {
+  const Upscaler upscaler = make();
+  Image image;
+  image.rgb = pictures(1, 6, 5)[0];
+  image.alpha = at::ones({1, 6, 5});
+  const Image result = upscaler.upscale(image, settings(upscaler));
   EXPECT_TRUE(at::equal(result.rgb, run(upscaler, image.rgb.unsqueeze(0))[0]));
+  EXPECT_TRUE(at::allclose(result.alpha, at::ones({1, 12, 10}), 0, 1e-6));
+}
+
+TEST_F(UpscalerTest, WhatAFileHidesUnderTransparentPartsHasNoSay) {
+  const Upscaler upscaler = make();
+  Image image;
+  image.rgb = pictures(1, 9, 7)[0];
+  image.alpha = at::zeros({1, 9, 7});
+  image.alpha.slice(1, 3, 6).slice(2, 2, 5).fill_(1.0);
+  image.alpha.slice(1, 3, 6).slice(2, 1, 2).fill_(0.25);
+  const Image expected = upscaler.upscale(image, settings(upscaler));
+  for (const double hidden : {-1.0, 1.0}) {
+    Image other = image;
+    other.rgb = at::where(image.alpha > 0, image.rgb, at::full_like(image.rgb, hidden));
+    EXPECT_TRUE(at::equal(upscaler.upscale(other, settings(upscaler)).rgb, expected.rgb));
+  }
+  image.alpha.zero_();
+  EXPECT_TRUE(upscaler.upscale(image, settings(upscaler)).rgb.isfinite().all().item<bool>());
+}
+
+// One visible colour must stay that colour up to the edge and beyond it: no halo.
+TEST_F(UpscalerTest, ColoursGoOnUnderTransparentParts) {
+  const Upscaler upscaler = make();
+  Image plain;
+  plain.rgb = at::full({3, 8, 8}, 0.5);
+  Image cut = plain;
+  cut.alpha = at::zeros({1, 8, 8});
+  cut.alpha.slice(1, 2, 5).slice(2, 3, 7).fill_(1.0);
+  cut.rgb = at::where(cut.alpha > 0, plain.rgb, at::full_like(plain.rgb, -1.0));
+  EXPECT_TRUE(at::allclose(upscaler.upscale(cut, settings(upscaler)).rgb,
+                           upscaler.upscale(plain, settings(upscaler)).rgb, 0, 1e-4));
 }
 
 class ResolveTest : public UpscalerTest {

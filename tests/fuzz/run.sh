@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# run.sh SECONDS: builds the fuzz targets with clang and runs them for that long in all, from the
+# hostile corpus, the manifests of models/ and what earlier runs found. Ends with 0 unless an input
+# crashes, leaks, hangs or takes too much memory; that input is kept in build/fuzz/findings.
+# Needs: scripts/setup.sh --fuzz
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+seconds=${1:?usage: tests/fuzz/run.sh SECONDS}
+
+cmake --preset fuzz
+cmake --build --preset fuzz
+
+work=build/fuzz
+mkdir -p "$work"/{findings,decode,manifest,seeds}
+/usr/bin/python3 tests/hostile/make_corpus.py "$work/new-seeds"
+# The bombs are slow by design, and each small change of one would be slow again.
+find "$work/new-seeds" -size +20k -delete
+rm -rf "$work/seeds"
+mv "$work/new-seeds" "$work/seeds"
+find models -name manifest.json -exec sh -c 'cp "$1" "$2/$(basename "$(dirname "$1")").json"' \
+  _ {} "$work/manifest" \;
+
+# fuzz TARGET SECONDS ARG...: corpora come last; the first is where new inputs go.
+fuzz() {
+  local target=$1 limit=$2
+  shift 2
+  OMP_NUM_THREADS=1 "$work/tests/fuzz/fuzz_$target" -max_total_time="$limit" -timeout=20 \
+    -rss_limit_mb=3000 -max_len=20000 -print_final_stats=1 -close_fd_mask=3 \
+    -artifact_prefix="$work/findings/$target-" "$@"
+}
+
+fuzz decode $((seconds * 3 / 4)) -dict=tests/fuzz/pictures.dict "$work/decode" "$work/seeds" \
+  tests/fuzz/found-decode
+fuzz manifest $((seconds / 4)) -dict=tests/fuzz/manifest.dict "$work/manifest" \
+  tests/fuzz/found-manifest
