@@ -317,7 +317,7 @@ class BatchRun {
   }
 
   void fail(const fs::path& input, const fs::path& output, std::string reason) {
-    const std::string name = input.string() + ": ";
+    const std::string name = printable(input.string()) + ": ";  // as messages have it
     if (reason.rfind(name, 0) == 0) {
       reason.erase(0, name.size());
     }

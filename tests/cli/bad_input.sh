@@ -60,9 +60,9 @@ case_no_regular_file() {
 
 # A message is one line whatever the name.
 case_name_that_breaks_lines() {
-  local name=$'two\x0alines \x1b[31m\xff.png'
+  local name=$'two\nlines \x1b[31m\xff.png'
   printf 'no picture' >"$name"
-  refuses_upscale 1 'two\nlines \x1b[31m\xff.png: is not a picture' "$name" out.png
+  refuses_upscale 1 'two\x0alines \x1b[31m\xff.png: is not a picture' "$name" out.png
 }
 
 case_cmyk_jpeg() {

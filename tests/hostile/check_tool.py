@@ -43,7 +43,7 @@ def problem(corpus, line):
         return "was taken for a picture" if kind == "bad" else None
     if kind == "good" and name not in TOO_LARGE:
         return line["reason"]
-    return None if line["reason"].isprintable() and name in line["reason"] else "no reason"
+    return None if line["reason"] and line["reason"].isprintable() else "no reason in one line"
 
 
 def OUTPUT_OF(line):
