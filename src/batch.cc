@@ -21,6 +21,7 @@
 #include "report.h"
 #include "sha256.h"
 #include "srdiff/error.h"
+#include "srdiff/name_text.h"
 #include "temporary_file.h"
 
 namespace srdiff {

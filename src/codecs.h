@@ -13,7 +13,7 @@ struct FilePixels {
   /// [C,H,W] float32 in [0,1]: 1 grey, 2 grey and alpha (PNG only, written and never read), 3 RGB,
   /// 4 RGB and straight alpha.
   at::Tensor channels;
-  int bit_depth = 8;    ///< 8 or 16
+  int bit_depth = 8;  ///< 8 or 16
 };
 
 /// The pixels of a file whose header was found good. TIFF comes upright, the others as stored.
