@@ -79,10 +79,10 @@ at::Tensor planes(const cv::Mat& pixels) {
   cv::Mat real;
   pixels.convertTo(real, CV_32F);
   const double top = pixels.depth() == CV_16U ? 65535.0 : 255.0;
-  const at::Tensor chw = at::from_blob(real.data, {real.rows, real.cols, real.channels()})
-                             .permute({2, 0, 1})
-                             .div(top)
-                             .contiguous();
+  at::Tensor chw = at::from_blob(real.data, {real.rows, real.cols, real.channels()})
+                       .permute({2, 0, 1})
+                       .div(top)
+                       .contiguous();
   if (chw.size(0) < 3) {
     return chw;
   }

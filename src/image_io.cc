@@ -59,7 +59,7 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   if (static_cast<std::int64_t>(bytes.size()) > max_bytes) {
     throw InputError(name + ": is larger than the " + std::to_string(max_bytes) + " bytes allowed");
   }
-  const ImageHeader header = read_image_header(bytes);
+  ImageHeader header = read_image_header(bytes);
   if (header.format == Format::unknown) {
     throw InputError(name + ": is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP)");
   }
@@ -79,7 +79,7 @@ constexpr int tiff_is_upright = 1;
 /// [C,H,W] as stored → upright. EXIF's orientations: 2…4 mirror and turn by 180°, 5…8 lie on a
 /// side.
 at::Tensor upright(const at::Tensor& chw, int orientation) {
-  const at::Tensor standing = orientation >= 5 ? chw.transpose(1, 2) : chw;
+  at::Tensor standing = orientation >= 5 ? chw.transpose(1, 2) : chw;
   switch (orientation) {
     case 2:
     case 6:
@@ -150,7 +150,7 @@ std::string encode_image(const Image& image, const std::string& extension, const
     throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
   }
   const bool deep = extension == ".png" || extension == ".tif" || extension == ".tiff";
-  const std::string file =
+  std::string file =
       encode_pixels({file_channels(image, extension), deep ? image.bit_depth : 8}, extension,
                     options.quality, name);
   const Metadata none;
