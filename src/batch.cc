@@ -1,6 +1,7 @@
 #include "srdiff/batch.h"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -32,13 +33,23 @@ using Clock = std::chrono::steady_clock;
 using Stop = BatchSummary::Stop;
 
 constexpr int readers = 2;
-constexpr int writers = 2;
+constexpr int writers = 4;  // they wait for the disk most of the time
 constexpr std::size_t max_queued = 16;
 constexpr std::size_t max_queued_bytes = std::size_t{256} << 20;
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
+
+/// glibc before 2.38 does not use freed aligned blocks again where other threads allocate between
+/// them, and LibTorch aligns every tensor: without this a long run takes ever more memory.
+void return_free_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
+constexpr std::size_t pictures_between_returns = 256;
 
 /// One picture on its way.
 struct Job {
@@ -264,6 +275,11 @@ class BatchRun {
     std::vector<Image> results = upscaler_.upscale(images, settings_, observer);
     const Clock::time_point end = Clock::now();
     busy_.add(start, end);
+    computed_count_ += group.size();
+    if (computed_count_ >= pictures_between_returns) {
+      return_free_memory();
+      computed_count_ = 0;
+    }
     for (std::size_t i = 0; i < group.size(); ++i) {
       group[i].image = std::move(results[i]);
       group[i].seconds = seconds_between(start, end) / static_cast<double>(group.size());
@@ -391,7 +407,8 @@ class BatchRun {
   std::atomic<bool> stop_ = false;
   std::atomic<bool> storage_failed_ = false;
   BusyTime busy_;
-  std::mutex mutex_;  ///< for what follows
+  std::size_t computed_count_ = 0;  ///< since memory was returned
+  std::mutex mutex_;                ///< for what follows
   BatchSummary summary_;
   std::exception_ptr failure_;
 };

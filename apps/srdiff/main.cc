@@ -1,4 +1,5 @@
 #include <c10/util/Exception.h>
+#include <malloc.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/ansicolor_sink.h>
 
@@ -107,6 +108,10 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
 
 int main(int argc, char** argv) {
   command_line.assign(argv, argv + argc);
+#ifdef M_ARENA_MAX
+  // Pictures go from thread to thread; with an arena for each, a long run would hold ever more.
+  ::mallopt(M_ARENA_MAX, 1);
+#endif
   set_up_logging();
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
