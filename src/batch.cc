@@ -49,7 +49,7 @@ void return_free_memory() {
 #endif
 }
 
-constexpr std::size_t pictures_between_returns = 256;
+constexpr std::size_t pictures_between_returns = 32;
 
 /// One picture on its way.
 struct Job {
