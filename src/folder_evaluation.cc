@@ -265,7 +265,7 @@ class ModelRun {
     if (observer_.on_state) {
       observer.on_state = [&](const UpscaleState& state) { show(chunk, state); };
     }
-    const at::Tensor outputs =
+    at::Tensor outputs =
         as_in_eight_bit_file(upscaler_.upscale(at::stack(chunk.inputs), settings_, observer));
     for (std::size_t i = 0; !save_.empty() && i < chunk.names.size(); ++i) {
       Image image;

@@ -94,9 +94,9 @@ double frechet_distance(const Gaussian& a, const Gaussian& b) {
     throw UsageError("features of " + std::to_string(a.mean.numel()) + " and of " +
                      std::to_string(b.mean.numel()) + " dimensions cannot be compared");
   }
-  const double means = (a.mean - b.mean).square().sum().item<double>();
-  const double traces = (a.factor.square().sum() + b.factor.square().sum()).item<double>();
-  const double common = at::linalg_svdvals(at::mm(a.factor, b.factor.t())).sum().item<double>();
+  const auto means = (a.mean - b.mean).square().sum().item<double>();
+  const auto traces = (a.factor.square().sum() + b.factor.square().sum()).item<double>();
+  const auto common = at::linalg_svdvals(at::mm(a.factor, b.factor.t())).sum().item<double>();
   return std::max(0.0, means + traces - 2.0 * common);
 }
 

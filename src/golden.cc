@@ -206,7 +206,7 @@ Verdict judge_stage(const GoldenStage& expected, const GoldenStage* measured, do
   if (measured == nullptr || measured->means.sizes() != expected.means.sizes()) {
     return verdict;
   }
-  const double off = (measured->means - expected.means).abs().max().item<double>();
+  const auto off = (measured->means - expected.means).abs().max().item<double>();
   verdict.measured = fmt::format("off by {:.2g}", off);
   verdict.passed = off <= tolerance;  // not so for a NaN
   return verdict;
