@@ -9,6 +9,8 @@ if(SRDIFF_SANITIZE)
   # Global: the sanitizers' runtime must be in every object that is linked.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined
                       -fno-omit-frame-pointer)
+  # GCC 12 takes std::regex for uninitialised once it is instrumented.
+  add_compile_options(-Wno-maybe-uninitialized)
   add_link_options(-fsanitize=address,undefined)
 endif()
 

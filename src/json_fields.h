@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "srdiff/error.h"
@@ -62,9 +65,27 @@ class JsonFields {
 
  private:
   template <typename Value>
+  static bool holds(const nlohmann::json& value) {
+    if (value.is_number_unsigned()) {
+      return value.get<std::uint64_t>() <=
+             static_cast<std::uint64_t>(std::numeric_limits<Value>::max());
+    }
+    return value.is_number_integer() &&
+           value.get<std::int64_t>() >=
+               static_cast<std::int64_t>(std::numeric_limits<Value>::min());
+  }
+
+  template <typename Value>
   Value convert(const char* key) const {
+    const nlohmann::json& value = object_.at(key);
+    // nlohmann/json would convert a number that does not fit all the same.
+    if constexpr (std::is_integral_v<Value>) {
+      if (value.is_number() && !holds<Value>(value)) {
+        throw ModelError(where_ + ": the field '" + key + "' is no whole number in range");
+      }
+    }
     try {
-      return object_.at(key).get<Value>();
+      return value.get<Value>();
     } catch (const nlohmann::json::exception&) {
       throw ModelError(where_ + ": the field '" + key + "' has the wrong type");
     }

@@ -196,5 +196,16 @@ TEST_F(ModelTest, IsFoundByPathAndInTheSearchPathButNotInTheWorkingDirectory) {
   EXPECT_THROW(find_model("no/such/folder"), ModelError);
 }
 
+// A number that does not fit an int must not be taken for another.
+TEST(Manifest, NumbersThatDoNotFitAreRefused) {
+  const testing::TemporaryFolder folder;
+  for (const char* number : {"4294967298", "2.5", "4e14", "-9223372036854775808"}) {
+    testing::TestModelOptions options;
+    options.manifest_patch = std::string("{\"scale\": ") + number + "}";
+    const auto path = testing::make_test_model(folder.path() / "model", options);
+    EXPECT_THROW(read_manifest(path), ModelError) << number;
+  }
+}
+
 }  // namespace
 }  // namespace srdiff
