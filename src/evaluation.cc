@@ -16,14 +16,19 @@
 namespace srdiff {
 namespace {
 
-constexpr EnumWords<Metric, 7> metric_words = {"the metric",
+constexpr EnumWords<Metric, 8> metric_words = {"the metric",
                                                {{{Metric::fid, "fid"},
                                                  {Metric::kid, "kid"},
                                                  {Metric::prdc, "prdc"},
                                                  {Metric::psnr, "psnr"},
                                                  {Metric::ssim, "ssim"},
                                                  {Metric::ms_ssim, "ms-ssim"},
+                                                 {Metric::sharpness, "sharpness"},
                                                  {Metric::consistency, "consistency"}}}};
+
+constexpr EnumWords<Better, 3> better_words = {
+    "the direction",
+    {{{Better::lower, "lower"}, {Better::higher, "higher"}, {Better::near_one, "near 1"}}}};
 
 /// SR3 lists consistency × 10⁵.
 constexpr double consistency_unit = 1e5;
@@ -44,6 +49,8 @@ std::string title(Metric metric) {
       return "SSIM";
     case Metric::ms_ssim:
       return "MS-SSIM";
+    case Metric::sharpness:
+      return "sharpness (1 as the reference)";
     case Metric::consistency:
       return "consistency (MSE x 10^5)";
     default:
@@ -63,6 +70,10 @@ std::optional<double> measure(Metric metric, const at::Tensor& reference, const 
       const auto value = ms_ssim(reference, output);
       return value ? std::optional<double>(value->item<double>()) : std::nullopt;
     }
+    case Metric::sharpness: {
+      const auto value = sharpness(reference, output).item<double>();
+      return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
+    }
     case Metric::consistency:
       return input.defined()
                  ? std::optional<double>(consistency(output, input.unsqueeze(0)).item<double>() *
@@ -78,7 +89,8 @@ std::string gap(Metric metric, std::int64_t without) {
   const std::string pictures = std::to_string(without) + " pictures ";
   return metric == Metric::ms_ssim
              ? pictures + "left out: below " + std::to_string(ms_ssim_min_side) + " pixels a side"
-             : pictures + "left out: their inputs are not known";
+         : metric == Metric::sharpness ? pictures + "left out: their references are flat"
+                                       : pictures + "left out: their inputs are not known";
 }
 
 /// What is said of a Fréchet distance over few pictures.
@@ -99,6 +111,14 @@ std::string few_images_note(const Gaussian& reference, const Gaussian& output) {
 
 std::string to_string(Metric metric) {
   return metric_words.word(metric);
+}
+
+std::string to_string(Better better) {
+  return better_words.word(better);
+}
+
+Better parse_better(const std::string& word) {
+  return better_words.parse(word);
 }
 
 std::vector<Metric> parse_metrics(const std::string& words) {
@@ -212,7 +232,9 @@ std::vector<Figure> Evaluator::distances(const FeatureSet& reference,
 
 Figure Evaluator::summary(const Tally& tally) const {
   Figure figure{to_string(tally.metric), title(tally.metric), tally.mean};
-  figure.better = tally.metric == Metric::consistency ? Better::lower : Better::higher;
+  figure.better = tally.metric == Metric::consistency ? Better::lower
+                  : tally.metric == Metric::sharpness ? Better::near_one
+                                                      : Better::higher;
   if (tally.count == 0) {
     figure.value = std::numeric_limits<double>::quiet_NaN();
   } else if (std::isfinite(tally.mean)) {  // the PSNR of equal pictures is infinite

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "srdiff/error.h"
 
@@ -40,6 +43,24 @@ class JsonFields {
 
   JsonFields object(const char* key) const {
     return {object_.value(key, nlohmann::json()), where_ + ": " + key};
+  }
+
+  /// The objects of a list.
+  std::vector<JsonFields> objects(const char* key) const {
+    std::vector<JsonFields> list;
+    for (const auto& element : required<std::vector<nlohmann::json>>(key)) {
+      list.emplace_back(element, where_ + ": " + key);
+    }
+    return list;
+  }
+
+  /// Refuses other fields: one that nothing reads is a slip of the pen.
+  void allow(std::initializer_list<const char*> keys) const {
+    for (const auto& item : object_.items()) {
+      if (std::find(keys.begin(), keys.end(), item.key()) == keys.end()) {
+        throw ModelError(where_ + ": the field '" + item.key() + "' is not known");
+      }
+    }
   }
 
   /// Requires a field to lie in [low, high].

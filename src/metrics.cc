@@ -184,6 +184,15 @@ at::Tensor crop_border(const at::Tensor& images, std::int64_t border) {
   return images.narrow(-2, border, height).narrow(-1, border, width);
 }
 
+at::Tensor sharpness(const at::Tensor& reference, const at::Tensor& output) {
+  check_pair(reference, output, 4, 2);
+  const auto roughness = [](const at::Tensor& images) {
+    const at::Tensor exact = unit_range(images);
+    return per_image(exact.diff(1, 2).abs()) + per_image(exact.diff(1, 3).abs());
+  };
+  return roughness(output) / roughness(reference);
+}
+
 at::Tensor consistency(const at::Tensor& output, const at::Tensor& input) {
   const at::Tensor reduced = resize_bicubic(output, input.size(-2), input.size(-1));
   check_pair(reduced, input, 4);

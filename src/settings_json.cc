@@ -1,7 +1,6 @@
-#include <nlohmann/json.hpp>
+#include "settings_json.h"
 
 #include "srdiff/device.h"
-#include "srdiff/upscaler.h"
 
 namespace srdiff {
 namespace {
@@ -20,6 +19,27 @@ ordered_json to_json(const UpscaleSettings& settings) {
           {"seed", settings.seed}};
 }
 
+template <typename Value>
+void override_value(const JsonFields& fields, const char* key, Value& field) {
+  if (fields.has(key)) {
+    field = fields.required<Value>(key);
+  }
+}
+
+template <typename Value>
+void override_value(const JsonFields& fields, const char* key, std::optional<Value>& field) {
+  if (fields.has(key)) {
+    field = fields.required<Value>(key);
+  }
+}
+
+template <typename Parse, typename Field>
+void override_word(const JsonFields& fields, const char* key, const Parse& parse, Field& field) {
+  if (fields.has(key)) {
+    field = parse(fields.required<std::string>(key));
+  }
+}
+
 }  // namespace
 
 std::string settings_json(const UpscaleSettings& settings) {
@@ -35,6 +55,18 @@ std::string made_by(const Manifest& manifest, const UpscaleSettings& settings,
                       {"precision", to_string(precision)},
                       {"settings", to_json(settings)}}
       .dump();
+}
+
+void override_options(const JsonFields& fields, UpscaleOptions& options) {
+  override_word(fields, "start", parse_start, options.start);
+  override_value(fields, "weight_map", options.weight_map);
+  override_value(fields, "t", options.t);
+  override_value(fields, "beta", options.beta);
+  override_word(fields, "sampler", parse_sampler, options.sampler);
+  override_value(fields, "nfe", options.nfe);
+  override_value(fields, "eta", options.eta);
+  override_word(fields, "grid", parse_grid_spacing, options.grid);
+  override_value(fields, "seed", options.seed);
 }
 
 }  // namespace srdiff

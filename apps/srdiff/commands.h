@@ -14,6 +14,7 @@ void add_upscale(CLI::App& app, Command& command);
 void add_compare(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);
 void add_report(CLI::App& app, Command& command);
+void add_sweep(CLI::App& app, Command& command);
 void add_models(CLI::App& app, Command& command);
 void add_info(CLI::App& app, Command& command);
 

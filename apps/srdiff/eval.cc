@@ -278,7 +278,8 @@ void add_eval(CLI::App& app, Command& command) {
 
   const auto figures = [](auto* option) { return option->group("Figures"); };
   figures(sub.add_option("--metrics", args->metrics,
-                         "Of fid,kid,prdc,psnr,ssim,ms-ssim,consistency; default: what can be"));
+                         "Of fid,kid,prdc,psnr,ssim,ms-ssim,sharpness,consistency;\n"
+                         "default: what can be"));
   figures(sub.add_option("--features", args->features,
                          "Feature network of fid, kid, prdc: a name, or a folder with a /"));
   figures(sub.add_option("--reference-stats", args->reference_stats,

@@ -54,24 +54,28 @@ void print_table(std::ostream& stream, const srdiff::Evaluation& evaluation) {
   }
 }
 
-ordered_json to_json(const srdiff::Evaluation& evaluation, double total_seconds) {
-  ordered_json figures = ordered_json::object();
-  for (const srdiff::Figure& figure : evaluation.figures) {
-    ordered_json& entry = figures[figure.key];
+ordered_json to_json(const std::vector<srdiff::Figure>& figures) {
+  ordered_json document = ordered_json::object();
+  for (const srdiff::Figure& figure : figures) {
+    ordered_json& entry = document[figure.key];
     entry["name"] = figure.name;
     entry["value"] = number(figure.value);
     if (figure.spread) {
       entry["spread"] = number(*figure.spread);
     }
-    entry["better"] = figure.better == srdiff::Better::lower ? "lower" : "higher";
+    entry["better"] = to_string(figure.better);
     if (!figure.note.empty()) {
       entry["note"] = figure.note;
     }
   }
+  return document;
+}
+
+ordered_json to_json(const srdiff::Evaluation& evaluation, double total_seconds) {
   const srdiff::EvaluationSeconds& seconds = evaluation.seconds;
   return {{"images", evaluation.images},
           {"references", evaluation.references},
-          {"figures", figures},
+          {"figures", to_json(evaluation.figures)},
           {"seconds",
            {{"reading", seconds.reading},
             {"upscaling", seconds.upscaling},

@@ -11,6 +11,7 @@
 /// A table of figures for people.
 void print_table(std::ostream& stream, const srdiff::Evaluation& evaluation);
 
+nlohmann::ordered_json to_json(const std::vector<srdiff::Figure>& figures);
 nlohmann::ordered_json to_json(const srdiff::Evaluation& evaluation, double total_seconds);
 nlohmann::ordered_json to_json(const srdiff::FeatureManifest& manifest);
 

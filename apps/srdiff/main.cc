@@ -132,6 +132,7 @@ int main(int argc, char** argv) {
   add_compare(app, command);
   add_eval(app, command);
   add_report(app, command);
+  add_sweep(app, command);
   add_models(app, command);
   add_info(app, command);
   try {

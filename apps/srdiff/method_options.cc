@@ -65,6 +65,10 @@ void add_method_options(CLI::App& sub, MethodArgs& args) {
       ->check(seed_problem, "")
       ->capture_default_str();
 
+  add_machine_options(sub, args);
+}
+
+void add_machine_options(CLI::App& sub, MethodArgs& args) {
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
   const auto machine_more = [](auto* option) {
     return option->group("Machine, more")->capture_default_str();

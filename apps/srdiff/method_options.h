@@ -25,6 +25,9 @@ struct MethodArgs {
 /// Adds the groups "Method" and "Machine". Defaults shown in the help are those in `args`.
 void add_method_options(CLI::App& sub, MethodArgs& args);
 
+/// Adds the group "Machine" alone.
+void add_machine_options(CLI::App& sub, MethodArgs& args);
+
 /// What the options come to, before a model is loaded.
 struct Method {
   std::filesystem::path folder;

@@ -23,17 +23,26 @@ enum class Metric {
   psnr,         ///< metrics.h, as all below
   ssim,         ///<
   ms_ssim,      ///< pictures of 161 pixels a side and more
+  sharpness,    ///<
   consistency,  ///< of the output, reduced again, with its low-resolution input
 };
 
-/// "fid", "kid", "prdc", "psnr", "ssim", "ms-ssim", "consistency".
+/// "fid", "kid", "prdc", "psnr", "ssim", "ms-ssim", "sharpness", "consistency".
 std::string to_string(Metric metric);
 /// From such words, separated by commas. Throws UsageError on any other word.
 std::vector<Metric> parse_metrics(const std::string& words);
 /// Compares sets: fid, kid, prdc.
 bool needs_features(Metric metric);
 
-enum class Better { lower, higher };
+enum class Better {
+  lower,
+  higher,
+  near_one,
+};
+
+/// "lower", "higher", "near 1". `parse_better` throws UsageError on any other word.
+std::string to_string(Better better);
+Better parse_better(const std::string& word);
 
 /// One measured value.
 struct Figure {

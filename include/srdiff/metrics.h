@@ -47,6 +47,11 @@ at::Tensor crop_border(const at::Tensor& images, std::int64_t border);
 /// That paper lists it × 10⁵; × 255² it is in 8-bit levels.
 at::Tensor consistency(const at::Tensor& output, const at::Tensor& input);
 
+/// How sharp `output` [N,3,H,W] is next to `reference`: the mean absolute difference of neighbours
+/// across and down, over the reference's. Below 1 blurred, above 1 noisy or oversharpened; infinite
+/// or not a number where the reference is flat.
+at::Tensor sharpness(const at::Tensor& reference, const at::Tensor& output);
+
 /// How two images differ, pixel by pixel. Differences are for values in [0,1].
 struct Difference {
   double largest = 0.0;  ///< over pixels and channels

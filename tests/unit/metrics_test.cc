@@ -111,6 +111,15 @@ TEST(Metrics, Consistency) {
   EXPECT_NEAR(only(consistency(output, input + 6.0 / 255.0)), 9.0 / (255.0 * 255.0), 1e-8);
 }
 
+TEST(Metrics, SharpnessIsARatioOfSlopes) {
+  const at::Tensor image = make_pair(20, 24).a;
+  EXPECT_DOUBLE_EQ(only(sharpness(image, image)), 1.0);
+  EXPECT_NEAR(only(sharpness(image, image * 0.5 + 0.2)), 0.5, 1e-6);
+  const at::Tensor ramp = at::arange(24).div(24.0).expand({1, 3, 20, 24});
+  const at::Tensor steeper_across_and_down = ramp + at::arange(20).div(24.0).reshape({20, 1});
+  EXPECT_NEAR(only(sharpness(ramp, steeper_across_and_down)), 2.0, 1e-6);
+}
+
 TEST(Metrics, DifferenceSaysWhere) {
   const at::Tensor a = make_pair(20, 24).a[0];
   at::Tensor b = a.clone();
