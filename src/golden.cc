@@ -9,7 +9,7 @@
 
 #include "enum_words.h"
 #include "file_bytes.h"
-#include "json_fields.h"
+#include "settings_json.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -35,7 +35,9 @@ const std::map<std::string, double> usual_stage_tolerances = {
 GoldenFigure usual_figure(const Figure& figure) {
   GoldenFigure golden;
   golden.key = figure.key;
-  golden.direction = figure.better == Better::lower ? Direction::lower : Direction::higher;
+  golden.direction = figure.better == Better::lower    ? Direction::lower
+                     : figure.better == Better::higher ? Direction::higher
+                                                       : Direction::exact;
   static const std::map<std::string, double> absolute = {
       {"psnr", 0.02}, {"ssim", 0.001}, {"ms-ssim", 0.001}, {"kid", 0.001}};
   const auto found = absolute.find(figure.key);
@@ -44,34 +46,16 @@ GoldenFigure usual_figure(const Figure& figure) {
   return golden;
 }
 
-template <typename Value, typename Parse>
-std::optional<Value> optional_word(const JsonFields& fields, const char* key, const Parse& parse) {
-  return fields.has(key) ? std::optional<Value>(parse(fields.required<std::string>(key)))
-                         : std::nullopt;
-}
-
-template <typename Value>
-std::optional<Value> optional_value(const JsonFields& fields, const char* key) {
-  return fields.has(key) ? std::optional<Value>(fields.required<Value>(key)) : std::nullopt;
-}
-
 GoldenSetting read_setting(const JsonFields& fields) {
   GoldenSetting setting;
   setting.reference = fields.required<std::string>("reference");
-  setting.limit = optional_value<std::int64_t>(fields, "limit");
+  if (fields.has("limit")) {
+    setting.limit = fields.required<std::int64_t>("limit");
+  }
   setting.model = fields.required<std::string>("model");
   setting.features = fields.optional<std::string>("features", "");
   setting.metrics = fields.required<std::string>("metrics");
-  UpscaleOptions& options = setting.options;
-  options.start = parse_start(fields.optional<std::string>("start", "predicted"));
-  options.weight_map = fields.optional("weight_map", true);
-  options.t = optional_value<int>(fields, "t");
-  options.beta = optional_value<double>(fields, "beta");
-  options.sampler = optional_word<SamplerKind>(fields, "sampler", parse_sampler);
-  options.nfe = optional_value<int>(fields, "nfe");
-  options.eta = optional_value<double>(fields, "eta");
-  options.grid = optional_word<GridSpacing>(fields, "grid", parse_grid_spacing);
-  options.seed = fields.optional<std::uint64_t>("seed", 0);
+  override_options(fields, setting.options);
   return setting;
 }
 

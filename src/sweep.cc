@@ -225,13 +225,12 @@ class Sweep {
 
   /// A hash of everything that a cell's figures depend on.
   std::string key(const UpscaleSettings& settings) const {
-    const ordered_json all = {
-        made_by(upscaler_.model().manifest(), settings, options_.precision),
-        upscaler_.model().device().str(),
-        result_.reference_hash,
-        network_ != nullptr ? fingerprint(network_->manifest()) : "",
-        {options_.kid.subsets, options_.kid.subset_size},
-        plan_.metrics};
+    const ordered_json all = {made_by(upscaler_.model().manifest(), settings, options_.precision),
+                              upscaler_.model().device().str(),
+                              result_.reference_hash,
+                              network_ != nullptr ? fingerprint(network_->manifest()) : "",
+                              {options_.kid.subsets, options_.kid.subset_size},
+                              plan_.metrics};
     const std::string text = all.dump();
     Sha256 hash;
     hash.update(text.data(), text.size());

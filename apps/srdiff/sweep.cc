@@ -60,8 +60,7 @@ fs::path plot_script() {
   const fs::path name = "plot_sweep.py";
   std::error_code error;
   const fs::path executable = fs::read_symlink("/proc/self/exe", error);
-  const fs::path installed =
-      executable.parent_path().parent_path() / "share/srdiff/scripts" / name;
+  const fs::path installed = executable.parent_path().parent_path() / "share/srdiff/scripts" / name;
   return fs::exists(installed, error) ? installed : fs::path(SRDIFF_SOURCE_SCRIPTS) / name;
 }
 
@@ -153,8 +152,8 @@ int sweep(SweepArgs args) {
   args.method.model = model_option;
   SweepCircumstances circumstances;
   circumstances.command = command_text(args);
-  circumstances.machine = machine_line("threads") + " threads, " +
-                          machine_line("instruction set") + ", " + method.device.str() + ", " + args.method.precision;
+  circumstances.machine = machine_line("threads") + " threads, " + machine_line("instruction set") +
+                          ", " + method.device.str() + ", " + args.method.precision;
   circumstances.version = "srdiff " SRDIFF_VERSION ", LibTorch " + machine_line("libtorch");
   circumstances.model = &method.manifest;
   circumstances.features = features ? &features->manifest() : nullptr;
@@ -177,14 +176,16 @@ int sweep(SweepArgs args) {
 void add_sweep(CLI::App& app, Command& command) {
   auto args = std::make_shared<SweepArgs>();
   args->method.model.clear();
-  CLI::App& sub = *app.add_subcommand("sweep", "Measure a grid of settings, such as a paper's table");
+  CLI::App& sub =
+      *app.add_subcommand("sweep", "Measure a grid of settings, such as a paper's table");
   sub.footer(
       "configs/table1.json and table2.json are the paper's tables. OUT gets table.md, sweep.json,\n"
       "plot.png (where python3 has matplotlib) and a file a cell: the same command goes on where\n"
       "an earlier one stopped.\n"
       "Exit status: 0 measured, 1 a picture failed, 2 wrong usage, 4 model or device unusable,\n"
       "130 interrupted.");
-  sub.add_option("CONFIG", args->config, "JSON: figures, rows, columns, their settings")->required();
+  sub.add_option("CONFIG", args->config, "JSON: figures, rows, columns, their settings")
+      ->required();
   sub.add_option("--reference", args->reference, "Folder of true pictures")->required();
   sub.add_option("--out", args->out, "Folder for the results")->required();
   sub.add_option("--features", args->features,

@@ -18,15 +18,16 @@ std::string value_text(const srdiff::Figure& figure) {
     return "-";
   }
   const std::string value = fmt::format("{:.4g}", figure.value);
-  return figure.key == "kid" && figure.spread.value_or(0.0) > 0.0 ? fmt::format("{} ± {:.2g}", value, *figure.spread)
-                                              : value;
+  return figure.key == "kid" && figure.spread.value_or(0.0) > 0.0
+             ? fmt::format("{} ± {:.2g}", value, *figure.spread)
+             : value;
 }
 
 /// `text(row, column)` for each cell.
 template <typename Text>
 std::string markdown(const srdiff::SweepPlan& plan, const Text& text) {
-  std::string table = fmt::format("| {} | {} |\n|", plan.column_title,
-                                  fmt::join(plan.columns, " | "));
+  std::string table =
+      fmt::format("| {} | {} |\n|", plan.column_title, fmt::join(plan.columns, " | "));
   for (std::size_t i = 0; i <= plan.columns.size(); ++i) {
     table += "---|";
   }
@@ -60,9 +61,8 @@ std::string sweep_table(const srdiff::SweepPlan& plan, const srdiff::SweepResult
   const std::vector<srdiff::Figure>& figures = result.cells.front().figures;
   for (std::size_t i = 0; i < figures.size(); ++i) {
     page += fmt::format("\n{}{}:\n\n", figures[i].name, direction(figures[i].better));
-    page += markdown(plan, [&](std::size_t cell) {
-      return value_text(result.cells[cell].figures.at(i));
-    });
+    page += markdown(
+        plan, [&](std::size_t cell) { return value_text(result.cells[cell].figures.at(i)); });
     if (!figures[i].note.empty()) {
       page += fmt::format("\nNote: {}.\n", figures[i].note);
     }

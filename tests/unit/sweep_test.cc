@@ -95,9 +95,11 @@ TEST_F(SweepTest, APlanThatIsWrongSaysWhere) {
     return "nothing was refused";
   };
   const std::string path = (folder_.path() / "plan.json").string() + ": ";
-  EXPECT_EQ(refused("\"t\": 20", "\"T\": 20"), path + "the sweep: settings: the field 'T' is not known");
+  EXPECT_EQ(refused("\"t\": 20", "\"T\": 20"),
+            path + "the sweep: settings: the field 'T' is not known");
   EXPECT_EQ(refused("\"psnr\"", "\"psrn\"").rfind(path + "the metric 'psrn'", 0), 0U);
-  EXPECT_EQ(refused("\"title\": \"A small table\", ", ""), path + "the sweep: the field 'title' is missing");
+  EXPECT_EQ(refused("\"title\": \"A small table\", ", ""),
+            path + "the sweep: the field 'title' is missing");
   EXPECT_EQ(refused("[3.5, 4.5]", "[3.5]"), path + "'paper' must state a value for each cell");
   EXPECT_EQ(refused("{\n", "\n"), path.substr(0, path.size() - 2) + ": is not valid JSON");
   EXPECT_THROW(read_sweep_plan(folder_.path() / "absent.json"), UsageError);
