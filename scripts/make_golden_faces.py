@@ -3,7 +3,7 @@
 
     make_golden_faces.py PHOTOGRAPHS SRDIFF OUT [COUNT]
 
-PHOTOGRAPHS is a folder of aligned faces. They are sorted into COUNT groups by their looks at 16x16
+PHOTOGRAPHS is a folder of aligned faces in all poses. They are sorted into COUNT groups by their looks at 16x16
 pixels; of each, the mean over the 12 members nearest to its centre, which shows nobody, is upscaled
 by SRDIFF with the model faces-x8. OUT gets COUNT lossless WebP pictures of 128 pixels.
 """
