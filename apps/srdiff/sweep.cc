@@ -67,6 +67,7 @@ fs::path plot_script() {
 /// Runs a program by its name in $PATH, its messages thrown away; whether it ended well.
 bool run_quietly(std::vector<std::string> words) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) {
     arguments.push_back(word.data());
   }
