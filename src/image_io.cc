@@ -150,9 +150,8 @@ std::string encode_image(const Image& image, const std::string& extension, const
     throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
   }
   const bool deep = extension == ".png" || extension == ".tif" || extension == ".tiff";
-  std::string file =
-      encode_pixels({file_channels(image, extension), deep ? image.bit_depth : 8}, extension,
-                    options.quality, name);
+  std::string file = encode_pixels({file_channels(image, extension), deep ? image.bit_depth : 8},
+                                   extension, options.quality, name);
   const Metadata none;
   const Metadata& blocks = image.metadata ? *image.metadata : none;
   const bool nothing = blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() &&
