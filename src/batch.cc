@@ -266,6 +266,7 @@ class BatchRun {
 
   void upscale(std::vector<Job>& group) {
     std::vector<Image> images;
+    images.reserve(group.size());
     for (Job& job : group) {
       images.push_back(std::move(job.image));
     }

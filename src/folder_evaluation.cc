@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
 #include "srdiff/resize.h"
+#include "srdiff/work_list.h"
 
 namespace srdiff {
 namespace {
@@ -294,15 +294,10 @@ class ModelRun {
 }  // namespace
 
 std::vector<fs::path> list_pictures(const fs::path& folder) {
-  static const std::array<std::string, 7> endings = {".png",  ".jpg", ".jpeg", ".webp",
-                                                     ".tiff", ".tif", ".bmp"};
   std::error_code error;
   std::map<std::string, fs::path> pictures;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    std::string ending = entry.path().extension().string();
-    std::transform(ending.begin(), ending.end(), ending.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (std::find(endings.begin(), endings.end(), ending) == endings.end()) {
+    if (!is_picture_name(entry.path())) {
       continue;
     }
     const auto [other, is_new] = pictures.emplace(entry.path().stem().string(), entry.path());

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 /// A member that declares more than this is refused before memory is taken.
 constexpr std::uint64_t max_member_bytes = std::uint64_t{1} << 32;
-constexpr char npy_magic[] = "\x93NUMPY";
+constexpr const char* npy_magic = "\x93NUMPY";
 constexpr std::size_t npy_magic_size = 6;
 const std::string npy_ending = ".npy";
 
@@ -193,7 +193,7 @@ std::string pack(const std::map<std::string, std::string>& members) {
   if (zip_close(archive.get()) != 0) {
     throw InputError(zip_strerror(archive.get()));
   }
-  archive.release();
+  static_cast<void>(archive.release());  // zip_close has freed it
   zip_stat_t status;
   zip_stat_init(&status);
   zip_source_stat(buffer, &status);

@@ -182,9 +182,9 @@ void check_folders(const fs::path& input_folder, const fs::path& output_folder,
 /// Where a listed name lies below the input folder.
 fs::path name_below(const fs::path& input_folder, const std::string& listed) {
   const fs::path given(listed);
-  const fs::path name = given.is_absolute() ? given.lexically_normal().lexically_relative(
-                                                  fs::absolute(input_folder).lexically_normal())
-                                            : given.lexically_normal();
+  fs::path name = given.is_absolute() ? given.lexically_normal().lexically_relative(
+                                            fs::absolute(input_folder).lexically_normal())
+                                      : given.lexically_normal();
   if (name.empty() || *name.begin() == ".." || name == ".") {
     throw UsageError(listed + ": does not lie in the input folder " + input_folder.string());
   }
