@@ -209,7 +209,7 @@ class BatchRun {
     }
     job.image = decode_image(bytes, path.string(), options_.limits);
     job.input_size = {job.image.width(), job.image.height()};
-    check_input_size(upscaler_.model().manifest(), job.image.height(), job.image.width(),
+    check_input_size(upscaler_.model().manifest(), settings_, job.image.height(), job.image.width(),
                      path.string());
     const std::size_t size = job.bytes();
     decoded_.push(std::move(job), size);

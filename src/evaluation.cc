@@ -16,15 +16,17 @@
 namespace srdiff {
 namespace {
 
-constexpr EnumWords<Metric, 8> metric_words = {"the metric",
-                                               {{{Metric::fid, "fid"},
-                                                 {Metric::kid, "kid"},
-                                                 {Metric::prdc, "prdc"},
-                                                 {Metric::psnr, "psnr"},
-                                                 {Metric::ssim, "ssim"},
-                                                 {Metric::ms_ssim, "ms-ssim"},
-                                                 {Metric::sharpness, "sharpness"},
-                                                 {Metric::consistency, "consistency"}}}};
+constexpr EnumWords<Metric, 10> metric_words = {"the metric",
+                                                {{{Metric::fid, "fid"},
+                                                  {Metric::kid, "kid"},
+                                                  {Metric::prdc, "prdc"},
+                                                  {Metric::psnr, "psnr"},
+                                                  {Metric::ssim, "ssim"},
+                                                  {Metric::psnr_y, "psnr-y"},
+                                                  {Metric::ssim_y, "ssim-y"},
+                                                  {Metric::ms_ssim, "ms-ssim"},
+                                                  {Metric::sharpness, "sharpness"},
+                                                  {Metric::consistency, "consistency"}}}};
 
 constexpr EnumWords<Better, 3> better_words = {
     "the direction",
@@ -47,6 +49,10 @@ std::string title(Metric metric) {
       return "PSNR (dB)";
     case Metric::ssim:
       return "SSIM";
+    case Metric::psnr_y:
+      return "PSNR-Y (dB)";
+    case Metric::ssim_y:
+      return "SSIM-Y";
     case Metric::ms_ssim:
       return "MS-SSIM";
     case Metric::sharpness:
@@ -58,6 +64,12 @@ std::string title(Metric metric) {
   }
 }
 
+/// What the literature measures photographs on: luma, without the pixels that see beyond the edge.
+at::Tensor inner_luma(const at::Tensor& image) {
+  constexpr std::int64_t border = 4;
+  return crop_border(luma(image), border);
+}
+
 /// Nothing where the pictures do not allow the metric.
 std::optional<double> measure(Metric metric, const at::Tensor& reference, const at::Tensor& output,
                               const at::Tensor& input) {
@@ -66,6 +78,10 @@ std::optional<double> measure(Metric metric, const at::Tensor& reference, const 
       return psnr(reference, output).item<double>();
     case Metric::ssim:
       return ssim(reference, output).item<double>();
+    case Metric::psnr_y:
+      return psnr(inner_luma(reference), inner_luma(output)).item<double>();
+    case Metric::ssim_y:
+      return ssim(inner_luma(reference), inner_luma(output)).item<double>();
     case Metric::ms_ssim: {
       const auto value = ms_ssim(reference, output);
       return value ? std::optional<double>(value->item<double>()) : std::nullopt;
@@ -103,8 +119,8 @@ std::string few_images_note(const Gaussian& reference, const Gaussian& output) {
   if (fewest >= dimensions) {
     return "";
   }
-  return std::to_string(fewest) + " images are fewer than " + std::to_string(dimensions) +
-         " features: biased upwards, compare only with figures of as many images";
+  return std::to_string(fewest) + " samples are fewer than " + std::to_string(dimensions) +
+         " features: biased upwards, compare only with figures of as many";
 }
 
 }  // namespace
@@ -140,6 +156,9 @@ bool needs_features(Metric metric) {
 Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
                      std::shared_ptr<const FeatureSet> reference_set)
     : options_(std::move(options)) {
+  if (options_.patch < 0) {
+    throw UsageError("patches of " + std::to_string(options_.patch) + " pixels do not exist");
+  }
   for (const Metric metric : options_.metrics) {
     if (!needs_features(metric)) {
       tallies_.push_back({metric});
@@ -169,13 +188,31 @@ Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
 
 void Evaluator::add_reference(const at::Tensor& image) {
   if (reference_collector_) {
-    reference_collector_->add(image);
+    add(*reference_collector_, image);
   }
 }
 
 void Evaluator::add_output(const at::Tensor& image) {
   if (output_collector_) {
-    output_collector_->add(image);
+    add(*output_collector_, image);
+  }
+}
+
+void Evaluator::add(FeatureCollector& collector, const at::Tensor& image) const {
+  const std::int64_t side = options_.patch;
+  if (side == 0) {
+    collector.add(image);
+    return;
+  }
+  if (std::min(image.size(1), image.size(2)) < side) {
+    throw UsageError("a picture of " + std::to_string(image.size(2)) + "x" +
+                     std::to_string(image.size(1)) + " pixels has no patch of " +
+                     std::to_string(side));
+  }
+  for (std::int64_t y = 0; y + side <= image.size(1); y += side) {
+    for (std::int64_t x = 0; x + side <= image.size(2); x += side) {
+      collector.add(image.slice(1, y, y + side).slice(2, x, x + side).contiguous());
+    }
   }
 }
 
@@ -256,8 +293,10 @@ Evaluation Evaluator::result() {
     const FeatureSet output = output_collector_->result();
     const PartTimer timer(distance_seconds_);
     evaluation.figures = distances(*reference_set_, output);
-    evaluation.images = output.gaussian.count;
-    evaluation.references = reference_set_->gaussian.count;
+    if (options_.patch == 0) {
+      evaluation.images = output.gaussian.count;
+      evaluation.references = reference_set_->gaussian.count;
+    }
     evaluation.reference_set = reference_set_;
   }
   for (const Tally& tally : tallies_) {

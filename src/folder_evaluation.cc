@@ -258,7 +258,7 @@ class ModelRun {
 
   at::Tensor upscale(const Chunk& chunk) {
     const PartTimer timer(run_.seconds().upscaling);
-    check_input_size(upscaler_.model().manifest(), chunk.inputs.front().size(1),
+    check_input_size(upscaler_.model().manifest(), settings_, chunk.inputs.front().size(1),
                      chunk.inputs.front().size(2), chunk.names.front());
     UpscaleObserver observer;
     observer.cancelled = observer_.cancelled;

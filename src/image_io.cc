@@ -111,6 +111,15 @@ at::Tensor file_channels(const Image& image, const std::string& extension) {
 
 }  // namespace
 
+DeclaredSize declared_size(const std::string& bytes) {
+  const ImageHeader header = read_image_header(bytes);
+  return {std::max<std::int64_t>(0, header.width), std::max<std::int64_t>(0, header.height)};
+}
+
+DeclaredSize declared_size(const fs::path& path, const DecodeLimits& limits) {
+  return declared_size(read_file(path, limits.max_file_bytes));
+}
+
 Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
   const ImageHeader header = checked_header(bytes, name, limits);
   const FilePixels pixels = decode_pixels(bytes, header, name);

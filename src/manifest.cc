@@ -1,11 +1,15 @@
 #include "srdiff/manifest.h"
 
+#include "enum_words.h"
 #include "network_folder.h"
 #include "sha256.h"
 #include "srdiff/schedule.h"
 
 namespace srdiff {
 namespace {
+
+constexpr EnumWords<ColorFix, 2> color_fix_words = {
+    "the colour fix", {{{ColorFix::none, "none"}, {ColorFix::consistency, "consistency"}}}};
 
 ModelDefaults read_defaults(const JsonFields& fields, int T) {
   ModelDefaults defaults;
@@ -15,7 +19,18 @@ ModelDefaults read_defaults(const JsonFields& fields, int T) {
   defaults.eta = fields.optional("eta", 0.0);
   defaults.sampler = parse_sampler(fields.required<std::string>("sampler"));
   defaults.grid = parse_grid_spacing(fields.optional<std::string>("grid", "uniform"));
+  defaults.color_fix = parse_color_fix(fields.optional<std::string>("color_fix", "none"));
   return defaults;
+}
+
+std::optional<TileSize> read_tile(const JsonFields& root, int multiple) {
+  if (!root.has("tile")) {
+    return std::nullopt;
+  }
+  const JsonFields fields = root.object("tile");
+  const TileSize tile = {fields.in_range("size", 1, 65536), fields.in_range("overlap", 0, 65536)};
+  TileGrid(tile.size, tile.size, tile, multiple);  // throws on what does not fit together
+  return tile;
 }
 
 Manifest read_document(const nlohmann::json& document, const std::string& where) {
@@ -34,6 +49,7 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
   manifest.size_multiple = root.in_range("size_multiple", 1, 1024);
   manifest.max_output_pixels =
       root.in_range<std::int64_t>("max_output_pixels", 1, std::int64_t{1} << 40);
+  manifest.tile = read_tile(root, manifest.size_multiple);
   manifest.weight_map_channels = root.optional("weight_map_channels", 1);
   manifest.parameterisation =
       parse_parameterisation(root.required<std::string>("parameterisation"));
@@ -63,6 +79,14 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
 }
 
 }  // namespace
+
+std::string to_string(ColorFix fix) {
+  return color_fix_words.word(fix);
+}
+
+ColorFix parse_color_fix(const std::string& word) {
+  return color_fix_words.parse(word);
+}
 
 std::int64_t Manifest::max_input_pixels() const {
   return max_output_pixels / (std::int64_t{scale} * scale);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -62,6 +63,19 @@ fs::path find_model(const std::string& name) {
 
 std::vector<fs::path> list_models() {
   return list_network_folders(model_folders);
+}
+
+std::string default_model(std::int64_t height, std::int64_t width) {
+  const std::string faces = "faces-x8";
+  const std::string photographs = "photos-x4";
+  fs::path folder;
+  try {
+    folder = find_model(faces);
+  } catch (const ModelError&) {
+    return photographs;
+  }
+  const Manifest manifest = read_manifest(folder);
+  return std::max(height, width) <= manifest.native_size / manifest.scale ? faces : photographs;
 }
 
 void verify_files(const fs::path& folder, const Manifest& manifest) {

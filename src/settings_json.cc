@@ -8,15 +8,21 @@ namespace {
 using nlohmann::ordered_json;
 
 ordered_json to_json(const UpscaleSettings& settings) {
-  return {{"start", to_string(settings.start)},
-          {"weight_map", settings.weight_map},
-          {"t", settings.t},
-          {"beta", settings.beta},
-          {"sampler", to_string(settings.sampler)},
-          {"nfe", settings.nfe},
-          {"eta", settings.eta},
-          {"grid", to_string(settings.grid)},
-          {"seed", settings.seed}};
+  ordered_json json = {{"start", to_string(settings.start)},
+                       {"weight_map", settings.weight_map},
+                       {"t", settings.t},
+                       {"beta", settings.beta},
+                       {"sampler", to_string(settings.sampler)},
+                       {"nfe", settings.nfe},
+                       {"eta", settings.eta},
+                       {"grid", to_string(settings.grid)},
+                       {"seed", settings.seed},
+                       {"scale", settings.scale},
+                       {"color_fix", to_string(settings.color_fix)}};
+  if (settings.tile.size > 0) {
+    json["tile"] = {{"size", settings.tile.size}, {"overlap", settings.tile.overlap}};
+  }
+  return json;
 }
 
 template <typename Value>
@@ -67,6 +73,7 @@ void override_options(const JsonFields& fields, UpscaleOptions& options) {
   override_value(fields, "eta", options.eta);
   override_word(fields, "grid", parse_grid_spacing, options.grid);
   override_value(fields, "seed", options.seed);
+  override_word(fields, "color_fix", parse_color_fix, options.color_fix);
 }
 
 }  // namespace srdiff

@@ -20,7 +20,8 @@ using nlohmann::ordered_json;
 void override_settings(const JsonFields& fields, UpscaleOptions& options) {
   if (fields.has("settings")) {
     const JsonFields settings = fields.object("settings");
-    settings.allow({"start", "weight_map", "t", "beta", "sampler", "nfe", "eta", "grid", "seed"});
+    settings.allow(
+        {"start", "weight_map", "t", "beta", "sampler", "nfe", "eta", "grid", "seed", "color_fix"});
     override_options(settings, options);
   }
 }

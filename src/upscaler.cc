@@ -5,13 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "enum_words.h"
+#include "srdiff/consistency.h"
 #include "srdiff/error.h"
 #include "srdiff/intermediate.h"
 #include "srdiff/noise.h"
 #include "srdiff/resize.h"
+#include "srdiff/step_grid.h"
+#include "strips.h"
+#include "tiled_run.h"
 
 namespace srdiff {
 namespace {
@@ -24,19 +29,6 @@ constexpr std::int64_t min_side = 2;
 
 std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
-}
-
-/// Extends [N,3,h,w] at the right and bottom to the network's multiple.
-at::Tensor pad_to_multiple(const at::Tensor& lr, std::int64_t multiple) {
-  const std::int64_t pad_h = round_up(lr.size(2), multiple) - lr.size(2);
-  const std::int64_t pad_w = round_up(lr.size(3), multiple) - lr.size(3);
-  if (pad_h == 0 && pad_w == 0) {
-    return lr;
-  }
-  // Reflection keeps textures going; it needs more pixels than it adds.
-  const bool reflect = pad_h < lr.size(2) && pad_w < lr.size(3);
-  return reflect ? at::reflection_pad2d(lr, {0, pad_w, 0, pad_h})
-                 : at::replication_pad2d(lr, {0, pad_w, 0, pad_h});
 }
 
 /// rgb [1,3,h,w], alpha [1,1,h,w] → colours whose weight is 0 replaced by the mean of the visible
@@ -65,7 +57,7 @@ at::Tensor network_input(const Image& image) {
              : image.rgb;
 }
 
-/// One chunk of images on its way through the method.
+/// Images in one piece on their way through the method.
 class Run {
  public:
   Run(const Model& model, const UpscaleSettings& settings, const UpscaleObserver& observer,
@@ -84,8 +76,10 @@ class Run {
     for (std::int64_t i = 0; i < lr.size(0); ++i) {
       keys_.push_back(noise_key(settings_.seed, lr[i]));
     }
+    const std::int64_t multiple = model_.manifest().size_multiple;
     const at::Tensor padded =
-        pad_to_multiple(lr, model_.manifest().size_multiple).to(model_.device());
+        extend_by_reflection(lr, round_up(lr.size(2), multiple), round_up(lr.size(3), multiple))
+            .to(model_.device());
     const at::Tensor condition =
         resize_bicubic(padded, padded.size(2) * scale, padded.size(3) * scale).clamp(-1.0, 1.0);
     stop_if_cancelled();
@@ -185,11 +179,58 @@ void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
   }
 }
 
-/// alpha [1,h,w] in [0,1] → [1,height,width]; undefined stays undefined.
-at::Tensor enlarged_alpha(const at::Tensor& alpha, std::int64_t height, std::int64_t width) {
-  return alpha.defined()
-             ? resize_bicubic(alpha.unsqueeze(0), height, width).squeeze(0).clamp(0.0, 1.0)
-             : alpha;
+/// Passes of a model that come up to a scale.
+int passes(double scale, int model_scale) {
+  int count = 1;
+  for (double reached = model_scale; reached < scale && model_scale > 1; reached *= model_scale) {
+    ++count;
+  }
+  return count;
+}
+
+/// The factor that brings all passes' output to the scale: to a thousandth, in lowest terms.
+ResizeRatio ratio_to_scale(double scale, int model_scale) {
+  constexpr std::int64_t parts = 1000;
+  const auto reached =
+      static_cast<std::int64_t>(std::llround(std::pow(model_scale, passes(scale, model_scale))));
+  const auto wanted = static_cast<std::int64_t>(std::llround(scale * parts));
+  const std::int64_t divisor = std::gcd(wanted, reached * parts);
+  return {wanted / divisor, reached * parts / divisor};
+}
+
+TileSize resolve_tile(const UpscaleOptions& options, const Manifest& manifest) {
+  if (!manifest.tile) {
+    if (options.tile.value_or(0) != 0 || options.tile_overlap) {
+      throw UsageError(manifest.name +
+                       ": its networks look at the whole picture and take no tiles; leave out "
+                       "--tile");
+    }
+    return {};
+  }
+  const int multiple = manifest.size_multiple;
+  constexpr int largest = 1 << 16;
+  TileSize tile;
+  tile.size = options.tile.value_or(manifest.tile->size);
+  tile.overlap = options.tile_overlap.value_or(std::min(manifest.tile->overlap, tile.size / 2));
+  if (tile.size < 0 || tile.size > largest || tile.overlap < 0 || tile.overlap > tile.size / 2) {
+    throw UsageError("a tile of " + std::to_string(tile.size) + " pixels with an overlap of " +
+                     std::to_string(tile.overlap) +
+                     " cannot be cut; an overlap is 0 to half a tile");
+  }
+  tile.size = static_cast<int>(round_up(tile.size, 2 * std::int64_t{multiple}));
+  tile.overlap = static_cast<int>(round_up(tile.overlap, multiple));
+  return tile;
+}
+
+double resolve_scale(const UpscaleOptions& options, const Manifest& manifest) {
+  const double scale = options.scale.value_or(manifest.scale);
+  if (!(scale >= 1.0 && scale <= 64.0)) {
+    throw UsageError("a scale of " + std::to_string(scale) + " is outside 1 to 64");
+  }
+  if (manifest.scale == 1 && scale > 1.0) {
+    throw UsageError(manifest.name + ": does not enlarge; leave out --scale");
+  }
+  return scale;
 }
 
 }  // namespace
@@ -215,6 +256,9 @@ UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest)
   settings.eta = options.eta.value_or(defaults.eta);
   settings.grid = options.grid.value_or(defaults.grid);
   settings.seed = options.seed;
+  settings.color_fix = options.color_fix.value_or(defaults.color_fix);
+  settings.scale = resolve_scale(options, manifest);
+  settings.tile = resolve_tile(options, manifest);
   settings.batch = options.batch;
   check_settings(settings, manifest);
   // Range and fit of t and nfe are the grid's to judge.
@@ -223,14 +267,17 @@ UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest)
   return settings;
 }
 
-void check_input_size(const Manifest& manifest, std::int64_t height, std::int64_t width,
-                      const std::string& name) {
+void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
+                      std::int64_t height, std::int64_t width, const std::string& name) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);
   if (height < min_side || width < min_side) {
     throw InputError(name + ": " + size +
                      " pixels are too few to enlarge; at least 2x2 are needed");
   }
-  const std::int64_t limit = manifest.max_input_pixels();
+  std::int64_t limit = manifest.max_input_pixels();
+  for (int pass = passes(settings.scale, manifest.scale); pass > 1; --pass) {
+    limit /= std::int64_t{manifest.scale} * manifest.scale;
+  }
   if (round_up(height, manifest.size_multiple) > limit / round_up(width, manifest.size_multiple)) {
     const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(limit)));
     const std::string square = std::to_string(side) + "x" + std::to_string(side);
@@ -238,6 +285,10 @@ void check_input_size(const Manifest& manifest, std::int64_t height, std::int64_
                      std::to_string(limit) + " pixels, such as " + square +
                      "); crop or reduce it first");
   }
+}
+
+std::int64_t output_side(const UpscaleSettings& settings, std::int64_t side) {
+  return std::llround(static_cast<double>(side) * settings.scale);
 }
 
 std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
@@ -253,42 +304,143 @@ std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
   return settings.batch ? *settings.batch : std::max<std::int64_t>(1, 8 * native / output);
 }
 
+at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
+                                  const UpscaleObserver& observer) const {
+  const std::int64_t chunk = images_per_call(lr.size(2), lr.size(3), settings);
+  std::vector<at::Tensor> results;
+  for (std::int64_t first = 0; first < lr.size(0); first += chunk) {
+    Run run(model_, settings, observer, first, lr.size(0));
+    const at::Tensor part = lr.slice(0, first, std::min(first + chunk, lr.size(0)));
+    const at::Tensor result = run(part);
+    results.push_back(settings.color_fix == ColorFix::consistency ? consistent(result, part)
+                                                                  : result);
+  }
+  return at::cat(results);
+}
+
+/// One pass over one image [1,3,h,w], in rows.
+void Upscaler::pass(const at::Tensor& lr, const UpscaleSettings& settings,
+                    const UpscaleObserver& observer, const RowSink& sink) const {
+  const Manifest& manifest = model_.manifest();
+  const TileGrid grid(lr.size(2), lr.size(3), settings.tile, manifest.size_multiple);
+  if (grid.tiles() == 1) {
+    sink(in_one_piece(lr, settings, observer));
+    return;
+  }
+  const std::int64_t tiles_per_call =
+      images_per_call(grid.tile_height(), grid.tile_width(), settings);
+  TiledRun run(model_, settings, observer, grid, tiles_per_call);
+  const std::uint64_t key = noise_key(settings.seed, lr[0]);
+  if (settings.color_fix == ColorFix::consistency) {
+    ConsistentStrips fix(lr, manifest.scale, sink);
+    run(lr, key, [&](const at::Tensor& rows) { fix.add(rows); });
+  } else {
+    run(lr, key, sink);
+  }
+}
+
 at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                              const UpscaleObserver& observer) const {
   if (lr.dim() != 4 || lr.size(1) != 3) {
     throw InputError("the upscaler takes a batch [N,3,h,w]");
   }
-  check_input_size(model_.manifest(), lr.size(2), lr.size(3));
+  const Manifest& manifest = model_.manifest();
+  UpscaleSettings one_pass = settings;
+  one_pass.scale = manifest.scale;
+  check_input_size(manifest, one_pass, lr.size(2), lr.size(3));
   const c10::InferenceMode no_gradients;
-  const std::int64_t chunk = images_per_call(lr.size(2), lr.size(3), settings);
-  std::vector<at::Tensor> results;
-  for (std::int64_t first = 0; first < lr.size(0); first += chunk) {
-    Run run(model_, settings, observer, first, lr.size(0));
-    results.push_back(run(lr.slice(0, first, std::min(first + chunk, lr.size(0)))));
+  if (lr.size(0) == 0) {
+    return at::empty({0, 3, lr.size(2) * manifest.scale, lr.size(3) * manifest.scale});
   }
-  return results.empty() ? at::empty({0, 3, lr.size(2) * model_.manifest().scale,
-                                      lr.size(3) * model_.manifest().scale})
-                         : at::cat(results);
+  if (TileGrid(lr.size(2), lr.size(3), settings.tile, manifest.size_multiple).tiles() == 1) {
+    return in_one_piece(lr, settings, observer);
+  }
+  std::vector<at::Tensor> results;
+  for (const at::Tensor& image : lr.split(1)) {
+    std::vector<at::Tensor> rows;
+    pass(image, settings, observer, [&](const at::Tensor& strip) { rows.push_back(strip); });
+    results.push_back(at::cat(rows, 2));
+  }
+  return at::cat(results);
+}
+
+void Upscaler::upscale(const Image& image, const UpscaleSettings& settings, const StripSink& sink,
+                       const UpscaleObserver& observer) const {
+  const c10::InferenceMode no_gradients;
+  const int scale = model_.manifest().scale;
+  check_input_size(model_.manifest(), settings, image.height(), image.width());
+  const std::int64_t height = output_side(settings, image.height());
+  const std::int64_t width = output_side(settings, image.width());
+  const ResizeRatio alpha_ratio = ratio_to_scale(settings.scale, 1);
+  std::int64_t done = 0;
+  const RowSink finished = [&](const at::Tensor& rows) {
+    at::Tensor alpha;
+    if (image.alpha.defined()) {
+      alpha = resize_bicubic_rows(image.alpha.unsqueeze(0), 0, image.height(), alpha_ratio,
+                                  {done, done + rows.size(2)}, width)[0]
+                  .clamp(0.0, 1.0);
+    }
+    done += rows.size(2);
+    sink(rows[0].clamp(-1.0, 1.0), alpha);
+  };
+
+  at::Tensor input = network_input(image).unsqueeze(0);
+  for (int left = passes(settings.scale, scale); left > 1; --left) {
+    input = upscale(input, settings, observer);
+  }
+  const ResizeRatio ratio = ratio_to_scale(settings.scale, scale);
+  if (ratio.up == ratio.down) {
+    pass(input, settings, observer, finished);
+    return;
+  }
+  ResizedStrips resized({input.size(2) * scale, input.size(3) * scale}, {height, width}, ratio,
+                        finished);
+  pass(input, settings, observer, [&](const at::Tensor& rows) { resized.add(rows); });
 }
 
 Image Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
                         const UpscaleObserver& observer) const {
-  return upscale(std::vector<Image>{image}, settings, observer).front();
+  std::vector<at::Tensor> rgb;
+  std::vector<at::Tensor> alpha;
+  const auto collect = [&](const at::Tensor& rgb_rows, const at::Tensor& alpha_rows) {
+    rgb.push_back(rgb_rows);
+    if (alpha_rows.defined()) {
+      alpha.push_back(alpha_rows);
+    }
+  };
+  upscale(image, settings, collect, observer);
+  Image result = image;
+  result.rgb = at::cat(rgb, 1);
+  result.alpha = alpha.empty() ? at::Tensor() : at::cat(alpha, 1);
+  return result;
 }
 
 std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,
                                      const UpscaleSettings& settings,
                                      const UpscaleObserver& observer) const {
+  std::vector<Image> results;
+  results.reserve(images.size());
+  if (settings.scale != model_.manifest().scale || images.size() == 1) {
+    for (const Image& image : images) {
+      results.push_back(upscale(image, settings, observer));
+    }
+    return results;
+  }
   std::vector<at::Tensor> lr;
   lr.reserve(images.size());
   for (const Image& image : images) {
     lr.push_back(network_input(image));
   }
   const at::Tensor rgb = upscale(at::stack(lr), settings, observer);
-  std::vector<Image> results = images;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    results[i].rgb = rgb[static_cast<std::int64_t>(i)];
-    results[i].alpha = enlarged_alpha(images[i].alpha, rgb.size(2), rgb.size(3));
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    Image result = images[i];
+    result.rgb = rgb[static_cast<std::int64_t>(i)];
+    if (result.alpha.defined()) {
+      result.alpha = resize_bicubic(result.alpha.unsqueeze(0), rgb.size(2), rgb.size(3))
+                         .squeeze(0)
+                         .clamp(0.0, 1.0);
+    }
+    results.push_back(std::move(result));
   }
   return results;
 }

@@ -39,6 +39,7 @@ struct EvalArgs {
   std::optional<std::int64_t> limit;
   std::optional<int> scale;
   srdiff::KernelDistanceOptions kid;
+  std::int64_t patch = 0;
   bool json = false;
   bool quiet = false;
 };
@@ -55,6 +56,9 @@ void check_args(const EvalArgs& args) {
   }
   if (!args.method.model.empty() && args.scale) {
     throw srdiff::UsageError("--scale is for --output; a model has its own");
+  }
+  if (args.patch != 0 && !args.reference_stats.empty()) {
+    throw srdiff::UsageError("--reference-stats holds whole pictures; leave it or --patch out");
   }
   if (args.limit && *args.limit < 1) {
     throw srdiff::UsageError("limit = " + std::to_string(*args.limit) + "; give 1 or more");
@@ -126,6 +130,7 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   srdiff::FolderEvaluationOptions options;
   options.evaluation.metrics = chosen_metrics(args);
   options.evaluation.kid = args.kid;
+  options.evaluation.patch = args.patch;
   options.reference = args.reference;
   options.statistics = args.reference_stats;
   options.limit = args.limit;
@@ -278,10 +283,12 @@ void add_eval(CLI::App& app, Command& command) {
 
   const auto figures = [](auto* option) { return option->group("Figures"); };
   figures(sub.add_option("--metrics", args->metrics,
-                         "Of fid,kid,prdc,psnr,ssim,ms-ssim,sharpness,consistency;\n"
+                         "Of fid,kid,prdc,psnr,ssim,psnr-y,ssim-y,ms-ssim,sharpness,consistency;\n"
                          "default: what can be"));
   figures(sub.add_option("--features", args->features,
                          "Feature network of fid, kid, prdc: a name, or a folder with a /"));
+  figures(sub.add_option("--patch", args->patch,
+                         "fid, kid, prdc over squares of this side, not whole pictures"));
   figures(sub.add_option("--reference-stats", args->reference_stats,
                          "Read the references' mean and covariance (.npz), or write them"));
   figures(sub.add_option("--scale", args->scale, "Of --output, for its consistency"));

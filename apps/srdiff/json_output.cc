@@ -10,6 +10,9 @@ ordered_json to_json(const srdiff::UpscaleSettings& settings) {
 
 ordered_json to_json(const srdiff::Manifest& manifest) {
   const srdiff::ModelDefaults& defaults = manifest.defaults;
+  const ordered_json tile = manifest.tile ? ordered_json{{"size", manifest.tile->size},
+                                                         {"overlap", manifest.tile->overlap}}
+                                          : ordered_json();
   return {{"name", manifest.name},
           {"version", manifest.version},
           {"task", manifest.task},
@@ -17,6 +20,7 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
           {"scale", manifest.scale},
           {"native_size", manifest.native_size},
           {"max_output_pixels", manifest.max_output_pixels},
+          {"tile", tile},
           {"T", manifest.T},
           {"parameterisation", to_string(manifest.parameterisation)},
           {"regressor", manifest.regressor.has_value()},
@@ -27,7 +31,8 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
             {"sampler", to_string(defaults.sampler)},
             {"nfe", defaults.nfe},
             {"eta", defaults.eta},
-            {"grid", to_string(defaults.grid)}}},
+            {"grid", to_string(defaults.grid)},
+            {"color_fix", to_string(defaults.color_fix)}}},
           {"training_data", manifest.training_data},
           {"licence", manifest.licence}};
 }

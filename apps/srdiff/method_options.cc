@@ -9,17 +9,17 @@
 
 namespace {
 
-std::optional<int> parse_batch(const std::string& word) {
+std::optional<int> parse_count(const std::string& what, const std::string& word) {
   if (word == "auto") {
     return std::nullopt;
   }
-  int batch = 0;
+  int count = 0;
   const char* end = word.data() + word.size();
-  const auto [stop, error] = std::from_chars(word.data(), end, batch);
+  const auto [stop, error] = std::from_chars(word.data(), end, count);
   if (error != std::errc() || stop != end) {
-    throw srdiff::UsageError("the batch '" + word + "' is not known; give auto or a number");
+    throw srdiff::UsageError("the " + what + " '" + word + "' is not known; give auto or a number");
   }
-  return batch;
+  return count;
 }
 
 /// Why a word is no seed, or nothing: CLI11 would wrap a negative one and cap a large one.
@@ -34,7 +34,11 @@ srdiff::UpscaleOptions upscale_options(const MethodArgs& args) {
   srdiff::UpscaleOptions options = args.options;
   options.start = srdiff::parse_start(args.start);
   options.weight_map = !args.no_weight_map;
-  options.batch = parse_batch(args.batch);
+  options.batch = parse_count("batch", args.batch);
+  options.tile = parse_count("tile", args.tile);
+  if (!args.color_fix.empty()) {
+    options.color_fix = srdiff::parse_color_fix(args.color_fix);
+  }
   if (!args.sampler.empty()) {
     options.sampler = srdiff::parse_sampler(args.sampler);
   }
@@ -61,6 +65,13 @@ void add_method_options(CLI::App& sub, MethodArgs& args) {
   method(sub.add_option("--nfe", options.nfe, "Denoiser evaluations, 1 to t (ddpm: t)"));
   more(sub.add_option("--eta", options.eta, "DDIM's noise, 0 none to 1 as DDPM"));
   more(sub.add_option("--grid", args.grid, "uniform, quadratic or logsnr steps"));
+  more(sub.add_option("--color-fix", args.color_fix,
+                      "consistency: reducing the output gives the input back; or none"));
+  more(sub.add_option("--tile", args.tile,
+                      "Side of a tile in input pixels, 0 for none, or auto: the model's"))
+      ->capture_default_str();
+  more(sub.add_option("--tile-overlap", options.tile_overlap,
+                      "Input pixels that neighbouring tiles share"));
   method(sub.add_option("--seed", options.seed, "Noise seed"))
       ->check(seed_problem, "")
       ->capture_default_str();
@@ -76,8 +87,8 @@ void add_machine_options(CLI::App& sub, MethodArgs& args) {
   machine(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"));
   machine_more(sub.add_option("--precision", args.precision, "fp32, bf16 or fp16 (denoiser)"));
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
-  machine_more(
-      sub.add_option("--batch", args.batch, "Images in one network call on a GPU, or auto"));
+  machine_more(sub.add_option("--batch", args.batch,
+                              "Images or tiles in one network call on a GPU, or auto"));
 }
 
 Method choose_method(const MethodArgs& args) {

@@ -10,13 +10,15 @@
 
 /// The options of every subcommand that runs a model: which model, how, and on what.
 struct MethodArgs {
-  std::string model = "faces-x8";
+  std::string model = "faces-x8";  ///< "auto": see default_model
   std::string start = "predicted";
   std::string sampler;
   std::string grid;
   std::string device = "auto";
   std::string precision = "fp32";
   std::string batch = "auto";
+  std::string tile = "auto";
+  std::string color_fix;
   srdiff::UpscaleOptions options;
   bool no_weight_map = false;
   int threads = srdiff::available_processors();
@@ -37,7 +39,7 @@ struct Method {
   c10::ScalarType precision;
 };
 
-/// Finds the model, checks the options against its manifest and sets the number of threads.
+/// Finds the model, which must be named, checks the options against its manifest and sets the number of threads.
 /// Throws UsageError, ModelError.
 Method choose_method(const MethodArgs& args);
 

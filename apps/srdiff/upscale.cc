@@ -99,15 +99,24 @@ int run_upscale(const UpscaleArgs& args) {
 
 }  // namespace
 
-srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
+srdiff::DecodeLimits file_limits(const UpscaleArgs& args) {
   srdiff::DecodeLimits limits;
+  limits.max_pixels_per_byte = args.max_ratio;
+  limits.max_file_bytes = args.max_file_mib << 20;
+  return limits;
+}
+
+srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
+  srdiff::DecodeLimits limits = file_limits(args);
   limits.max_pixels = manifest.max_input_pixels();
   if (args.max_pixels > 0) {
     limits.max_pixels = std::min(limits.max_pixels, args.max_pixels);
   }
-  limits.max_pixels_per_byte = args.max_ratio;
-  limits.max_file_bytes = args.max_file_mib << 20;
   return limits;
+}
+
+void tell_default_model(const std::string& model) {
+  srdiff::log::info("model {}: --model names another (srdiff models list)", model);
 }
 
 srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method) {
@@ -123,6 +132,8 @@ void add_upscale(CLI::App& app, Command& command) {
       "Of a folder, files that end in .png .jpg .jpeg .webp .tif .tiff .bmp are taken; a name "
       "that\n"
       "starts with a dot is not. What --glob takes besides becomes PNG.\n"
+      "Without --model, pictures of up to 16x16 are taken for faces (faces-x8), others for\n"
+      "photographs (photos-x4).\n"
       "Exit status: 0 done, 1 a picture failed, 2 wrong usage, 4 model or device unusable, 130\n"
       "interrupted. Settings left out are the model's (srdiff models info MODEL); options can "
       "also\n"
@@ -131,7 +142,11 @@ void add_upscale(CLI::App& app, Command& command) {
       ->required();
   sub.add_option("OUT", args->output, "Picture to write, by its ending, or folder; - for stdout")
       ->required();
+  args->method.model = "auto";
   add_method_options(sub, args->method);
+  sub.add_option("--scale", args->method.options.scale,
+                 "Output side / input side, 1 to 64 (default: the model's)")
+      ->group("Method");
   add_folder_options(sub, args->folder);
   add_output_options(sub, *args);
   sub.callback([&sub, args, &command] {

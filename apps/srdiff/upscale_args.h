@@ -50,8 +50,14 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// What the options say of files, whatever the model.
+srdiff::DecodeLimits file_limits(const UpscaleArgs& args);
+
 /// What may be decoded: a picture that is too large for the model is refused by its header.
 srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manifest& manifest);
+
+/// Says which model was taken where none was named.
+void tell_default_model(const std::string& model);
 
 /// What is written: the options, and how the picture was made.
 srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method);

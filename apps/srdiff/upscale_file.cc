@@ -24,18 +24,54 @@ namespace {
 
 namespace fs = std::filesystem;
 
-srdiff::Image read_input(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
-  const srdiff::DecodeLimits limits = decode_limits(args, manifest);
-  std::optional<QuietStderr> quiet;
-  if (!args.verbose) {
-    quiet.emplace();
+/// Where the input comes from; a pipe can be read but once.
+class Input {
+ public:
+  explicit Input(const UpscaleArgs& args) : args_(args) {
+    if (args.input == "-") {
+      piped_.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+    }
   }
-  if (args.input != "-") {
-    return srdiff::read_image(args.input, limits);
+
+  std::string name() const { return args_.input == "-" ? "standard input" : args_.input; }
+
+  srdiff::DeclaredSize size() const {
+    return args_.input == "-" ? srdiff::declared_size(piped_)
+                              : srdiff::declared_size(args_.input, file_limits(args_));
   }
-  const std::string bytes((std::istreambuf_iterator<char>(std::cin)),
-                          std::istreambuf_iterator<char>());
-  return srdiff::decode_image(bytes, "standard input", limits);
+
+  srdiff::Image read(const srdiff::Manifest& manifest) const {
+    const srdiff::DecodeLimits limits = decode_limits(args_, manifest);
+    std::optional<QuietStderr> quiet;
+    if (!args_.verbose) {
+      quiet.emplace();
+    }
+    return args_.input == "-" ? srdiff::decode_image(piped_, name(), limits)
+                              : srdiff::read_image(args_.input, limits);
+  }
+
+ private:
+  const UpscaleArgs& args_;
+  std::string piped_;
+};
+
+Method choose_method_for(const UpscaleArgs& args, const Input& input) {
+  MethodArgs method = args.method;
+  if (method.model == "auto") {
+    const srdiff::DeclaredSize size = input.size();
+    method.model = srdiff::default_model(size.height, size.width);
+    tell_default_model(method.model);
+  }
+  return choose_method(method);
+}
+
+void check_save_steps(const UpscaleArgs& args, const Method& method, const srdiff::Image& input) {
+  const srdiff::TileGrid tiles(input.height(), input.width(), method.settings.tile,
+                               method.manifest.size_multiple);
+  if (!args.save_steps.empty() && tiles.tiles() > 1) {
+    throw srdiff::UsageError("--save-steps shows pictures in one piece, and " + args.input +
+                             " is cut into tiles; add --tile 0, or take a smaller picture");
+  }
 }
 
 void write_output(const UpscaleArgs& args, const srdiff::Image& image,
@@ -114,11 +150,12 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& inpu
 }  // namespace
 
 int upscale_file(const UpscaleArgs& args) {
-  const Method method = choose_method(args.method);
   check_paths(args);
-  const srdiff::Image input = read_input(args, method.manifest);
-  check_input_size(method.manifest, input.height(), input.width(),
-                   args.input == "-" ? "standard input" : args.input);
+  const Input source(args);
+  const Method method = choose_method_for(args, source);
+  const srdiff::Image input = source.read(method.manifest);
+  check_input_size(method.manifest, method.settings, input.height(), input.width(), source.name());
+  check_save_steps(args, method, input);
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler = load_upscaler(method);

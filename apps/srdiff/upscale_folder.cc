@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -78,6 +79,28 @@ srdiff::WorkList list_work(const UpscaleArgs& args) {
              : list_names(args.input, listed_names(folder), args.output, options);
 }
 
+/// One model for all: the faces' where every picture is small enough for it.
+Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) {
+  MethodArgs method = args.method;
+  if (method.model == "auto") {
+    srdiff::DeclaredSize largest;
+    for (const srdiff::WorkItem& item : work.items) {
+      try {
+        const auto size = srdiff::declared_size(work.input_folder / item.name, file_limits(args));
+        largest = {std::max(largest.width, size.width), std::max(largest.height, size.height)};
+      } catch (const srdiff::InputError&) {
+        continue;  // reported with the other failures
+      }
+      if (srdiff::default_model(largest.height, largest.width) != "faces-x8") {
+        break;
+      }
+    }
+    method.model = srdiff::default_model(largest.height, largest.width);
+    tell_default_model(method.model);
+  }
+  return choose_method(method);
+}
+
 srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method) {
   srdiff::BatchOptions options;
   options.existing = existing(args.folder);
@@ -153,9 +176,9 @@ nlohmann::ordered_json summary_json(const UpscaleArgs& args, const Method& metho
 
 int upscale_folder(const UpscaleArgs& args) {
   check_arguments(args);
-  const Method method = choose_method(args.method);
   const srdiff::WorkList work = list_work(args);
   check_outputs(work, existing(args.folder));
+  const Method method = choose_method_for(args, work);
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler = load_upscaler(method);

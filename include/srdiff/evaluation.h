@@ -22,12 +22,14 @@ enum class Metric {
   prdc,         ///< precision, recall, density and coverage, prdc.h
   psnr,         ///< metrics.h, as all below
   ssim,         ///<
+  psnr_y,       ///< of luma without a border of 4 pixels, as the literature on photographs has it
+  ssim_y,       ///< the same
   ms_ssim,      ///< pictures of 161 pixels a side and more
   sharpness,    ///<
   consistency,  ///< of the output, reduced again, with its low-resolution input
 };
 
-/// "fid", "kid", "prdc", "psnr", "ssim", "ms-ssim", "sharpness", "consistency".
+/// "fid", "kid", "prdc", "psnr", "ssim", "psnr-y", "ssim-y", "ms-ssim", "sharpness", "consistency".
 std::string to_string(Metric metric);
 /// From such words, separated by commas. Throws UsageError on any other word.
 std::vector<Metric> parse_metrics(const std::string& words);
@@ -68,6 +70,9 @@ struct EvaluationOptions {
   std::int64_t sample_size = 10000;
   KernelDistanceOptions kid = {};
   int neighbours = 5;  ///< prdc's k
+  /// fid, kid and prdc look at squares of this side, cut side by side from each picture's top left
+  /// corner, what is left over dropped; 0: at whole pictures.
+  std::int64_t patch = 0;
 };
 
 /// Where the time went.
@@ -105,6 +110,7 @@ class Evaluator {
 
   /// References must be added: a metric of sets was asked for and no `reference_set` given.
   bool wants_references() const { return reference_collector_.has_value(); }
+  /// Each throws UsageError on a picture smaller than a patch.
   void add_reference(const at::Tensor& image);
   void add_output(const at::Tensor& image);
 
@@ -126,6 +132,7 @@ class Evaluator {
     double scatter = 0.0;
   };
 
+  void add(FeatureCollector& collector, const at::Tensor& image) const;
   std::vector<Figure> distances(const FeatureSet& reference, const FeatureSet& output) const;
   Figure summary(const Tally& tally) const;
 

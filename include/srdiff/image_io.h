@@ -17,6 +17,17 @@ struct DecodeLimits {
   std::int64_t max_file_bytes = std::int64_t{1} << 30;
 };
 
+/// Width and height that a picture file declares, as it is stored: EXIF may lay it on its side.
+struct DeclaredSize {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
+
+/// The size in a picture's header, 0 × 0 where decode_image would refuse the header.
+DeclaredSize declared_size(const std::string& bytes);
+/// The same of a regular file. Throws InputError as read_image does when it cannot be read.
+DeclaredSize declared_size(const std::filesystem::path& path, const DecodeLimits& limits);
+
 /// Decodes PNG, JPEG, WebP, TIFF or BMP by content, whatever the file is called. 8 and 16 bit,
 /// grey, colour and alpha are kept; a palette becomes colour; the orientation of EXIF is applied;
 /// EXIF, XMP, IPTC and the colour profile come along. CMYK is refused: its colours depend on a

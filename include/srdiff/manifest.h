@@ -8,8 +8,19 @@
 #include "srdiff/network.h"
 #include "srdiff/sampler.h"
 #include "srdiff/step_grid.h"
+#include "srdiff/tiling.h"
 
 namespace srdiff {
+
+/// What is done to a result so that its colours are the input's.
+enum class ColorFix {
+  none,
+  consistency,  ///< reducing the output gives the input back (consistency.h)
+};
+
+/// "none", "consistency". `parse_color_fix` throws UsageError on any other word.
+std::string to_string(ColorFix fix);
+ColorFix parse_color_fix(const std::string& word);
 
 /// The settings that a model's authors recommend.
 struct ModelDefaults {
@@ -19,6 +30,7 @@ struct ModelDefaults {
   int nfe = 8;
   double eta = 0.0;
   GridSpacing grid = GridSpacing::uniform;
+  ColorFix color_fix = ColorFix::none;
 };
 
 /// What `manifest.json` says of a model folder.
@@ -31,6 +43,8 @@ struct Manifest {
   int native_size = 0;                 ///< output side that the networks were trained at, pixels
   int size_multiple = 1;               ///< input sides are padded to a multiple of this
   std::int64_t max_output_pixels = 0;  ///< width × height; attention is quadratic in it
+  /// Tiles that suit the networks; empty: they look at the whole picture and take no tiles.
+  std::optional<TileSize> tile;
   int T = 0;
   double beta_start = 0.0;
   double beta_end = 0.0;

@@ -4,6 +4,7 @@
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -22,6 +23,11 @@ std::filesystem::path find_model(const std::string& name);
 
 /// The folders of find_model that hold a manifest.json, each name once, the first found, sorted.
 std::vector<std::filesystem::path> list_models();
+
+/// The model for a picture when none is named: the faces' for one that is no larger than their
+/// native input (native_size / scale, both sides), the photographs' for any other, and where there
+/// is no model of faces. Throws ModelError on a broken manifest.
+std::string default_model(std::int64_t height, std::int64_t width);
 
 /// Compares each file of the folder with its SHA-256. Throws ModelError naming the first that is
 /// missing or differs.

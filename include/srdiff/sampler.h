@@ -58,13 +58,46 @@ struct SamplerOptions {
   bool clip_x0 = true;
 };
 
-/// Runs the reverse process over `grid` = τ_0 > τ_1 > … > τ_NFE = 0 (see step_grid) from
-/// `x` = x_{τ_0}, [N,3,H,W] float32, and returns x_0, same shape.
-///
-/// DDPM takes the posterior of q(x_{t−1} | x_t, x̂_0) and so needs a grid without gaps; `noise` is
-/// called for t−1 … 1, never for the last step. DDIM calls `noise` only where its σ is above 0.
-/// DPM-Solver++ is second order from its second step on and first order at the last.
-/// Throws UsageError on a grid that does not fall to 0, a gap under DDPM, or an eta outside [0,1].
+/// The arithmetic of the reverse steps over `grid` = τ_0 > τ_1 > … > τ_NFE = 0 (see step_grid).
+/// Each pixel goes its own way, so that a part of an image can be stepped alone. It remembers
+/// nothing.
+class ReverseSteps {
+ public:
+  /// Throws UsageError on a grid that does not fall to 0, a gap under DDPM, or an eta outside
+  /// [0,1].
+  ReverseSteps(const Schedule& schedule, std::vector<int> grid, const SamplerOptions& options);
+
+  /// Denoiser evaluations; step i = 0 … nfe() − 1 goes from t(i) to t(i + 1).
+  int nfe() const { return static_cast<int>(grid_.size()) - 1; }
+  int t(int i) const { return grid_[static_cast<std::size_t>(i)]; }
+
+  /// x̂_0 from x at step t(i) and the network's raw output there, both [N,3,H,W] float32.
+  at::Tensor x0(int i, const at::Tensor& x, const at::Tensor& output) const;
+
+  /// Whether `next` reads the x̂_0 of the step before: DPM-Solver++ after its first step.
+  bool reads_previous_x0(int i) const;
+
+  /// x at step t(i + 1) from x at t(i) and x̂_0.
+  ///
+  /// DDPM takes the posterior of q(x_{t−1} | x_t, x̂_0); `noise` is called for t−1 … 1, never for
+  /// the last step. DDIM calls `noise` only where its σ is above 0. DPM-Solver++ is second order
+  /// from its second step on and first order at the last.
+  at::Tensor next(int i, const at::Tensor& x, const at::Tensor& x0, const at::Tensor& previous_x0,
+                  const NoiseSource& noise) const;
+
+ private:
+  at::Tensor ddpm(int i, const at::Tensor& x, const at::Tensor& x0, const NoiseSource& noise) const;
+  at::Tensor ddim(int i, const at::Tensor& x, const at::Tensor& x0, const NoiseSource& noise) const;
+  at::Tensor dpmpp(int i, const at::Tensor& x, const at::Tensor& x0,
+                   const at::Tensor& previous_x0) const;
+
+  const Schedule& schedule_;
+  std::vector<int> grid_;
+  SamplerOptions options_;
+};
+
+/// Runs all steps of `grid` from `x` = x_{τ_0}, [N,3,H,W] float32, and returns x_0, same shape.
+/// Throws as ReverseSteps does.
 at::Tensor sample(const Schedule& schedule, const std::vector<int>& grid, at::Tensor x,
                   const Denoiser& denoiser, const NoiseSource& noise, const SamplerOptions& options,
                   const StepObserver& observer = {});

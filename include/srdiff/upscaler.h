@@ -35,7 +35,11 @@ struct UpscaleOptions {
   std::optional<double> eta = {};  ///< DDIM's η, in [0,1]
   std::optional<GridSpacing> grid = {};
   std::uint64_t seed = 0;
-  std::optional<int> batch = {};  ///< see UpscaleSettings
+  std::optional<ColorFix> color_fix = {};
+  std::optional<double> scale = {};      ///< output side / input side, 1…64; empty: the model's
+  std::optional<int> tile = {};          ///< low-resolution pixels, 0: no tiles; empty: the model's
+  std::optional<int> tile_overlap = {};  ///< low-resolution pixels, at most half a tile
+  std::optional<int> batch = {};         ///< see UpscaleSettings
 };
 
 /// The same with every choice made.
@@ -49,13 +53,20 @@ struct UpscaleSettings {
   double eta = 0.0;
   GridSpacing grid = GridSpacing::uniform;
   std::uint64_t seed = 0;
-  /// Images in one network call on a GPU, where empty takes as many as make the pixels of eight of
-  /// the model's native size. The CPU takes them one by one.
+  ColorFix color_fix = ColorFix::none;
+  /// Output side / input side. One that is not the model's own is reached by as many passes of the
+  /// model as it takes to come up to it, and one antialiased bicubic resize.
+  double scale = 0.0;
+  /// Pictures larger than a tile are cut into tiles (tiling.h).
+  TileSize tile = {};
+  /// Images or tiles in one network call on a GPU, where empty takes as many as make the pixels of
+  /// eight of the model's native size. The CPU takes them one by one.
   std::optional<int> batch = {};
 };
 
 /// Fills in the model's recommendations and checks ranges and contradictions. Without an `nfe`,
-/// DDPM takes t and the others the recommended count, at most t.
+/// DDPM takes t and the others the recommended count, at most t. A tile and its overlap are rounded
+/// up to the networks' multiple.
 /// Throws UsageError; ModelError when the model lacks a network that the start needs.
 UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest);
 
@@ -67,10 +78,14 @@ std::string settings_json(const UpscaleSettings& settings);
 std::string made_by(const Manifest& manifest, const UpscaleSettings& settings,
                     c10::ScalarType precision);
 
-/// Throws InputError "NAME: …" when a picture of this size is below 2 pixels a side or above the
-/// model's limit. Takes no memory.
-void check_input_size(const Manifest& manifest, std::int64_t height, std::int64_t width,
+/// Throws InputError "NAME: …" when a picture of this size is below 2 pixels a side or above what
+/// the model takes, in any of the passes that the scale needs. Takes no memory.
+void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
+                      std::int64_t height, std::int64_t width,
                       const std::string& name = "the input");
+
+/// Output side for an input side: side · scale, rounded.
+std::int64_t output_side(const UpscaleSettings& settings, std::int64_t side);
 
 /// A state on the way, for looking at the method: x_sr, W, x_t, and x̂_0 after each evaluation.
 struct UpscaleState {
@@ -83,8 +98,8 @@ struct UpscaleState {
 };
 
 struct UpscaleProgress {
-  std::int64_t evaluations_done;   ///< over all images
-  std::int64_t evaluations_total;  ///< images × NFE
+  std::int64_t evaluations_done;   ///< over all images and tiles, of one pass
+  std::int64_t evaluations_total;  ///< images × tiles × NFE
 };
 
 /// All are optional. `cancelled` is asked between evaluations; true makes upscale throw Cancelled.
@@ -94,6 +109,10 @@ struct UpscaleObserver {
   std::function<bool()> cancelled;
 };
 
+/// The next rows of a result, from top to bottom: rgb [3,rows,W] float32 in [−1,1], alpha
+/// [1,rows,W] in [0,1], undefined where the picture has none.
+using StripSink = std::function<void(const at::Tensor& rgb, const at::Tensor& alpha)>;
+
 /// Low resolution in, high resolution out: the regressor, equation (1) and the reverse steps.
 class Upscaler {
  public:
@@ -101,12 +120,13 @@ class Upscaler {
 
   const Model& model() const { return model_; }
 
-  /// lr [N,3,h,w] float32 RGB in [−1,1], any h and w that check_input_size accepts →
-  /// [N,3,s·h,s·w] float32 in [−1,1] on the CPU.
+  /// One pass of the model: lr [N,3,h,w] float32 RGB in [−1,1], any h and w that check_input_size
+  /// accepts → [N,3,s·h,s·w] float32 in [−1,1] on the CPU, s the model's scale.
   ///
   /// An image's result depends on its own pixels, the settings and the seed: on the CPU not on N
   /// or the number of threads, bit for bit.
-  /// Throws InputError on the size, Cancelled, ModelError when a network fails.
+  /// `on_state` is called for images in one piece only. Throws InputError on the size, Cancelled,
+  /// ModelError when a network fails.
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
 
@@ -119,11 +139,20 @@ class Upscaler {
   /// transparent parts: what a file hides there has no say, and leaves no seam along their edges.
   Image upscale(const Image& image, const UpscaleSettings& settings,
                 const UpscaleObserver& observer = {}) const;
+  /// The same in strips, so that memory holds the input and some rows of tiles, not the result. Of
+  /// several passes the last comes in strips.
+  void upscale(const Image& image, const UpscaleSettings& settings, const StripSink& sink,
+               const UpscaleObserver& observer = {}) const;
   /// Several pictures of one size.
   std::vector<Image> upscale(const std::vector<Image>& images, const UpscaleSettings& settings,
                              const UpscaleObserver& observer = {}) const;
 
  private:
+  at::Tensor in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
+                          const UpscaleObserver& observer) const;
+  void pass(const at::Tensor& lr, const UpscaleSettings& settings, const UpscaleObserver& observer,
+            const std::function<void(const at::Tensor& rows)>& sink) const;
+
   Model model_;
 };
 

@@ -121,10 +121,12 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
 
 def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures: dict) -> dict:
     sections = {kind: config[kind] for kind in states}
+    tile = {"tile": config["tile"]} if "tile" in config else {}
     return {
         "format": 1, "name": config["name"], "version": config["version"], "task": config["task"],
         "description": config["description"], "scale": config["scale"], "native_size": config["native_size"],
         "size_multiple": multiple, "max_output_pixels": config.get("max_output_pixels", 262144),
+        **tile,
         "schedule": config["schedule"], "parameterisation": config["parameterisation"],
         "conditioning": "sqrt_alpha_bar", "value_range": [-1, 1],
         "weight_map_channels": config.get("weight_map_channels", 1),

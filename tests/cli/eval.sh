@@ -39,7 +39,7 @@ case_equal_folders() {
   holds 'd["images"] == d["references"] == 8'
   holds '0 <= f["fid"]["value"] <= 1e-4'
   holds 'f["fid"]["name"] == "FD (tiny-features)"'
-  holds '"8 images are fewer than 16 features" in f["fid"]["note"]'
+  holds '"8 samples are fewer than 16 features" in f["fid"]["note"]'
   holds 'f["recall"]["value"] == f["precision"]["value"] == f["coverage"]["value"] == 1'
   holds 'f["psnr"]["value"] is None and f["ssim"]["value"] == 1'
   holds '"below 161 pixels" in f["ms-ssim"]["note"]'

@@ -105,12 +105,13 @@ TEST_F(UpscalerTest, PaddingIsCroppedAgain) {
 TEST_F(UpscalerTest, RefusesASizeBeforeItTakesMemory) {
   const Upscaler upscaler = make();  // 65536 output pixels at scale 2: 128×128 input pixels
   const Manifest& manifest = upscaler.model().manifest();
+  const UpscaleSettings chosen = settings(upscaler);
   EXPECT_EQ(manifest.max_input_pixels(), 128 * 128);
-  EXPECT_NO_THROW(check_input_size(manifest, 128, 128));
-  EXPECT_THROW(check_input_size(manifest, 128, 129), InputError);
-  EXPECT_THROW(check_input_size(manifest, 1, 8), InputError);
-  EXPECT_THROW(check_input_size(manifest, 0, 0), InputError);
-  EXPECT_THROW(check_input_size(manifest, 2000000000, 2000000000), InputError);
+  EXPECT_NO_THROW(check_input_size(manifest, chosen, 128, 128));
+  EXPECT_THROW(check_input_size(manifest, chosen, 128, 129), InputError);
+  EXPECT_THROW(check_input_size(manifest, chosen, 1, 8), InputError);
+  EXPECT_THROW(check_input_size(manifest, chosen, 0, 0), InputError);
+  EXPECT_THROW(check_input_size(manifest, chosen, 2000000000, 2000000000), InputError);
   EXPECT_THROW(run(upscaler, pictures(1, 1, 1)), InputError);
 }
 

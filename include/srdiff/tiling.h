@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace srdiff {
+
+/// [N,C,h,w] continued to the right and below by reflection, without its edge pixel twice, as often
+/// as it takes: [N,C,height,width]. Both sides are at least 2, `height` ≥ h, `width` ≥ w.
+at::Tensor extend_by_reflection(const at::Tensor& images, std::int64_t height, std::int64_t width);
+
+/// How a picture is cut into tiles of one size. All lengths are low-resolution pixels.
+struct TileSize {
+  int size = 0;     ///< side of a tile, 0: the picture in one piece
+  int overlap = 0;  ///< shared by neighbours, at most half a tile
+};
+
+/// Tiles over a picture. They lie `size − overlap` apart from its top left corner on, over a canvas
+/// that continues the picture by reflection until it is full; a picture smaller than a tile on one
+/// side has tiles of that side. Starts and sides are multiples of the networks' own multiple, so
+/// that a network meets the same grid in a tile as in the whole.
+class TileGrid {
+ public:
+  /// `tile` in multiples of `multiple`, or size 0. Throws UsageError on a tile that is not, or an
+  /// overlap outside 0 to half of it.
+  TileGrid(std::int64_t height, std::int64_t width, TileSize tile, std::int64_t multiple);
+
+  std::int64_t rows() const { return vertical_.count; }
+  std::int64_t columns() const { return horizontal_.count; }
+  std::int64_t tiles() const { return rows() * columns(); }
+  std::int64_t tile_height() const { return vertical_.size; }
+  std::int64_t tile_width() const { return horizontal_.size; }
+  std::int64_t canvas_height() const { return vertical_.canvas(); }
+  std::int64_t canvas_width() const { return horizontal_.canvas(); }
+  /// Where a tile of that row or column begins.
+  std::int64_t top(std::int64_t row) const { return row * vertical_.step; }
+  std::int64_t left(std::int64_t column) const { return column * horizontal_.step; }
+
+  /// Each output pixel's share in the blend, [tile_height · scale, tile_width · scale] float32.
+  /// Over a pixel's tiles the shares add up to 1. The outer quarter of an overlap has none: there a
+  /// network sees its zero padding in place of the picture.
+  at::Tensor shares(std::int64_t row, std::int64_t column, std::int64_t scale) const;
+
+ private:
+  /// Tiles along one side.
+  struct Axis {
+    std::int64_t size = 0;
+    std::int64_t step = 0;
+    std::int64_t overlap = 0;
+    std::int64_t count = 1;
+
+    std::int64_t canvas() const { return (count - 1) * step + size; }
+    at::Tensor shares(std::int64_t index, std::int64_t scale) const;
+  };
+
+  static Axis axis(std::int64_t length, TileSize tile, std::int64_t multiple);
+
+  Axis vertical_;
+  Axis horizontal_;
+};
+
+}  // namespace srdiff

@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+"""Measures the model of photographs with the tool itself: the tables of docs/RESULTS.md.
+
+    measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting "--t 100 --nfe 4"]...
+    measure_photos.py seams PHOTO OUT
+    measure_photos.py memory OUT [--megapixels 1,4,12] [--nfe N]
+
+PHOTOS is a folder or .tar of true photographs. Needs Pillow and numpy; --srdiff names the program.
+Every table is printed as Markdown and kept in OUT as JSON.
+"""
+import argparse
+import io
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = "photos-x4"
+SCALE = 4
+# The denoiser at t = 1 with no noise at all hands x_sr on, to within 0.001 of the range.
+REGRESSOR = ["--t", "1", "--nfe", "1", "--beta", "0", "--no-weight-map", "--color-fix", "none"]
+
+
+def run(program: str, *arguments: str) -> dict:
+    """The tool's JSON, with its seconds."""
+    start = time.time()
+    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{shlex.join([program, *arguments])} ended with {done.returncode}")
+    document = json.loads(done.stdout) if done.stdout else {}
+    document["wall_seconds"] = time.time() - start
+    return document
+
+
+def table(rows: list) -> str:
+    keys = list(rows[0])
+    lines = ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
+    return "\n".join(lines + ["| " + " | ".join(str(row.get(key, "")) for key in keys) + " |" for row in rows])
+
+
+def keep(out: Path, name: str, rows: list) -> None:
+    print(table(rows), flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+# --- quality
+
+def photographs(source: str):
+    """(name, picture) in the order of the names."""
+    if os.path.isdir(source):
+        for path in sorted(Path(source).iterdir()):
+            yield path.stem, Image.open(path).convert("RGB")
+        return
+    with tarfile.open(source) as archive:
+        for member in sorted(archive.getmembers(), key=lambda m: m.name):
+            if member.isfile():
+                yield Path(member.name).stem, Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
+
+
+def make_references(source: str, out: Path, limit: int) -> float:
+    """OUT/truth, cropped to multiples of the scale, and what Pillow makes of the reduced pictures.
+    Returns the megapixels of all."""
+    for folder in ("truth", "bicubic", "lanczos"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    pixels = 0
+    for number, (name, photo) in enumerate(photographs(source)):
+        if limit and number == limit:
+            break
+        width, height = (side // SCALE * SCALE for side in photo.size)
+        photo = photo.crop((0, 0, width, height))
+        low = photo.resize((width // SCALE, height // SCALE), Image.BICUBIC)
+        photo.save(out / "truth" / f"{name}.png")
+        low.resize(photo.size, Image.BICUBIC).save(out / "bicubic" / f"{name}.png")
+        low.resize(photo.size, Image.LANCZOS).save(out / "lanczos" / f"{name}.png")
+        pixels += width * height
+    return pixels / 1e6
+
+
+def quality(args) -> None:
+    out = Path(args.out)
+    megapixels = make_references(args.photos, out, args.limit)
+    common = ["eval", "--reference", str(out / "truth"), "--json", "--patch", str(args.patch), "--quiet",
+              "--metrics", "psnr-y,ssim-y,sharpness,consistency" + (",fid,kid" if args.features else "")]
+    if args.features:
+        common += ["--features", args.features]
+    rows = []
+
+    def measure(label: str, *arguments: str) -> None:
+        document = run(args.srdiff, *common, *arguments)
+        figures = {figure["key"]: figure["value"] for figure in document["figures"]}
+        row = {"output": label, "PSNR-Y dB": round(figures["psnr-y"], 2), "SSIM-Y": round(figures["ssim-y"], 4)}
+        if args.features:
+            row |= {"FD": round(figures["fid"], 2), "KID x 1000": round(1000 * figures["kid"], 2)}
+        row |= {"sharpness": round(figures["sharpness"], 3),
+                "consistency, levels": round(255 * (figures["consistency"] / 1e5) ** 0.5, 2)}
+        if "--model" in arguments:
+            row["s / megapixel"] = round(document["seconds"]["upscaling"] / megapixels, 2)
+        rows.append(row)
+        print(json.dumps(row), file=sys.stderr, flush=True)
+
+    if not args.only_settings:
+        measure("bicubic", "--output", str(out / "bicubic"), "--scale", str(SCALE))
+        measure("Lanczos", "--output", str(out / "lanczos"), "--scale", str(SCALE))
+        measure("regressor alone", "--model", args.model, *REGRESSOR, "--save", str(out / "regressor"))
+    for setting in args.setting or [""]:
+        name = "srdiff" + (" " + setting if setting else "")
+        measure(name, "--model", args.model, *shlex.split(setting), "--save", str(out / name.replace(" ", "_")))
+    keep(out, args.name, rows)
+
+
+# --- seams
+
+def gradient(width: int = 400, height: int = 300) -> Image.Image:
+    """A smooth sky-like gradient, dithered by nothing but rounding."""
+    y, x = np.mgrid[0:height, 0:width]
+    blue = 140 + 90 * y / height + 10 * np.sin(x / 90)
+    return Image.fromarray(np.stack([blue * 0.55, blue * 0.8, blue], axis=2).round().astype(np.uint8))
+
+
+def steps_at(picture: np.ndarray, borders: list, axis: int) -> float:
+    """Mean absolute difference of neighbours across the borders over that anywhere."""
+    difference = np.abs(np.diff(picture, axis=axis)).mean(axis=(1 - axis, 2))
+    return float(difference[[b - 1 for b in borders if b < picture.shape[axis]]].mean() / difference.mean())
+
+
+def seams(args) -> None:
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    photo = Image.open(args.photo).convert("RGB")
+    photo.thumbnail((400, 400), Image.BICUBIC)
+    rows = []
+    for label, picture in (("gradient", gradient()), ("photograph", photo)):
+        source = out / f"{label}.png"
+        picture.save(source)
+        whole = upscaled(args, source, out / f"{label}-whole.png", "--tile", "0")
+        for tile in args.tiles:
+            tiled = upscaled(args, source, out / f"{label}-{tile}.png", "--tile", str(tile))
+            step = (tile - args.overlap) * SCALE
+            # Where one tile hands over to the next: the middle of an overlap.
+            borders = range(step + args.overlap * SCALE // 2, 10000, step)
+            excess = [steps_at(tiled, list(borders), axis) / steps_at(whole, list(borders), axis) for axis in (0, 1)]
+            rows.append({"picture": label, "tile": tile, "mean difference, levels": round(float(np.abs(tiled - whole).mean()), 3),
+                         "largest": int(np.abs(tiled - whole).max()),
+                         "gradient at borders, across rows": round(excess[0], 3),
+                         "across columns": round(excess[1], 3)})
+    keep(out, "seams", rows)
+
+
+def upscaled(args, source: Path, target: Path, *arguments: str) -> np.ndarray:
+    run(args.srdiff, "upscale", str(source), str(target), "--model", args.model, "--quiet", *arguments)
+    return np.asarray(Image.open(target).convert("RGB")).astype(np.float64)
+
+
+# --- memory
+
+def memory(args) -> None:
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for megapixels in args.megapixels:
+        width = round((megapixels * 1e6 * 4 / 3) ** 0.5) // 4 * 4
+        source, target = out / "in.png", out / "out.png"
+        gradient(width, width * 3 // 4).save(source)
+        start = time.time()
+        # A fork of this process for each size, so that its children's peak is that run's alone.
+        if os.fork() == 0:
+            run(args.srdiff, "upscale", str(source), str(target), "--model", args.model, "--quiet", "--nfe", str(args.nfe))
+            (out / "peak").write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+            os._exit(0)
+        if os.wait()[1]:
+            sys.exit(1)
+        picture = width * SCALE * (width * 3 // 4) * SCALE * 3
+        rows.append({"input": f"{width}x{width * 3 // 4}", "output megapixels": round(picture / 3e6),
+                     "peak MB": round(int((out / "peak").read_text()) * 1024 / 1e6), "output, raw MB": round(picture / 1e6),
+                     "minutes": round((time.time() - start) / 60, 1)})
+        print(rows[-1], file=sys.stderr, flush=True)
+    keep(out, "memory", rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, function, *positional: str):
+        sub = commands.add_parser(name)
+        for argument in (*positional, "out"):
+            sub.add_argument(argument)
+        sub.add_argument("--srdiff", default=str(ROOT / "build/default/apps/srdiff/srdiff"))
+        sub.add_argument("--model", default=MODEL)
+        sub.set_defaults(run=function)
+        return sub
+
+    sub = command("quality", quality, "photos")
+    sub.add_argument("--features", help="feature network for the distances over patches")
+    sub.add_argument("--limit", type=int, default=0)
+    sub.add_argument("--patch", type=int, default=96)
+    sub.add_argument("--setting", action="append", help="options of srdiff; may be given again")
+    sub.add_argument("--only-settings", action="store_true", help="no bicubic, Lanczos and regressor")
+    sub.add_argument("--name", default="quality", help="of the JSON file")
+    sub = command("seams", seams, "photo")
+    sub.add_argument("--tiles", type=lambda text: [int(n) for n in text.split(",")], default=[64, 96, 128])
+    sub.add_argument("--overlap", type=int, default=16)
+    sub = command("memory", memory)
+    sub.add_argument("--megapixels", type=lambda text: [float(n) for n in text.split(",")], default=[1, 4, 12])
+    sub.add_argument("--nfe", type=int, default=4)
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+#include "tiled_run.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "srdiff/error.h"
+#include "srdiff/intermediate.h"
+#include "srdiff/noise.h"
+#include "srdiff/resize.h"
+#include "srdiff/step_grid.h"
+
+namespace srdiff {
+namespace {
+
+/// Low-resolution pixels beside a tile that its bicubic enlargement reads.
+constexpr std::int64_t bicubic_reach = 4;
+
+}  // namespace
+
+TiledRun::TiledRun(const Model& model, const UpscaleSettings& settings,
+                   const UpscaleObserver& observer, const TileGrid& grid,
+                   std::int64_t tiles_per_call)
+    : model_(model),
+      settings_(settings),
+      observer_(observer),
+      grid_(grid),
+      tiles_per_call_(tiles_per_call),
+      scale_(model.manifest().scale),
+      steps_(model.schedule(), step_grid(model.schedule(), settings.t, settings.nfe, settings.grid),
+             {settings.sampler, model.manifest().parameterisation, settings.eta}) {}
+
+void TiledRun::operator()(const at::Tensor& lr, std::uint64_t key, const RowSink& sink) {
+  height_ = lr.size(2) * scale_;
+  width_ = lr.size(3) * scale_;
+  canvas_ = extend_by_reflection(lr, grid_.canvas_height(), grid_.canvas_width());
+  key_ = key;
+  sink_ = &sink;
+  evaluations_ = 0;
+  make_stages();
+  while (stages_.back().done < grid_.rows()) {
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      if (ready(i)) {
+        run_row(i);
+      }
+    }
+  }
+}
+
+void TiledRun::make_stages() {
+  stages_.clear();
+  if (settings_.start == Start::noise) {
+    stages_.push_back({Kind::noise});
+  } else {
+    stages_.push_back({Kind::regressor});
+    if (settings_.weight_map) {
+      stages_.push_back({Kind::weight_map});
+    }
+  }
+  for (int step = 0; step < steps_.nfe(); ++step) {
+    stages_.push_back({Kind::evaluation, step});
+  }
+}
+
+/// Whether the rows under a stage's next row of tiles are there.
+bool TiledRun::ready(std::size_t stage) const {
+  const Stage& next = stages_[stage];
+  return next.done < grid_.rows() &&
+         (stage == 0 || next.input.end() >= (grid_.top(next.done) + grid_.tile_height()) * scale_);
+}
+
+void TiledRun::run_row(std::size_t i) {
+  Stage& stage = stages_[i];
+  const std::int64_t row = stage.done;
+  const bool last = row + 1 == grid_.rows();
+  const RowRange complete = {grid_.top(row) * scale_,
+                             last ? grid_.canvas_height() * scale_ : grid_.top(row + 1) * scale_};
+  at::Tensor output;
+  if (stage.kind != Kind::noise) {
+    const at::Tensor blended = blended_row(stage);
+    output = blended.slice(2, 0, complete.last - complete.first);
+    stage.shared = last ? at::Tensor() : blended.slice(2, complete.last - complete.first).clone();
+  }
+  ++stage.done;
+  finish(i, complete, output);
+  stage.input.drop_before(complete.last);
+  stage.previous_x0.drop_before(complete.last);
+}
+
+/// The outputs of a row of tiles, blended with each other and with the row above.
+at::Tensor TiledRun::blended_row(Stage& stage) {
+  at::Tensor sum;
+  for (std::int64_t first = 0; first < grid_.columns(); first += tiles_per_call_) {
+    const std::int64_t last = std::min(first + tiles_per_call_, grid_.columns());
+    stop_if_cancelled();
+    const at::Tensor tiles = network_output(stage, first, last);
+    if (!sum.defined()) {
+      sum = at::zeros({1, tiles.size(1), tiles.size(2), grid_.canvas_width() * scale_},
+                      tiles.options());
+      if (stage.shared.defined()) {
+        sum.slice(2, 0, stage.shared.size(2)).copy_(stage.shared);
+      }
+    }
+    for (std::int64_t column = first; column < last; ++column) {
+      const at::Tensor shares = grid_.shares(stage.done, column, scale_).to(tiles.device());
+      const std::int64_t left = grid_.left(column) * scale_;
+      sum.slice(3, left, left + tiles.size(3)).add_(tiles[column - first] * shares);
+    }
+  }
+  return sum;
+}
+
+/// The network's output for some tiles of the stage's next row: [tiles,C,H,W].
+at::Tensor TiledRun::network_output(const Stage& stage, std::int64_t first_column,
+                                    std::int64_t last_column) const {
+  const std::int64_t row = stage.done;
+  const std::int64_t top = grid_.top(row);
+  std::vector<at::Tensor> inputs;
+  std::vector<at::Tensor> conditions;
+  for (std::int64_t column = first_column; column < last_column; ++column) {
+    const std::int64_t left = grid_.left(column);
+    if (stage.kind == Kind::regressor) {
+      inputs.push_back(canvas_.slice(2, top, top + grid_.tile_height())
+                           .slice(3, left, left + grid_.tile_width()));
+      continue;
+    }
+    inputs.push_back(stage.input.window(top * scale_, (top + grid_.tile_height()) * scale_,
+                                        left * scale_, (left + grid_.tile_width()) * scale_));
+    if (stage.kind == Kind::evaluation) {
+      conditions.push_back(condition(row, column));
+    }
+  }
+  const at::Tensor input = at::cat(inputs).to(model_.device());
+  switch (stage.kind) {
+    case Kind::regressor:
+      return model_.regress(input);
+    case Kind::weight_map:
+      return model_.weigh(input);
+    default:
+      return model_.denoise(at::cat(conditions).to(model_.device()), input, steps_.t(stage.step));
+  }
+}
+
+/// A tile of the enlarged canvas; made anew each time, which costs next to nothing beside a
+/// network.
+at::Tensor TiledRun::condition(std::int64_t row, std::int64_t column) const {
+  const std::int64_t top = grid_.top(row);
+  const std::int64_t left = grid_.left(column);
+  const std::int64_t above = std::min(top, bicubic_reach);
+  const std::int64_t before = std::min(left, bicubic_reach);
+  const at::Tensor cut = canvas_.slice(2, top - above, top + grid_.tile_height() + bicubic_reach)
+                             .slice(3, left - before, left + grid_.tile_width() + bicubic_reach);
+  return resize_bicubic(cut, cut.size(2) * scale_, cut.size(3) * scale_)
+      .slice(2, above * scale_, (above + grid_.tile_height()) * scale_)
+      .slice(3, before * scale_, (before + grid_.tile_width()) * scale_)
+      .clamp(-1.0, 1.0);
+}
+
+/// What follows a network, pixel by pixel; `rows` are those that no later tile changes.
+void TiledRun::finish(std::size_t stage, RowRange rows, const at::Tensor& output) {
+  switch (stages_[stage].kind) {
+    case Kind::noise:
+      stages_[stage + 1].input.append(noise(settings_.t, rows));
+      break;
+    case Kind::regressor:
+      if (settings_.weight_map) {
+        stages_[stage + 1].input.append(output);
+      } else {
+        start_reverse(stage, output, {}, rows);
+      }
+      break;
+    case Kind::weight_map:
+      start_reverse(stage, stages_[stage].input.rows(rows.first, rows.last), output, rows);
+      break;
+    case Kind::evaluation:
+      reverse_step(stage, rows, output);
+      break;
+  }
+}
+
+void TiledRun::start_reverse(std::size_t stage, const at::Tensor& x_sr,
+                             const at::Tensor& weight_map, RowRange rows) {
+  stages_[stage + 1].input.append(intermediate_state(
+      model_.schedule(), settings_.t, x_sr, weight_map, settings_.beta, noise(settings_.t, rows)));
+}
+
+void TiledRun::reverse_step(std::size_t i, RowRange rows, const at::Tensor& output) {
+  const Stage& stage = stages_[i];
+  const at::Tensor x = stage.input.rows(rows.first, rows.last);
+  const at::Tensor x0 = steps_.x0(stage.step, x, output);
+  const at::Tensor previous_x0 = steps_.reads_previous_x0(stage.step)
+                                     ? stage.previous_x0.rows(rows.first, rows.last)
+                                     : at::Tensor();
+  const at::Tensor next =
+      steps_.next(stage.step, x, x0, previous_x0, [&](int t) { return noise(t, rows); });
+  evaluations_ += grid_.columns();
+  if (observer_.on_progress) {
+    observer_.on_progress({evaluations_, grid_.tiles() * steps_.nfe()});
+  }
+  if (stage.step + 1 == steps_.nfe()) {
+    emit(rows, next);
+    return;
+  }
+  stages_[i + 1].input.append(next);
+  if (steps_.reads_previous_x0(stage.step + 1)) {
+    stages_[i + 1].previous_x0.append(x0);
+  }
+}
+
+void TiledRun::emit(RowRange rows, const at::Tensor& x0) {
+  const std::int64_t last = std::min(rows.last, height_);
+  if (rows.first < last) {
+    (*sink_)(x0.slice(2, 0, last - rows.first)
+                 .slice(3, 0, width_)
+                 .clamp(-1.0, 1.0)
+                 .to(at::kCPU)
+                 .contiguous());
+  }
+}
+
+at::Tensor TiledRun::noise(int t, RowRange rows) const {
+  return noise_field(key_, t, rows.last - rows.first, grid_.canvas_width() * scale_, rows.first)
+      .unsqueeze(0)
+      .to(model_.device());
+}
+
+void TiledRun::stop_if_cancelled() const {
+  if (observer_.cancelled && observer_.cancelled()) {
+    throw Cancelled();
+  }
+}
+
+}  // namespace srdiff

@@ -1,0 +1,87 @@
+#include "srdiff/tiling.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+#include "srdiff/error.h"
+
+namespace srdiff {
+namespace {
+
+std::int64_t divide_up(std::int64_t value, std::int64_t divisor) {
+  return (value + divisor - 1) / divisor;
+}
+
+/// 0, 1, …, n−1, n−2, …, 0, 1, …: `length` of them.
+at::Tensor reflected_indices(std::int64_t n, std::int64_t length) {
+  const std::int64_t period = 2 * (n - 1);
+  const at::Tensor phase = at::arange(length, at::kLong).remainder(period);
+  return at::minimum(phase, period - phase);
+}
+
+}  // namespace
+
+at::Tensor extend_by_reflection(const at::Tensor& images, std::int64_t height, std::int64_t width) {
+  at::Tensor result = images;
+  if (height > images.size(2)) {
+    result = result.index_select(2, reflected_indices(images.size(2), height).to(images.device()));
+  }
+  if (width > images.size(3)) {
+    result = result.index_select(3, reflected_indices(images.size(3), width).to(images.device()));
+  }
+  return result;
+}
+
+TileGrid::TileGrid(std::int64_t height, std::int64_t width, TileSize tile, std::int64_t multiple) {
+  if (tile.size < 0 || tile.size % multiple != 0 || tile.overlap % multiple != 0) {
+    throw UsageError("tiles of " + std::to_string(tile.size) + " with an overlap of " +
+                     std::to_string(tile.overlap) + " pixels are not multiples of " +
+                     std::to_string(multiple));
+  }
+  if (tile.overlap < 0 || tile.overlap > tile.size / 2) {
+    throw UsageError("an overlap of " + std::to_string(tile.overlap) +
+                     " pixels is outside 0 to half a tile of " + std::to_string(tile.size));
+  }
+  vertical_ = axis(height, tile, multiple);
+  horizontal_ = axis(width, tile, multiple);
+}
+
+TileGrid::Axis TileGrid::axis(std::int64_t length, TileSize tile, std::int64_t multiple) {
+  Axis axis;
+  const std::int64_t whole = divide_up(length, multiple) * multiple;
+  if (tile.size == 0 || whole <= tile.size) {
+    axis.size = axis.step = whole;
+    return axis;
+  }
+  axis.size = tile.size;
+  axis.overlap = tile.overlap;
+  axis.step = axis.size - axis.overlap;
+  axis.count = 1 + divide_up(length - axis.size, axis.step);
+  return axis;
+}
+
+at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const {
+  at::Tensor shares = at::ones({size * scale}, at::kFloat);
+  const std::int64_t shared = overlap * scale;
+  if (shared == 0) {
+    return shares;
+  }
+  const std::int64_t blind = shared / 4;
+  const at::Tensor rise = (at::arange(shared, at::kFloat) + 0.5 - static_cast<double>(blind))
+                              .div(static_cast<double>(shared - 2 * blind))
+                              .clamp(0.0, 1.0);
+  if (index > 0) {
+    shares.slice(0, 0, shared).copy_(rise);
+  }
+  if (index + 1 < count) {
+    shares.slice(0, size * scale - shared).copy_(1.0 - rise);
+  }
+  return shares;
+}
+
+at::Tensor TileGrid::shares(std::int64_t row, std::int64_t column, std::int64_t scale) const {
+  return vertical_.shares(row, scale).unsqueeze(1) * horizontal_.shares(column, scale).unsqueeze(0);
+}
+
+}  // namespace srdiff

@@ -1,0 +1,99 @@
+#include "srdiff/consistency.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "srdiff/metrics.h"
+#include "srdiff/resize.h"
+#include "strips.h"
+
+namespace srdiff {
+namespace {
+
+at::Tensor smooth_noise(std::int64_t h, std::int64_t w, double amplitude, std::uint64_t seed = 3) {
+  auto generator = at::detail::createCPUGenerator(seed);
+  return at::randn({1, 3, h, w}, generator).mul(amplitude).clamp(-0.8, 0.8);
+}
+
+/// Mean absolute difference of the reduced picture from the input, in 8-bit levels.
+double residual_levels(const at::Tensor& high, const at::Tensor& low) {
+  return 127.5 * (resize_bicubic(high, low.size(2), low.size(3)) - low).abs().mean().item<double>();
+}
+
+TEST(Consistent, ReducingGivesTheInputBack) {
+  for (const std::int64_t scale : {2, 4, 8}) {
+    const at::Tensor low = smooth_noise(24, 20, 0.2);
+    // A drift in colour and noise of its own.
+    const at::Tensor high = resize_bicubic(low, 24 * scale, 20 * scale) + 0.05 +
+                            smooth_noise(24 * scale, 20 * scale, 0.05, 5);
+    EXPECT_GT(residual_levels(high, low), 8.0);
+    EXPECT_LT(residual_levels(consistent(high, low), low), 0.3) << scale;
+  }
+}
+
+TEST(Consistent, LeavesAConsistentPictureAlone) {
+  const at::Tensor high = smooth_noise(64, 48, 0.3);
+  const at::Tensor low = resize_bicubic(high, 16, 12);
+  EXPECT_TRUE(at::allclose(consistent(high, low), high, 0, 1e-5));
+}
+
+TEST(Consistent, TouchesOnlyWhatTheInputKnows) {
+  // Detail at the highest frequency reduces to nothing, and so stays.
+  const at::Tensor signs = at::tensor({1.F, -1.F}).repeat({32});
+  const at::Tensor detail =
+      (signs.unsqueeze(0) * signs.unsqueeze(1)).mul(0.1).expand({1, 3, 64, 64});
+  const at::Tensor low = at::full({1, 3, 16, 16}, 0.2);
+  const at::Tensor fixed = consistent(detail + 0.3, low);
+  const auto inner = [](const at::Tensor& image) {
+    return image.slice(2, 16, 48).slice(3, 16, 48);
+  };
+  EXPECT_TRUE(at::allclose(inner(fixed), inner(detail + 0.2), 0, 2e-3));
+}
+
+TEST(Consistent, StaysInRange) {
+  const at::Tensor low = at::ones({1, 3, 8, 8});
+  const at::Tensor fixed = consistent(smooth_noise(32, 32, 0.5), low);
+  EXPECT_LE(fixed.abs().max().item<double>(), 1.0);
+}
+
+TEST(ConsistentStrips, AreTheWholePicturesWhateverTheirHeight) {
+  constexpr std::int64_t scale = 4;
+  const at::Tensor low = smooth_noise(90, 12, 0.2);
+  const at::Tensor high = smooth_noise(90 * scale, 12 * scale, 0.3, 9);
+  const at::Tensor whole = consistent(high, low);
+  for (const std::int64_t rows : {1, 7, 40, 90}) {
+    std::vector<at::Tensor> parts;
+    ConsistentStrips strips(low, scale, [&](const at::Tensor& part) { parts.push_back(part); });
+    for (const at::Tensor& part : high.split(rows * scale, 2)) {
+      strips.add(part);
+    }
+    const at::Tensor joined = at::cat(parts, 2);
+    ASSERT_EQ(joined.sizes(), whole.sizes());
+    EXPECT_TRUE(at::allclose(joined, whole, 0, 1e-5)) << rows;
+  }
+}
+
+TEST(ResizedStrips, AreTheWholePicturesWhateverTheirHeight) {
+  const at::Tensor picture = smooth_noise(97, 33, 0.5);
+  for (const ResizeRatio ratio : {ResizeRatio{1, 2}, {3, 4}, {3, 8}, {17, 40}, {5, 3}}) {
+    const std::int64_t height = std::llround(97 * ratio.value());
+    const std::int64_t width = std::llround(33 * ratio.value());
+    const at::Tensor whole =
+        at::_upsample_bicubic2d_aa(picture, {height, width}, false, ratio.value(), ratio.value());
+    for (const std::int64_t rows : {1, 16, 97}) {
+      std::vector<at::Tensor> parts;
+      ResizedStrips strips({97, 33}, {height, width}, ratio,
+                           [&](const at::Tensor& part) { parts.push_back(part); });
+      for (const at::Tensor& part : picture.split(rows, 2)) {
+        strips.add(part);
+      }
+      const at::Tensor joined = at::cat(parts, 2);
+      ASSERT_EQ(joined.sizes(), whole.sizes());
+      // The kernel's centres are float32: they differ by rounding with where a strip begins.
+      EXPECT_TRUE(at::allclose(joined, whole, 0, 1e-4)) << ratio.up << "/" << ratio.down;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace srdiff

@@ -1,0 +1,203 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+#include "srdiff/error.h"
+#include "srdiff/resize.h"
+#include "srdiff/upscaler.h"
+#include "support/temporary_folder.h"
+#include "support/test_model.h"
+
+namespace srdiff {
+namespace {
+
+using testing::make_test_model;
+using testing::TemporaryFolder;
+using testing::TestModelOptions;
+
+constexpr const char* tiles_of_16 = R"({"tile": {"size": 16, "overlap": 8}})";
+
+at::Tensor picture(std::int64_t h, std::int64_t w) {
+  auto generator = at::detail::createCPUGenerator(7);
+  return at::rand({1, 3, h, w}, generator).mul(255).round().div(255).mul(2).sub(1);
+}
+
+/// The tiny networks reach 2 output pixels far, less than the 4 blind ones of a tile's edge.
+class TiledRunTest : public ::testing::Test {
+ protected:
+  TiledRunTest() {
+    TestModelOptions options;
+    options.manifest_patch = tiles_of_16;
+    upscaler_.emplace(Model::load(make_test_model(folder_.path() / "model", options)));
+  }
+
+  UpscaleSettings settings(const UpscaleOptions& options) const {
+    return resolve(options, upscaler_->model().manifest());
+  }
+  at::Tensor run(const at::Tensor& lr, UpscaleOptions options, std::optional<int> tile) const {
+    options.tile = tile;
+    return upscaler_->upscale(lr, settings(options));
+  }
+  void expect_no_seam(const UpscaleOptions& options) const {
+    const at::Tensor lr =
+        picture(40, 56);  // whole tiles, so that no canvas goes beyond the picture
+    EXPECT_TRUE(at::allclose(run(lr, options, {}), run(lr, options, 0), 0, 1e-5));
+  }
+
+  TemporaryFolder folder_;
+  std::optional<Upscaler> upscaler_;
+};
+
+TEST_F(TiledRunTest, GivesThePictureInOnePieceUnderEverySampler) {
+  expect_no_seam({.nfe = 4});
+  expect_no_seam({.sampler = SamplerKind::dpmpp, .nfe = 5});
+  expect_no_seam({.t = 6, .sampler = SamplerKind::ddpm});
+  expect_no_seam({.nfe = 3, .eta = 0.7});
+  expect_no_seam({.nfe = 1});
+}
+
+TEST_F(TiledRunTest, GivesThePictureInOnePieceFromEveryStart) {
+  expect_no_seam({.weight_map = false, .nfe = 3});
+  expect_no_seam({.start = Start::sr, .nfe = 3});
+  expect_no_seam({.start = Start::noise, .nfe = 3});
+  expect_no_seam({.nfe = 3, .color_fix = ColorFix::consistency});
+}
+
+TEST_F(TiledRunTest, SizesThatTilesDoNotFillDifferOnlyAtTheFarEdges) {
+  constexpr std::int64_t reach = 8;  // 2 pixels for each of 3 evaluations, and x_sr's
+  for (const auto& [h, w] :
+       std::vector<std::pair<int, int>>{{17, 16}, {16, 18}, {37, 51}, {9, 40}}) {
+    const at::Tensor lr = picture(h, w);
+    const at::Tensor tiled = run(lr, {.nfe = 3}, {});
+    const at::Tensor whole = run(lr, {.nfe = 3}, 0);
+    ASSERT_EQ(tiled.sizes(), whole.sizes());
+    const auto inner = [&](const at::Tensor& image) {
+      return image.slice(2, 0, 2 * h - reach).slice(3, 0, 2 * w - reach);
+    };
+    EXPECT_TRUE(at::allclose(inner(tiled), inner(whole), 0, 1e-5)) << h << "x" << w;
+  }
+}
+
+TEST_F(TiledRunTest, OneTileIsThePictureInOnePieceBitForBit) {
+  const at::Tensor lr = picture(16, 13);
+  EXPECT_TRUE(at::equal(run(lr, {}, {}), run(lr, {}, 0)));
+}
+
+TEST_F(TiledRunTest, DoesNotDependOnThreadsOrCompany) {
+  const at::Tensor lr = at::cat({picture(40, 24), picture(40, 24).flip(2)});
+  const at::Tensor together = run(lr, {.nfe = 2}, {});
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 3}) {
+    at::set_num_threads(threads);
+    EXPECT_TRUE(at::equal(run(lr.slice(0, 1), {.nfe = 2}, {}), together.slice(0, 1)));
+  }
+  at::set_num_threads(before);
+}
+
+TEST_F(TiledRunTest, CountsEvaluationsOverTiles) {
+  std::vector<std::int64_t> done;
+  UpscaleObserver observer;
+  observer.on_progress = [&](const UpscaleProgress& progress) {
+    EXPECT_EQ(progress.evaluations_total, 3 * 2 * 4);
+    done.push_back(progress.evaluations_done);
+  };
+  upscaler_->upscale(picture(32, 24), settings({.nfe = 4}), observer);  // 3 rows of 2 tiles
+  ASSERT_EQ(done.size(), 12U);
+  EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
+  EXPECT_EQ(done.back(), 24);
+}
+
+TEST_F(TiledRunTest, StopsWhenAsked) {
+  int asked = 0;
+  UpscaleObserver observer;
+  observer.cancelled = [&] { return ++asked == 9; };
+  EXPECT_THROW(upscaler_->upscale(picture(40, 40), settings({}), observer), Cancelled);
+  EXPECT_EQ(asked, 9);
+}
+
+TEST_F(TiledRunTest, StripsAreLowAndJoinToThePicture) {
+  Image image;
+  image.rgb = picture(80, 24)[0];
+  image.alpha = at::linspace(0, 1, 80 * 24).reshape({1, 80, 24});
+  const UpscaleSettings chosen = settings({.nfe = 2});
+  std::vector<at::Tensor> rgb;
+  std::vector<at::Tensor> alpha;
+  upscaler_->upscale(image, chosen, [&](const at::Tensor& rows, const at::Tensor& alpha_rows) {
+    EXPECT_LE(rows.size(1), 2 * 16);
+    rgb.push_back(rows);
+    alpha.push_back(alpha_rows);
+  });
+  const Image whole = upscaler_->upscale(image, chosen);
+  EXPECT_TRUE(at::equal(at::cat(rgb, 1), whole.rgb));
+  EXPECT_TRUE(at::allclose(at::cat(alpha, 1),
+                           resize_bicubic(image.alpha.unsqueeze(0), 160, 48)[0].clamp(0, 1), 0,
+                           1e-5));
+}
+
+TEST_F(TiledRunTest, AnyScaleIsPassesAndOneResize) {
+  Image image;
+  image.rgb = picture(20, 24)[0];
+  for (const double scale : {1.0, 1.5, 2.0, 3.0, 4.0, 5.25}) {
+    const UpscaleSettings chosen = settings({.nfe = 2, .scale = scale});
+    at::Tensor expected = image.rgb.unsqueeze(0);
+    for (double reached = 1.0; reached == 1.0 || reached < scale; reached *= 2.0) {
+      expected = upscaler_->upscale(expected, chosen);
+    }
+    const auto height = static_cast<std::int64_t>(20 * scale);
+    const auto width = static_cast<std::int64_t>(24 * scale);
+    expected = resize_bicubic(expected, height, width).clamp(-1, 1);
+    const Image result = upscaler_->upscale(image, chosen);
+    ASSERT_EQ(result.rgb.sizes(), (at::IntArrayRef{3, height, width})) << scale;
+    EXPECT_TRUE(at::allclose(result.rgb, expected[0], 0, 1e-4)) << scale;
+  }
+}
+
+TEST_F(TiledRunTest, TheColourFixMakesTheOutputAgreeWithItsInput) {
+  const at::Tensor lr = at::avg_pool2d(picture(120, 160), 4).repeat_interleave(2, 2);
+  const auto residual = [&](ColorFix fix) {
+    const at::Tensor result = run(lr, {.nfe = 2, .color_fix = fix}, {});
+    return (resize_bicubic(result, lr.size(2), lr.size(3)) - lr).abs().mean().item<double>();
+  };
+  EXPECT_GT(residual(ColorFix::none), 4.0 / 255);
+  EXPECT_LT(residual(ColorFix::consistency), 1.0 / 255);
+}
+
+TEST_F(TiledRunTest, AnInputThatItsPassesMakeTooLargeIsRefused) {
+  const Manifest& manifest = upscaler_->model().manifest();  // 128×128 input pixels at scale 2
+  EXPECT_NO_THROW(check_input_size(manifest, settings({.scale = 4.0}), 64, 64));
+  EXPECT_THROW(check_input_size(manifest, settings({.scale = 4.0}), 64, 68), InputError);
+  EXPECT_NO_THROW(check_input_size(manifest, settings({.scale = 1.5}), 128, 128));
+}
+
+TEST_F(TiledRunTest, TilesComeFromTheOptionsOrTheModel) {
+  EXPECT_EQ(settings({}).tile.size, 16);
+  EXPECT_EQ(settings({}).tile.overlap, 8);
+  EXPECT_EQ(settings({.tile = 0}).tile.size, 0);
+  EXPECT_EQ(settings({.tile = 30}).tile.size, 32);
+  EXPECT_EQ(settings({.tile = 32, .tile_overlap = 6}).tile.overlap, 8);
+  EXPECT_THROW(settings({.tile = -1}), UsageError);
+  EXPECT_THROW(settings({.tile = 32, .tile_overlap = 17}), UsageError);
+  EXPECT_THROW(settings({.scale = 0.5}), UsageError);
+  EXPECT_THROW(settings({.scale = 65.0}), UsageError);
+}
+
+TEST(Tiles, AModelThatSeesTheWholePictureTakesNone) {
+  const TemporaryFolder folder;
+  const Manifest manifest = read_manifest(make_test_model(folder.path() / "model"));
+  EXPECT_EQ(resolve({}, manifest).tile.size, 0);
+  EXPECT_EQ(resolve({.tile = 0}, manifest).tile.size, 0);
+  EXPECT_THROW(resolve({.tile = 32}, manifest), UsageError);
+  EXPECT_THROW(resolve({.tile_overlap = 4}, manifest), UsageError);
+}
+
+TEST(DefaultModel, IsTheFacesForWhatIsNoLargerThanTheirInput) {
+  EXPECT_EQ(default_model(16, 16), "faces-x8");
+  EXPECT_EQ(default_model(2, 3), "faces-x8");
+  EXPECT_EQ(default_model(17, 16), "photos-x4");
+  EXPECT_EQ(default_model(16, 400), "photos-x4");
+}
+
+}  // namespace
+}  // namespace srdiff

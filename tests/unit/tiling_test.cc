@@ -1,0 +1,85 @@
+#include "srdiff/tiling.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "srdiff/error.h"
+
+namespace srdiff {
+namespace {
+
+at::Tensor ramp(std::int64_t h, std::int64_t w) {
+  return at::arange(h * w, at::kFloat).reshape({1, 1, h, w});
+}
+
+TEST(ExtendByReflection, IsReflectionPaddingWhereThatIsDefined) {
+  const at::Tensor image = ramp(5, 7);
+  EXPECT_TRUE(
+      at::equal(extend_by_reflection(image, 8, 9), at::reflection_pad2d(image, {0, 2, 0, 3})));
+  EXPECT_TRUE(at::equal(extend_by_reflection(image, 5, 7), image));
+}
+
+TEST(ExtendByReflection, GoesOnForAsLongAsItTakes) {
+  const at::Tensor row =
+      extend_by_reflection(at::tensor({1.F, 2.F, 3.F, 4.F}).reshape({1, 1, 2, 2}), 2, 6);
+  EXPECT_TRUE(at::equal(row[0][0][0], at::tensor({1.F, 2.F, 1.F, 2.F, 1.F, 2.F})));
+}
+
+TEST(TileGrid, APictureThatFitsIsOneTileOfItsOwnSize) {
+  const TileGrid grid(30, 17, {32, 8}, 4);
+  EXPECT_EQ(grid.tiles(), 1);
+  EXPECT_EQ(grid.tile_height(), 32);
+  EXPECT_EQ(grid.tile_width(), 20);
+  EXPECT_TRUE(at::equal(grid.shares(0, 0, 2), at::ones({64, 40})));
+}
+
+TEST(TileGrid, SizeZeroIsThePictureInOnePiece) {
+  const TileGrid grid(1000, 333, {0, 0}, 4);
+  EXPECT_EQ(grid.tiles(), 1);
+  EXPECT_EQ(grid.canvas_height(), 1000);
+  EXPECT_EQ(grid.canvas_width(), 336);
+}
+
+TEST(TileGrid, TilesOfOneSizeCoverThePicture) {
+  for (const std::int64_t length : {33, 56, 57, 100, 255}) {
+    const TileGrid grid(length, 20, {32, 8}, 4);
+    EXPECT_EQ(grid.tile_height(), 32);
+    EXPECT_EQ(grid.tile_width(), 20);
+    EXPECT_EQ(grid.top(1), 24);
+    EXPECT_GE(grid.canvas_height(), length);
+    EXPECT_LT(grid.canvas_height() - 24, length) << "a row of tiles too many";
+    EXPECT_EQ(grid.canvas_height(), grid.top(grid.rows() - 1) + 32);
+  }
+}
+
+TEST(TileGrid, SharesAddUpToOneAndVanishAtInnerEdges) {
+  constexpr std::int64_t scale = 2;
+  for (const int overlap : {0, 4, 8, 16}) {
+    const TileGrid grid(70, 90, {32, overlap}, 4);
+    at::Tensor sum = at::zeros({grid.canvas_height() * scale, grid.canvas_width() * scale});
+    for (std::int64_t row = 0; row < grid.rows(); ++row) {
+      for (std::int64_t column = 0; column < grid.columns(); ++column) {
+        const at::Tensor shares = grid.shares(row, column, scale);
+        EXPECT_GE(shares.min().item<float>(), 0.0F);
+        const auto top = grid.top(row) * scale;
+        const auto left = grid.left(column) * scale;
+        sum.slice(0, top, top + shares.size(0)).slice(1, left, left + shares.size(1)).add_(shares);
+      }
+    }
+    EXPECT_TRUE(at::allclose(sum, at::ones_like(sum), 0, 1e-6)) << overlap;
+  }
+  const at::Tensor shares = TileGrid(70, 90, {32, 8}, 4).shares(1, 0, scale);
+  EXPECT_EQ(shares.slice(0, 0, 4).max().item<float>(), 0.0F);  // a quarter of 8 · 2
+  EXPECT_EQ(shares[32][0].item<float>(), 1.0F);                // the picture's own edge
+}
+
+TEST(TileGrid, RefusesWhatCannotBeCut) {
+  EXPECT_THROW(TileGrid(100, 100, {30, 8}, 4), UsageError);
+  EXPECT_THROW(TileGrid(100, 100, {32, 6}, 4), UsageError);
+  EXPECT_THROW(TileGrid(100, 100, {32, 20}, 4), UsageError);
+  EXPECT_THROW(TileGrid(100, 100, {32, -4}, 4), UsageError);
+  EXPECT_THROW(TileGrid(100, 100, {-32, 0}, 4), UsageError);
+}
+
+}  // namespace
+}  // namespace srdiff
