@@ -58,9 +58,11 @@ struct Job {
   std::string input_sha256;
   ImageSize input_size;
   double seconds = 0.0;
+  std::string encoded = {};  ///< the output's file, of a picture whose pixels would take too much
 
   std::size_t bytes() const {
-    return image.rgb.nbytes() + (image.alpha.defined() ? image.alpha.nbytes() : 0);
+    return encoded.size() + (image.rgb.defined() ? image.rgb.nbytes() : 0) +
+           (image.alpha.defined() ? image.alpha.nbytes() : 0);
   }
 };
 
@@ -255,6 +257,10 @@ class BatchRun {
       upscale(group);
     } catch (const Cancelled&) {
       stop(Stop::cancelled);
+    } catch (const InputError& error) {
+      for (const Job& job : group) {
+        fail(input_path(*job.item), output_path(*job.item), error.what());
+      }
     } catch (const std::bad_alloc&) {
       for (const Job& job : group) {
         fail(input_path(*job.item), output_path(*job.item), "not enough memory");
@@ -264,16 +270,35 @@ class BatchRun {
     }
   }
 
+  /// The pixels of one that is cut into tiles are encoded as they come: there may be too many.
+  bool is_large(const ImageSize& size) const {
+    return TileGrid(size.height, size.width, settings_.tile,
+                    upscaler_.model().manifest().size_multiple)
+               .tiles() > 1;
+  }
+
   void upscale(std::vector<Job>& group) {
-    std::vector<Image> images;
-    images.reserve(group.size());
-    for (Job& job : group) {
-      images.push_back(std::move(job.image));
-    }
     UpscaleObserver observer;
     observer.cancelled = observer_.cancelled;
     const Clock::time_point start = Clock::now();
-    std::vector<Image> results = upscaler_.upscale(images, settings_, observer);
+    if (is_large(group.front().input_size)) {
+      for (Job& job : group) {
+        const fs::path path = output_path(*job.item);
+        job.encoded = upscaler_.upscale_encoded(job.image, settings_, lower_case_extension(path),
+                                                path.string(), options_.encode, observer);
+        job.image = {};
+      }
+    } else {
+      std::vector<Image> images;
+      images.reserve(group.size());
+      for (Job& job : group) {
+        images.push_back(std::move(job.image));
+      }
+      std::vector<Image> results = upscaler_.upscale(images, settings_, observer);
+      for (std::size_t i = 0; i < group.size(); ++i) {
+        group[i].image = std::move(results[i]);
+      }
+    }
     const Clock::time_point end = Clock::now();
     busy_.add(start, end);
     computed_count_ += group.size();
@@ -282,7 +307,6 @@ class BatchRun {
       computed_count_ = 0;
     }
     for (std::size_t i = 0; i < group.size(); ++i) {
-      group[i].image = std::move(results[i]);
       group[i].seconds = seconds_between(start, end) / static_cast<double>(group.size());
       const std::size_t size = group[i].bytes();
       computed_.push(std::move(group[i]), size);
@@ -290,17 +314,19 @@ class BatchRun {
   }
 
   void write_all() {
-    while (const std::optional<Job> job = computed_.pop()) {
+    while (std::optional<Job> job = computed_.pop()) {
       if (!storage_failed_) {
         guarded(job->item, [&] { write(*job); });
       }
     }
   }
 
-  void write(const Job& job) {
+  void write(Job& job) {
     const fs::path path = output_path(*job.item);
     const std::string bytes =
-        encode_image(job.image, lower_case_extension(path), path.string(), options_.encode);
+        job.encoded.empty()
+            ? encode_image(job.image, lower_case_extension(path), path.string(), options_.encode)
+            : std::move(job.encoded);
     make_folder(path.parent_path());
     write_file_atomically(path, bytes);
     journal_.append(job.item->output,
@@ -310,7 +336,8 @@ class BatchRun {
             ImageStatus::done,
             "",
             job.input_size,
-            {job.image.width(), job.image.height()},
+            {output_side(settings_, job.input_size.width),
+             output_side(settings_, job.input_size.height)},
             job.seconds});
   }
 

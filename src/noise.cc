@@ -45,23 +45,23 @@ std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
 
 std::uint64_t noise_key(std::uint64_t seed, const at::Tensor& lr) {
   TORCH_CHECK(lr.dim() == 3 && lr.size(0) == 3, "noise_key takes [3,h,w]");
-  const at::Tensor pixels =
-      ((lr.detach().to(at::kCPU, at::kFloat) + 1.0) * (65535.0 / 2.0)).round().to(at::kInt);
-  const at::Tensor hwc = pixels.permute({1, 2, 0}).contiguous();
-
   Sha256 hash;
   hash.update_u64(seed);
   hash.update_u64(static_cast<std::uint64_t>(lr.size(1)));
   hash.update_u64(static_cast<std::uint64_t>(lr.size(2)));
-  std::vector<unsigned char> row;  // 16-bit little-endian, whatever this machine's byte order
-  const auto* value = hwc.data_ptr<int>();
-  for (std::int64_t y = 0; y < hwc.size(0); ++y) {
-    row.clear();
-    for (std::int64_t i = 0; i < hwc.size(1) * 3; ++i, ++value) {
-      row.push_back(static_cast<unsigned char>(*value & 0xff));
-      row.push_back(static_cast<unsigned char>((*value >> 8) & 0xff));
+  std::vector<unsigned char> bytes;  // 16-bit little-endian, whatever this machine's byte order
+  constexpr std::int64_t rows_at_once = 64;
+  for (const at::Tensor& rows : lr.split(rows_at_once, 1)) {
+    const at::Tensor pixels =
+        ((rows.detach().to(at::kCPU, at::kFloat) + 1.0) * (65535.0 / 2.0)).round().to(at::kInt);
+    const at::Tensor hwc = pixels.permute({1, 2, 0}).contiguous();
+    const auto* value = hwc.data_ptr<int>();
+    bytes.clear();
+    for (const auto* const end = value + hwc.numel(); value != end; ++value) {
+      bytes.push_back(static_cast<unsigned char>(*value & 0xff));
+      bytes.push_back(static_cast<unsigned char>((*value >> 8) & 0xff));
     }
-    hash.update(row.data(), row.size());
+    hash.update(bytes.data(), bytes.size());
   }
   return hash.first_u64();
 }

@@ -33,7 +33,7 @@ TiledRun::TiledRun(const Model& model, const UpscaleSettings& settings,
 void TiledRun::operator()(const at::Tensor& lr, std::uint64_t key, const RowSink& sink) {
   height_ = lr.size(2) * scale_;
   width_ = lr.size(3) * scale_;
-  canvas_ = extend_by_reflection(lr, grid_.canvas_height(), grid_.canvas_width());
+  lr_ = lr;
   key_ = key;
   sink_ = &sink;
   evaluations_ = 0;
@@ -113,21 +113,18 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
 /// The network's output for some tiles of the stage's next row: [tiles,C,H,W].
 at::Tensor TiledRun::network_output(const Stage& stage, std::int64_t first_column,
                                     std::int64_t last_column) const {
-  const std::int64_t row = stage.done;
-  const std::int64_t top = grid_.top(row);
   std::vector<at::Tensor> inputs;
   std::vector<at::Tensor> conditions;
   for (std::int64_t column = first_column; column < last_column; ++column) {
-    const std::int64_t left = grid_.left(column);
+    const Window tile = grid_.window(stage.done, column);
     if (stage.kind == Kind::regressor) {
-      inputs.push_back(canvas_.slice(2, top, top + grid_.tile_height())
-                           .slice(3, left, left + grid_.tile_width()));
+      inputs.push_back(reflected_window(lr_, tile));
       continue;
     }
-    inputs.push_back(stage.input.window(top * scale_, (top + grid_.tile_height()) * scale_,
-                                        left * scale_, (left + grid_.tile_width()) * scale_));
+    inputs.push_back(stage.input.window(tile.top * scale_, tile.bottom * scale_, tile.left * scale_,
+                                        tile.right * scale_));
     if (stage.kind == Kind::evaluation) {
-      conditions.push_back(condition(row, column));
+      conditions.push_back(condition(tile));
     }
   }
   const at::Tensor input = at::cat(inputs).to(model_.device());
@@ -143,13 +140,12 @@ at::Tensor TiledRun::network_output(const Stage& stage, std::int64_t first_colum
 
 /// A tile of the enlarged canvas; made anew each time, which costs next to nothing beside a
 /// network.
-at::Tensor TiledRun::condition(std::int64_t row, std::int64_t column) const {
-  const std::int64_t top = grid_.top(row);
-  const std::int64_t left = grid_.left(column);
-  const std::int64_t above = std::min(top, bicubic_reach);
-  const std::int64_t before = std::min(left, bicubic_reach);
-  const at::Tensor cut = canvas_.slice(2, top - above, top + grid_.tile_height() + bicubic_reach)
-                             .slice(3, left - before, left + grid_.tile_width() + bicubic_reach);
+at::Tensor TiledRun::condition(const Window& tile) const {
+  const std::int64_t above = std::min(tile.top, bicubic_reach);
+  const std::int64_t before = std::min(tile.left, bicubic_reach);
+  const at::Tensor cut = reflected_window(
+      lr_, {tile.top - above, std::min(tile.bottom + bicubic_reach, grid_.canvas_height()),
+            tile.left - before, std::min(tile.right + bicubic_reach, grid_.canvas_width())});
   return resize_bicubic(cut, cut.size(2) * scale_, cut.size(3) * scale_)
       .slice(2, above * scale_, (above + grid_.tile_height()) * scale_)
       .slice(3, before * scale_, (before + grid_.tile_width()) * scale_)

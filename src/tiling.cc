@@ -13,24 +13,27 @@ std::int64_t divide_up(std::int64_t value, std::int64_t divisor) {
   return (value + divisor - 1) / divisor;
 }
 
-/// 0, 1, …, n−1, n−2, …, 0, 1, …: `length` of them.
-at::Tensor reflected_indices(std::int64_t n, std::int64_t length) {
+/// Positions first <= i < last of 0, 1, …, n−1, n−2, …, 0, 1, ….
+at::Tensor reflected_indices(std::int64_t n, std::int64_t first, std::int64_t last) {
   const std::int64_t period = 2 * (n - 1);
-  const at::Tensor phase = at::arange(length, at::kLong).remainder(period);
+  const at::Tensor phase = at::arange(first, last, at::kLong).remainder(period);
   return at::minimum(phase, period - phase);
+}
+
+/// The part first <= i < last of one dimension; a view where it lies inside.
+at::Tensor reflected_part(const at::Tensor& images, std::int64_t dimension, std::int64_t first,
+                          std::int64_t last) {
+  const std::int64_t n = images.size(dimension);
+  return last <= n ? images.slice(dimension, first, last)
+                   : images.index_select(dimension,
+                                         reflected_indices(n, first, last).to(images.device()));
 }
 
 }  // namespace
 
-at::Tensor extend_by_reflection(const at::Tensor& images, std::int64_t height, std::int64_t width) {
-  at::Tensor result = images;
-  if (height > images.size(2)) {
-    result = result.index_select(2, reflected_indices(images.size(2), height).to(images.device()));
-  }
-  if (width > images.size(3)) {
-    result = result.index_select(3, reflected_indices(images.size(3), width).to(images.device()));
-  }
-  return result;
+at::Tensor reflected_window(const at::Tensor& images, const Window& window) {
+  return reflected_part(reflected_part(images, 2, window.top, window.bottom), 3, window.left,
+                        window.right);
 }
 
 TileGrid::TileGrid(std::int64_t height, std::int64_t width, TileSize tile, std::int64_t multiple) {

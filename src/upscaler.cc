@@ -78,7 +78,7 @@ class Run {
     }
     const std::int64_t multiple = model_.manifest().size_multiple;
     const at::Tensor padded =
-        extend_by_reflection(lr, round_up(lr.size(2), multiple), round_up(lr.size(3), multiple))
+        reflected_window(lr, {0, round_up(lr.size(2), multiple), 0, round_up(lr.size(3), multiple)})
             .to(model_.device());
     const at::Tensor condition =
         resize_bicubic(padded, padded.size(2) * scale, padded.size(3) * scale).clamp(-1.0, 1.0);
@@ -413,6 +413,20 @@ Image Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
   result.rgb = at::cat(rgb, 1);
   result.alpha = alpha.empty() ? at::Tensor() : at::cat(alpha, 1);
   return result;
+}
+
+std::string Upscaler::upscale_encoded(const Image& image, const UpscaleSettings& settings,
+                                      const std::string& extension, const std::string& name,
+                                      const EncodeOptions& options,
+                                      const UpscaleObserver& observer) const {
+  ImageLayout layout = layout_of(image);
+  layout.width = output_side(settings, image.width());
+  layout.height = output_side(settings, image.height());
+  ImageEncoder encoder(layout, extension, name, options);
+  upscale(
+      image, settings,
+      [&](const at::Tensor& rgb, const at::Tensor& alpha) { encoder.add(rgb, alpha); }, observer);
+  return encoder.finish();
 }
 
 std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,

@@ -74,15 +74,23 @@ void check_save_steps(const UpscaleArgs& args, const Method& method, const srdif
   }
 }
 
-void write_output(const UpscaleArgs& args, const srdiff::Image& image,
-                  const srdiff::EncodeOptions& options) {
+/// The output's format, as ".png".
+std::string output_ending(const UpscaleArgs& args) {
+  return args.output != "-"    ? srdiff::picture_ending(args.output)
+         : args.format.empty() ? ".png"
+                               : "." + args.format;
+}
+
+std::string output_name(const UpscaleArgs& args) {
+  return args.output == "-" ? "standard output" : args.output;
+}
+
+void write_output(const UpscaleArgs& args, const std::string& file) {
   if (args.output != "-") {
-    srdiff::write_image(args.output, image, options);
+    srdiff::write_image_file(args.output, file);
     return;
   }
-  const std::string ending = args.format.empty() ? ".png" : "." + args.format;
-  const std::string bytes = srdiff::encode_image(image, ending, "standard output", options);
-  std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
+  std::cout.write(file.data(), static_cast<std::streamsize>(file.size())).flush();
   if (!std::cout) {
     throw srdiff::InputError("standard output: cannot be written");
   }
@@ -135,16 +143,18 @@ srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar)
 nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& input,
                               const srdiff::Image& output, const Method& method,
                               double load_seconds, double upscale_seconds) {
-  return {{"input", args.input},
-          {"output", args.output},
-          {"input_size", {input.width(), input.height()}},
-          {"output_size", {output.width(), output.height()}},
-          {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
-          {"settings", to_json(method.settings)},
-          {"device", args.method.device},
-          {"precision", args.method.precision},
-          {"threads", at::get_num_threads()},
-          {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
+  return {
+      {"input", args.input},
+      {"output", args.output},
+      {"input_size", {input.width(), input.height()}},
+      {"output_size",
+       {output_side(method.settings, input.width()), output_side(method.settings, input.height())}},
+      {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
+      {"settings", to_json(method.settings)},
+      {"device", args.method.device},
+      {"precision", args.method.precision},
+      {"threads", at::get_num_threads()},
+      {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
 }
 
 }  // namespace
@@ -163,19 +173,21 @@ int upscale_file(const UpscaleArgs& args) {
 
   const Stopwatch upscale_watch;
   ProgressBar bar(args.quiet);
-  const srdiff::Image output = upscaler.upscale(input, method.settings, make_observer(args, bar));
+  const std::string file =
+      upscaler.upscale_encoded(input, method.settings, output_ending(args), output_name(args),
+                               encode_options(args, method), make_observer(args, bar));
   bar.clear();
-  write_output(args, output, encode_options(args, method));
+  write_output(args, file);
 
   srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
-                    input.width(), input.height(), output.width(), output.height(),
-                    method.manifest.name, method.settings.nfe, method.settings.t,
-                    upscale_watch.seconds());
+                    input.width(), input.height(), output_side(method.settings, input.width()),
+                    output_side(method.settings, input.height()), method.manifest.name,
+                    method.settings.nfe, method.settings.t, upscale_watch.seconds());
   if (!args.save_steps.empty()) {
     srdiff::log::info("{}: the steps on the way", args.save_steps);
   }
   if (args.json) {
-    print_json(report(args, input, output, method, load_seconds, upscale_watch.seconds()));
+    print_json(report(args, input, method, load_seconds, upscale_watch.seconds()));
   }
   return exit_ok;
 }

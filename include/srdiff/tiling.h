@@ -6,9 +6,17 @@
 
 namespace srdiff {
 
-/// [N,C,h,w] continued to the right and below by reflection, without its edge pixel twice, as often
-/// as it takes: [N,C,height,width]. Both sides are at least 2, `height` ≥ h, `width` ≥ w.
-at::Tensor extend_by_reflection(const at::Tensor& images, std::int64_t height, std::int64_t width);
+/// Rows top <= y < bottom and columns left <= x < right.
+struct Window {
+  std::int64_t top = 0;
+  std::int64_t bottom = 0;
+  std::int64_t left = 0;
+  std::int64_t right = 0;
+};
+
+/// A window of [N,C,h,w] continued to the right and below by reflection, without its edge pixel
+/// twice, as often as it takes. `top` and `left` are at least 0, h and w at least 2.
+at::Tensor reflected_window(const at::Tensor& images, const Window& window);
 
 /// How a picture is cut into tiles of one size. All lengths are low-resolution pixels.
 struct TileSize {
@@ -36,6 +44,9 @@ class TileGrid {
   /// Where a tile of that row or column begins.
   std::int64_t top(std::int64_t row) const { return row * vertical_.step; }
   std::int64_t left(std::int64_t column) const { return column * horizontal_.step; }
+  Window window(std::int64_t row, std::int64_t column) const {
+    return {top(row), top(row) + tile_height(), left(column), left(column) + tile_width()};
+  }
 
   /// Each output pixel's share in the blend, [tile_height · scale, tile_width · scale] float32.
   /// Over a pixel's tiles the shares add up to 1. The outer quarter of an overlap has none: there a

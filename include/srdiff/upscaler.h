@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "srdiff/image.h"
+#include "srdiff/image_io.h"
 #include "srdiff/model.h"
 
 namespace srdiff {
@@ -143,6 +144,12 @@ class Upscaler {
   /// several passes the last comes in strips.
   void upscale(const Image& image, const UpscaleSettings& settings, const StripSink& sink,
                const UpscaleObserver& observer = {}) const;
+  /// The same as a file (see ImageEncoder), encoded as the rows come. What the format cannot hold
+  /// is refused before any network runs.
+  std::string upscale_encoded(const Image& image, const UpscaleSettings& settings,
+                              const std::string& extension, const std::string& name,
+                              const EncodeOptions& options = {},
+                              const UpscaleObserver& observer = {}) const;
   /// Several pictures of one size.
   std::vector<Image> upscale(const std::vector<Image>& images, const UpscaleSettings& settings,
                              const UpscaleObserver& observer = {}) const;

@@ -266,13 +266,35 @@ class UNet(nn.Module):
 
 
 class Denoiser(UNet):
-    """(condition, x_t) [N,3,H,W] and the noise level sqrt(alpha_bar_t) [N] -> eps, x0 or v."""
+    """(condition, x_t) [N,3,H,W] and the noise level sqrt(alpha_bar_t) [N] -> eps, x0 or v.
 
-    def __init__(self, **options):
+    With residual_std > 0 it returns x0, preconditioned as in Karras et al. (arXiv 2206.00364,
+    table 1) on the residual r = x0 - condition, whose standard deviation that is: the network
+    corrects the best linear estimate of r from r + sigma * noise, sigma = sqrt(1 - ab) / sqrt(ab).
+    Untrained it already returns that estimate, near the condition where there is much noise and
+    near x_t where there is little.
+    """
+
+    def __init__(self, residual_std: float = 0.0, **options):
         super().__init__(6, 3, **options)
+        self.residual_std = residual_std
+
+    def scales(self, noise_level: Tensor):
+        """sqrt(alpha_bar), c_in, c_skip and c_out of that table, [N,1,1,1] each."""
+        a = noise_level.float().reshape(-1, 1, 1, 1).clamp(min=1e-4)
+        variance = (1.0 - a * a).clamp(min=1e-7) / (a * a)
+        total = variance + self.residual_std * self.residual_std
+        c_skip = self.residual_std * self.residual_std / total
+        return a, total.rsqrt(), c_skip, self.residual_std * (variance / total).sqrt()
 
     def forward(self, condition: Tensor, x_t: Tensor, noise_level: Tensor) -> Tensor:
-        return self.run(torch.cat([condition, x_t], dim=1), noise_level)
+        if self.residual_std <= 0.0:
+            return self.run(torch.cat([condition, x_t], dim=1), noise_level)
+        a, c_in, c_skip, c_out = self.scales(noise_level)
+        base = condition.float()
+        residual = x_t.float() / a - base
+        correction = self.run(torch.cat([base, c_in * residual], dim=1), noise_level)
+        return base + c_skip * residual + c_out * correction
 
 
 class WeightMap(UNet):

@@ -102,6 +102,9 @@ class DenoiserTask:
         self.levels = section.get("noise_levels", {"dense_t": 0, "dense_fraction": 0.0})
         self.min_snr = section.get("min_snr_gamma", 0.0)
         self.l1 = section.get("loss", "l2") == "l1"
+        self.residual_std = section["architecture"].get("residual_std", 0.0)
+        if self.residual_std > 0 and self.parameterisation != "x0":
+            raise SystemExit("a denoiser with residual_std returns x0: set parameterisation to x0")
 
     def draw_levels(self, count: int, generator):
         """sqrt(alpha_bar) in float64, continuous as in SR3: uniform between two neighbouring steps."""
@@ -122,6 +125,9 @@ class DenoiserTask:
         target = target_of(self.parameterisation, high, eps, level.to(high.device)).float()
         error = (output - target).abs() if self.l1 else (output - target) ** 2
         error = error.mean(dim=(1, 2, 3))
+        if self.residual_std > 0:  # every noise level counts alike, as in the paper of `scales`
+            c_out = self.residual_std * sigma / (sigma ** 2 + (self.residual_std * alpha) ** 2).sqrt()
+            error = error / (c_out if self.l1 else c_out ** 2)
         if self.min_snr > 0:
             snr = (alpha / sigma) ** 2
             divisor = {"eps": snr, "x0": torch.ones_like(snr), "v": snr + 1}[self.parameterisation]

@@ -12,17 +12,19 @@ at::Tensor ramp(std::int64_t h, std::int64_t w) {
   return at::arange(h * w, at::kFloat).reshape({1, 1, h, w});
 }
 
-TEST(ExtendByReflection, IsReflectionPaddingWhereThatIsDefined) {
+TEST(ReflectedWindow, IsReflectionPaddingWhereThatIsDefined) {
   const at::Tensor image = ramp(5, 7);
+  const at::Tensor padded = at::reflection_pad2d(image, {0, 2, 0, 3});
+  EXPECT_TRUE(at::equal(reflected_window(image, {0, 8, 0, 9}), padded));
   EXPECT_TRUE(
-      at::equal(extend_by_reflection(image, 8, 9), at::reflection_pad2d(image, {0, 2, 0, 3})));
-  EXPECT_TRUE(at::equal(extend_by_reflection(image, 5, 7), image));
+      at::equal(reflected_window(image, {3, 7, 1, 9}), padded.slice(2, 3, 7).slice(3, 1, 9)));
+  EXPECT_TRUE(at::equal(reflected_window(image, {0, 5, 0, 7}), image));
 }
 
-TEST(ExtendByReflection, GoesOnForAsLongAsItTakes) {
-  const at::Tensor row =
-      extend_by_reflection(at::tensor({1.F, 2.F, 3.F, 4.F}).reshape({1, 1, 2, 2}), 2, 6);
-  EXPECT_TRUE(at::equal(row[0][0][0], at::tensor({1.F, 2.F, 1.F, 2.F, 1.F, 2.F})));
+TEST(ReflectedWindow, GoesOnForAsLongAsItTakes) {
+  const at::Tensor image = at::tensor({1.F, 2.F, 3.F, 4.F}).reshape({1, 1, 2, 2});
+  EXPECT_TRUE(at::equal(reflected_window(image, {0, 1, 0, 6})[0][0][0],
+                        at::tensor({1.F, 2.F, 1.F, 2.F, 1.F, 2.F})));
 }
 
 TEST(TileGrid, APictureThatFitsIsOneTileOfItsOwnSize) {
