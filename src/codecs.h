@@ -10,8 +10,7 @@ namespace srdiff {
 
 /// A picture as its file has it.
 struct FilePixels {
-  /// [C,H,W] float32 in [0,1]: 1 grey, 2 grey and alpha (PNG only, written and never read), 3 RGB,
-  /// 4 RGB and straight alpha.
+  /// [C,H,W] float32 in [0,1]: 1 grey, 3 RGB, 4 RGB and straight alpha.
   at::Tensor channels;
   int bit_depth = 8;  ///< 8 or 16
 };
@@ -20,10 +19,5 @@ struct FilePixels {
 /// Throws InputError "NAME: reason".
 FilePixels decode_pixels(const std::string& file, const ImageHeader& header,
                          const std::string& name);
-
-/// Values are clamped and rounded. `extension` names the format, as ".png"; `quality`, 1…100, is
-/// for JPEG and WebP. Throws InputError "NAME: reason".
-std::string encode_pixels(const FilePixels& pixels, const std::string& extension, int quality,
-                          const std::string& name);
 
 }  // namespace srdiff

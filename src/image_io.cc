@@ -11,6 +11,7 @@
 #include "metadata.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "strip_encoder.h"
 
 namespace srdiff {
 namespace {
@@ -95,20 +96,6 @@ at::Tensor upright(const at::Tensor& chw, int orientation) {
   }
 }
 
-/// What goes into a file, in [0,1]: grey, grey with alpha where the format has that, RGB, or RGB
-/// with alpha.
-at::Tensor file_channels(const Image& image, const std::string& extension) {
-  at::Tensor colour = image.rgb.add(1.0).mul(0.5);
-  if (image.grey) {
-    // Rec. 601 luma; the planes of a grey picture drift apart a little inside the networks.
-    colour = (colour[0] * 0.299 + colour[1] * 0.587 + colour[2] * 0.114).unsqueeze(0);
-  }
-  if (!image.alpha.defined()) {
-    return colour;
-  }
-  return at::cat({extension == ".png" ? colour : colour.expand({3, -1, -1}), image.alpha});
-}
-
 }  // namespace
 
 Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
@@ -139,41 +126,12 @@ Image read_image(const fs::path& path, const DecodeLimits& limits) {
   return decode_image(read_file(path, limits.max_file_bytes), path.string(), limits);
 }
 
-std::string encode_image(const Image& image, const std::string& extension, const std::string& name,
-                         const EncodeOptions& options) {
-  const bool jpeg = extension == ".jpg" || extension == ".jpeg";
-  if (image.alpha.defined() && (jpeg || extension == ".bmp")) {
-    throw InputError(name + ": this format cannot hold the picture's transparency; " +
-                     "write .png, .webp or .tiff");
-  }
-  if (options.quality < 1 || options.quality > 100) {
-    throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
-  }
-  const bool deep = extension == ".png" || extension == ".tif" || extension == ".tiff";
-  std::string file = encode_pixels({file_channels(image, extension), deep ? image.bit_depth : 8},
-                                   extension, options.quality, name);
-  const Metadata none;
-  const Metadata& blocks = image.metadata ? *image.metadata : none;
-  const bool nothing = blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() &&
-                       blocks.icc.empty() && (options.made_by.empty() || extension == ".bmp");
-  if (nothing || options.strip_metadata) {
-    return file;
-  }
-  const bool grey =
-      image.grey && extension != ".webp" && (!image.alpha.defined() || extension == ".png");
-  return embed_metadata(file, {image.width(), image.height(), grey}, blocks, options.made_by, name);
-}
-
 void check_writable_format(const fs::path& path) {
-  const std::string extension = lower_case_extension(path);
-  for (const char* known : {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}) {
-    if (extension == known) {
-      return;
-    }
+  if (!is_written(lower_case_extension(path))) {
+    throw UsageError(path.string() +
+                     ": its ending names no format that srdiff writes; use .png, .jpg, .webp, "
+                     ".tiff or .bmp");
   }
-  throw UsageError(path.string() +
-                   ": its ending names no format that srdiff writes; use .png, .jpg, .webp, "
-                   ".tiff or .bmp");
 }
 
 void write_image(const fs::path& path, const Image& image, const EncodeOptions& options) {
