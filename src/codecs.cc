@@ -44,12 +44,16 @@ void watch_tiff_errors() {
 /// straight alpha it would multiply into the colours.
 std::string with_colours_left_alone(std::string tiff, const ImageHeader& header) {
   const std::size_t at = header.extra_sample_offset;
-  if (at != 0 && at + 2 <= tiff.size() && header.fourth == FourthChannel::straight_alpha) {
-    const bool little = tiff[0] == 'I';
-    tiff[at] = static_cast<char>(little ? EXTRASAMPLE_ASSOCALPHA : 0);
-    tiff[at + 1] = static_cast<char>(little ? 0 : EXTRASAMPLE_ASSOCALPHA);
-  }
+  const bool little = tiff[0] == 'I';
+  tiff[at] = static_cast<char>(little ? EXTRASAMPLE_ASSOCALPHA : 0);
+  tiff[at + 1] = static_cast<char>(little ? 0 : EXTRASAMPLE_ASSOCALPHA);
   return tiff;
+}
+
+bool would_multiply_colours(const std::string& file, const ImageHeader& header) {
+  const std::size_t at = header.extra_sample_offset;
+  return header.format == Format::tiff && header.fourth == FourthChannel::straight_alpha &&
+         at != 0 && at + 2 <= file.size();
 }
 
 cv::Mat decode(const std::string& file, const std::string& name) {
@@ -67,50 +71,108 @@ cv::Mat decode(const std::string& file, const std::string& name) {
   if (decoded.depth() != CV_8U && decoded.depth() != CV_16U) {
     throw InputError(name + ": has neither 8 nor 16 bits a channel; convert it first");
   }
+  if (decoded.channels() == 2) {
+    throw InputError(name + ": has two channels, which srdiff does not read; convert it first");
+  }
   return decoded;
 }
 
-/// [C,H,W] float32 in [0,1], colours in RGB order.
-at::Tensor planes(const cv::Mat& pixels) {
-  cv::Mat real;
-  pixels.convertTo(real, CV_32F);
-  const double top = pixels.depth() == CV_16U ? 65535.0 : 255.0;
-  at::Tensor chw = at::from_blob(real.data, {real.rows, real.cols, real.channels()})
-                       .permute({2, 0, 1})
-                       .div(top)
-                       .contiguous();
-  if (chw.size(0) < 3) {
-    return chw;
+/// As stored → upright. EXIF's orientations: 2…4 mirror and turn by 180°, 5…8 lie on a side.
+void turn_upright(cv::Mat& pixels, int orientation) {
+  if (orientation >= 5) {
+    cv::Mat standing;
+    cv::transpose(pixels, standing);
+    pixels = standing;
   }
-  const at::Tensor rgb = chw.slice(0, 0, 3).flip(0);
-  return chw.size(0) == 4 ? at::cat({rgb, chw.slice(0, 3)}) : rgb;
+  constexpr int rows = 0;
+  constexpr int columns = 1;
+  constexpr int both = -1;
+  switch (orientation) {
+    case 2:
+    case 6:
+      return cv::flip(pixels, pixels, columns);
+    case 3:
+    case 7:
+      return cv::flip(pixels, pixels, both);
+    case 4:
+    case 8:
+      return cv::flip(pixels, pixels, rows);
+    default:
+      return;
+  }
 }
 
-at::Tensor with_straight_alpha(const at::Tensor& channels, FourthChannel fourth) {
-  if (channels.size(0) != 4 || fourth == FourthChannel::straight_alpha) {
-    return channels;
+/// One channel of the pixels, as numbers, to [H,W] float32.
+template <typename Sample>
+void copy_channel(const cv::Mat& pixels, int channel, const at::Tensor& plane) {
+  auto* out = plane.data_ptr<float>();
+  for (int y = 0; y < pixels.rows; ++y) {
+    const Sample* in = pixels.ptr<Sample>(y) + channel;
+    for (int x = 0; x < pixels.cols; ++x, in += pixels.channels()) {
+      *out++ = static_cast<float>(*in);
+    }
   }
-  const at::Tensor rgb = channels.slice(0, 0, 3);
-  if (fourth == FourthChannel::no_alpha) {
-    return rgb.contiguous();
+}
+
+/// [3,H,W] or [4,H,W] float32 in [0,1], colours in RGB order, without the pixels' channels beyond
+/// those.
+at::Tensor planes(const cv::Mat& pixels, int channels) {
+  at::Tensor chw = at::empty({channels, pixels.rows, pixels.cols}, at::kFloat);
+  const bool deep = pixels.depth() == CV_16U;
+  const bool grey = pixels.channels() == 1;
+  for (int to = 0; to < channels; ++to) {
+    const int from = grey ? 0 : to < 3 ? 2 - to : to;  // OpenCV's order is BGR
+    deep ? copy_channel<std::uint16_t>(pixels, from, chw[to])
+         : copy_channel<std::uint8_t>(pixels, from, chw[to]);
   }
-  const at::Tensor alpha = channels.slice(0, 3);
-  return at::cat({at::where(alpha > 0, rgb / alpha, rgb).clamp(0, 1), alpha});
+  return chw.div_(deep ? 65535.0 : 255.0);
+}
+
+/// Premultiplied colours of [4,H,W] → straight ones, in place and row by row.
+void divide_by_alpha(const at::Tensor& channels) {
+  for (std::int64_t y = 0; y < channels.size(1); ++y) {
+    const at::Tensor alpha = channels.select(1, y).slice(0, 3);
+    channels.select(1, y)
+        .slice(0, 0, 3)
+        .div_(at::where(alpha > 0, alpha, at::ones_like(alpha)))
+        .clamp_(0, 1);
+  }
 }
 
 }  // namespace
 
-FilePixels decode_pixels(const std::string& file, const ImageHeader& header,
-                         const std::string& name) {
+FilePixels::FilePixels(const std::string& file, const ImageHeader& header, const std::string& name)
+    : fourth_(header.fourth) {
   watch_tiff_errors();
-  const cv::Mat decoded = header.format == Format::tiff
-                              ? decode(with_colours_left_alone(file, header), name)
-                              : decode(file, name);
+  decoded_ = std::make_unique<cv::Mat>(would_multiply_colours(file, header)
+                                           ? decode(with_colours_left_alone(file, header), name)
+                                           : decode(file, name));
   const auto [low, high] = std::minmax(header.width, header.height);
-  if (std::min(decoded.cols, decoded.rows) != low || std::max(decoded.cols, decoded.rows) != high) {
+  if (std::min(decoded_->cols, decoded_->rows) != low ||
+      std::max(decoded_->cols, decoded_->rows) != high) {
     throw InputError(name + ": is damaged: it is not of the size that its header says");
   }
-  return {with_straight_alpha(planes(decoded), header.fourth), decoded.depth() == CV_16U ? 16 : 8};
+}
+
+FilePixels::~FilePixels() = default;
+
+int FilePixels::bit_depth() const {
+  return decoded_->depth() == CV_16U ? 16 : 8;
+}
+
+bool FilePixels::grey() const {
+  return decoded_->channels() == 1;
+}
+
+at::Tensor FilePixels::channels(int orientation) && {
+  turn_upright(*decoded_, orientation);
+  const bool fourth = decoded_->channels() == 4 && fourth_ != FourthChannel::no_alpha;
+  at::Tensor channels = planes(*decoded_, fourth ? 4 : 3);
+  decoded_->release();
+  if (fourth && fourth_ == FourthChannel::premultiplied_alpha) {
+    divide_by_alpha(channels);
+  }
+  return channels;
 }
 
 }  // namespace srdiff

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "codecs.h"
 #include "file_bytes.h"
@@ -74,50 +75,37 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   return header;
 }
 
-/// decode_pixels has turned a TIFF already, as OpenCV does whatever its flags say.
+/// FilePixels has turned a TIFF already, as OpenCV does whatever its flags say.
 constexpr int tiff_is_upright = 1;
 
-/// [C,H,W] as stored → upright. EXIF's orientations: 2…4 mirror and turn by 180°, 5…8 lie on a
-/// side.
-at::Tensor upright(const at::Tensor& chw, int orientation) {
-  at::Tensor standing = orientation >= 5 ? chw.transpose(1, 2) : chw;
-  switch (orientation) {
-    case 2:
-    case 6:
-      return standing.flip(2);
-    case 3:
-    case 7:
-      return standing.flip({1, 2});
-    case 4:
-    case 8:
-      return standing.flip(1);
-    default:
-      return standing;
-  }
+/// Opaque but where a grey plane has the value that its file calls transparent.
+at::Tensor alpha_of_clear_grey(const at::Tensor& grey, double clear) {
+  constexpr double less_than_a_level = 1e-6;
+  return grey.sub(clear).abs_().gt_(less_than_a_level);
 }
 
 }  // namespace
 
 Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
   const ImageHeader header = checked_header(bytes, name, limits);
-  const FilePixels pixels = decode_pixels(bytes, header, name);
+  FilePixels pixels(bytes, header, name);
   if (header.several_pictures) {
     log::warn("{}: holds several pictures; the first is taken", name);
   }
   const FoundMetadata metadata =
       header.format == Format::bmp ? FoundMetadata() : read_metadata(bytes, name);
-  const at::Tensor channels = upright(
-      pixels.channels, header.format == Format::tiff ? tiff_is_upright : metadata.orientation);
   Image image;
-  image.bit_depth = pixels.bit_depth;
-  image.grey = channels.size(0) == 1 || header.grey_alpha;
-  image.rgb = channels.slice(0, 0, 3).expand({3, -1, -1}).mul(2.0).sub(1.0).contiguous();
+  image.bit_depth = pixels.bit_depth();
+  image.grey = pixels.grey() || header.grey_alpha;
+  const at::Tensor channels = std::move(pixels).channels(
+      header.format == Format::tiff ? tiff_is_upright : metadata.orientation);
+  image.rgb = channels.slice(0, 0, 3);
   if (channels.size(0) == 4) {
-    image.alpha = channels.slice(0, 3).contiguous();
+    image.alpha = channels.slice(0, 3);
   } else if (header.clear_grey) {
-    constexpr double less_than_a_level = 1e-6;
-    image.alpha = channels.sub(*header.clear_grey).abs().gt(less_than_a_level).to(at::kFloat);
+    image.alpha = alpha_of_clear_grey(channels.slice(0, 0, 1), *header.clear_grey);
   }
+  image.rgb.mul_(2.0).sub_(1.0);
   image.metadata = metadata.blocks;
   return image;
 }
