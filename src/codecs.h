@@ -2,28 +2,37 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 
 #include "image_header.h"
 
+namespace cv {
+class Mat;
+}
+
 namespace srdiff {
 
-/// A picture as its file has it.
-struct FilePixels {
-  /// [C,H,W] float32 in [0,1]: 1 grey, 2 grey and alpha (PNG only, written and never read), 3 RGB,
-  /// 4 RGB and straight alpha.
-  at::Tensor channels;
-  int bit_depth = 8;  ///< 8 or 16
+/// A decoded picture with its samples as they are stored.
+class FilePixels {
+ public:
+  /// The pixels of a file whose header was found good. Throws InputError "NAME: reason".
+  FilePixels(const std::string& file, const ImageHeader& header, const std::string& name);
+  ~FilePixels();
+  FilePixels(const FilePixels&) = delete;
+  FilePixels& operator=(const FilePixels&) = delete;
+
+  int bit_depth() const;  ///< 8 or 16
+  bool grey() const;      ///< one channel and no other
+
+  /// [C,H,W] float32 in [0,1]: 3 RGB, of a grey file three times the same, or 4 RGB and straight
+  /// alpha. `orientation` is EXIF's, 1…8, of the pixels as decoded: TIFF comes upright, the others
+  /// as stored. Gives the stored samples up, so that few copies of a picture are there at a time.
+  at::Tensor channels(int orientation) &&;
+
+ private:
+  std::unique_ptr<cv::Mat> decoded_;
+  ImageHeader::FourthChannel fourth_;
 };
-
-/// The pixels of a file whose header was found good. TIFF comes upright, the others as stored.
-/// Throws InputError "NAME: reason".
-FilePixels decode_pixels(const std::string& file, const ImageHeader& header,
-                         const std::string& name);
-
-/// Values are clamped and rounded. `extension` names the format, as ".png"; `quality`, 1…100, is
-/// for JPEG and WebP. Throws InputError "NAME: reason".
-std::string encode_pixels(const FilePixels& pixels, const std::string& extension, int quality,
-                          const std::string& name);
 
 }  // namespace srdiff

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "codecs.h"
 #include "file_bytes.h"
@@ -11,6 +12,7 @@
 #include "metadata.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "strip_encoder.h"
 
 namespace srdiff {
 namespace {
@@ -73,40 +75,13 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   return header;
 }
 
-/// decode_pixels has turned a TIFF already, as OpenCV does whatever its flags say.
+/// FilePixels has turned a TIFF already, as OpenCV does whatever its flags say.
 constexpr int tiff_is_upright = 1;
 
-/// [C,H,W] as stored → upright. EXIF's orientations: 2…4 mirror and turn by 180°, 5…8 lie on a
-/// side.
-at::Tensor upright(const at::Tensor& chw, int orientation) {
-  at::Tensor standing = orientation >= 5 ? chw.transpose(1, 2) : chw;
-  switch (orientation) {
-    case 2:
-    case 6:
-      return standing.flip(2);
-    case 3:
-    case 7:
-      return standing.flip({1, 2});
-    case 4:
-    case 8:
-      return standing.flip(1);
-    default:
-      return standing;
-  }
-}
-
-/// What goes into a file, in [0,1]: grey, grey with alpha where the format has that, RGB, or RGB
-/// with alpha.
-at::Tensor file_channels(const Image& image, const std::string& extension) {
-  at::Tensor colour = image.rgb.add(1.0).mul(0.5);
-  if (image.grey) {
-    // Rec. 601 luma; the planes of a grey picture drift apart a little inside the networks.
-    colour = (colour[0] * 0.299 + colour[1] * 0.587 + colour[2] * 0.114).unsqueeze(0);
-  }
-  if (!image.alpha.defined()) {
-    return colour;
-  }
-  return at::cat({extension == ".png" ? colour : colour.expand({3, -1, -1}), image.alpha});
+/// Opaque but where a grey plane has the value that its file calls transparent.
+at::Tensor alpha_of_clear_grey(const at::Tensor& grey, double clear) {
+  constexpr double less_than_a_level = 1e-6;
+  return grey.sub(clear).abs_().gt_(less_than_a_level);
 }
 
 }  // namespace
@@ -122,24 +97,24 @@ DeclaredSize declared_size(const fs::path& path, const DecodeLimits& limits) {
 
 Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
   const ImageHeader header = checked_header(bytes, name, limits);
-  const FilePixels pixels = decode_pixels(bytes, header, name);
+  FilePixels pixels(bytes, header, name);
   if (header.several_pictures) {
     log::warn("{}: holds several pictures; the first is taken", name);
   }
   const FoundMetadata metadata =
       header.format == Format::bmp ? FoundMetadata() : read_metadata(bytes, name);
-  const at::Tensor channels = upright(
-      pixels.channels, header.format == Format::tiff ? tiff_is_upright : metadata.orientation);
   Image image;
-  image.bit_depth = pixels.bit_depth;
-  image.grey = channels.size(0) == 1 || header.grey_alpha;
-  image.rgb = channels.slice(0, 0, 3).expand({3, -1, -1}).mul(2.0).sub(1.0).contiguous();
+  image.bit_depth = pixels.bit_depth();
+  image.grey = pixels.grey() || header.grey_alpha;
+  const at::Tensor channels = std::move(pixels).channels(
+      header.format == Format::tiff ? tiff_is_upright : metadata.orientation);
+  image.rgb = channels.slice(0, 0, 3);
   if (channels.size(0) == 4) {
-    image.alpha = channels.slice(0, 3).contiguous();
+    image.alpha = channels.slice(0, 3);
   } else if (header.clear_grey) {
-    constexpr double less_than_a_level = 1e-6;
-    image.alpha = channels.sub(*header.clear_grey).abs().gt(less_than_a_level).to(at::kFloat);
+    image.alpha = alpha_of_clear_grey(channels.slice(0, 0, 1), *header.clear_grey);
   }
+  image.rgb.mul_(2.0).sub_(1.0);
   image.metadata = metadata.blocks;
   return image;
 }
@@ -148,46 +123,24 @@ Image read_image(const fs::path& path, const DecodeLimits& limits) {
   return decode_image(read_file(path, limits.max_file_bytes), path.string(), limits);
 }
 
-std::string encode_image(const Image& image, const std::string& extension, const std::string& name,
-                         const EncodeOptions& options) {
-  const bool jpeg = extension == ".jpg" || extension == ".jpeg";
-  if (image.alpha.defined() && (jpeg || extension == ".bmp")) {
-    throw InputError(name + ": this format cannot hold the picture's transparency; " +
-                     "write .png, .webp or .tiff");
+void check_writable_format(const fs::path& path) {
+  if (!is_written(lower_case_extension(path))) {
+    throw UsageError(path.string() +
+                     ": its ending names no format that srdiff writes; use .png, .jpg, .webp, "
+                     ".tiff or .bmp");
   }
-  if (options.quality < 1 || options.quality > 100) {
-    throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
-  }
-  const bool deep = extension == ".png" || extension == ".tif" || extension == ".tiff";
-  std::string file = encode_pixels({file_channels(image, extension), deep ? image.bit_depth : 8},
-                                   extension, options.quality, name);
-  const Metadata none;
-  const Metadata& blocks = image.metadata ? *image.metadata : none;
-  const bool nothing = blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() &&
-                       blocks.icc.empty() && (options.made_by.empty() || extension == ".bmp");
-  if (nothing || options.strip_metadata) {
-    return file;
-  }
-  const bool grey =
-      image.grey && extension != ".webp" && (!image.alpha.defined() || extension == ".png");
-  return embed_metadata(file, {image.width(), image.height(), grey}, blocks, options.made_by, name);
 }
 
-void check_writable_format(const fs::path& path) {
-  const std::string extension = lower_case_extension(path);
-  for (const char* known : {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}) {
-    if (extension == known) {
-      return;
-    }
-  }
-  throw UsageError(path.string() +
-                   ": its ending names no format that srdiff writes; use .png, .jpg, .webp, "
-                   ".tiff or .bmp");
+std::string picture_ending(const fs::path& path) {
+  return lower_case_extension(path);
+}
+
+void write_image_file(const fs::path& path, const std::string& encoded) {
+  write_file_atomically(path, encoded);
 }
 
 void write_image(const fs::path& path, const Image& image, const EncodeOptions& options) {
-  write_file_atomically(path,
-                        encode_image(image, lower_case_extension(path), path.string(), options));
+  write_image_file(path, encode_image(image, picture_ending(path), path.string(), options));
 }
 
 }  // namespace srdiff

@@ -326,12 +326,11 @@ FoundMetadata read_metadata(const std::string& file, const std::string& name) {
   return found;
 }
 
-std::string embed_metadata(const std::string& encoded, const EncodedFacts& facts,
-                           const Metadata& blocks, const std::string& made_by,
-                           const std::string& name) {
+std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const Metadata& blocks,
+                           const std::string& made_by, const std::string& name) {
   const Exiv2Session session;
   const Attempts attempt(name, "written");
-  std::string file = encoded;
+  std::string file = std::move(encoded);
   // One after the other, so that one that fails takes none with it.
   if (!blocks.icc.empty()) {
     attempt("colour profile", [&] {

@@ -27,8 +27,7 @@ struct EncodedFacts {
 /// The encoded picture (PNG, JPEG, WebP, TIFF) with the blocks in it, and with `made_by`, unless
 /// empty, as a step of the XMP history and srdiff as EXIF's Software. What cannot be written is
 /// left out with a warning that names the picture.
-std::string embed_metadata(const std::string& encoded, const EncodedFacts& facts,
-                           const Metadata& blocks, const std::string& made_by,
-                           const std::string& name);
+std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const Metadata& blocks,
+                           const std::string& made_by, const std::string& name);
 
 }  // namespace srdiff

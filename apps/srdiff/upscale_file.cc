@@ -141,8 +141,7 @@ srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar)
 }
 
 nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& input,
-                              const srdiff::Image& output, const Method& method,
-                              double load_seconds, double upscale_seconds) {
+                              const Method& method, double load_seconds, double upscale_seconds) {
   return {
       {"input", args.input},
       {"output", args.output},

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "srdiff/image.h"
@@ -48,19 +49,69 @@ struct EncodeOptions {
   std::string made_by = {};
 };
 
+/// What a picture is, before its pixels are there.
+struct ImageLayout {
+  std::int64_t width = 0;  ///< pixels
+  std::int64_t height = 0;
+  bool alpha = false;
+  int bit_depth = 8;  ///< bits a channel: 8 or 16
+  bool grey = false;  ///< one colour channel
+  std::shared_ptr<const Metadata> metadata = {};
+};
+
+ImageLayout layout_of(const Image& image);
+
+/// Whether such a picture can be written as `extension`, at no cost. Throws InputError "NAME:
+/// reason" when the format cannot hold its transparency (JPEG, BMP) or its size, or is none that
+/// srdiff writes; UsageError on the quality.
+void check_encodable(const ImageLayout& layout, const std::string& extension,
+                     const std::string& name, const EncodeOptions& options = {});
+
+/// Encodes a picture that comes in strips, from top to bottom, as encode_image does: the strips'
+/// heights leave no trace in the file. Memory holds what is encoded so far and little more; for
+/// WebP and BMP the picture at 8 bits a channel.
+class ImageEncoder {
+ public:
+  /// `extension` is the format's, as ".png"; `name` is what messages call the picture. Throws as
+  /// check_encodable does.
+  ImageEncoder(ImageLayout layout, const std::string& extension, const std::string& name,
+               const EncodeOptions& options = {});
+  ~ImageEncoder();
+  ImageEncoder(ImageEncoder&& other) noexcept;
+  ImageEncoder& operator=(ImageEncoder&& other) noexcept;
+
+  /// The next rows: `rgb` [3,rows,W] float32 in [−1,1] and `alpha` [1,rows,W] float32 in [0,1] on
+  /// the CPU; alpha is undefined for a picture without. Values outside are clamped. Throws
+  /// UsageError when they do not continue the picture, InputError when they cannot be encoded.
+  void add(const at::Tensor& rgb, const at::Tensor& alpha = {});
+
+  /// The whole file with its metadata, once; the encoder is spent then. Throws UsageError when
+  /// rows are missing, InputError when the picture cannot be encoded.
+  std::string finish();
+
+ private:
+  struct Picture;
+  std::unique_ptr<Picture> picture_;
+};
+
 /// Encodes as the format of a file name's ending: .png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp.
 /// Values are rounded to the image's bit depth; formats without 16 bit (JPEG, WebP, BMP) get 8.
 /// The same image and options give the same bytes. Metadata that the format cannot hold is left
-/// out with a warning. Throws InputError when the format cannot hold what the image has
-/// (transparency in JPEG or BMP), UsageError on the quality.
+/// out with a warning. Throws as check_encodable does, and InputError when encoding fails.
 std::string encode_image(const Image& image, const std::string& extension, const std::string& name,
                          const EncodeOptions& options = {});
 
 /// Throws UsageError unless the path's ending is one that encode_image writes.
 void check_writable_format(const std::filesystem::path& path);
 
-/// encode_image to a file that appears whole or not at all.
+/// The ending that names a path's format, in lower case: ".png" for "A.PNG".
+std::string picture_ending(const std::filesystem::path& path);
+
+/// Writes an encoded picture to a file that appears whole or not at all.
 /// Throws InputError; what was at `path` before then still is.
+void write_image_file(const std::filesystem::path& path, const std::string& encoded);
+
+/// encode_image and write_image_file.
 void write_image(const std::filesystem::path& path, const Image& image,
                  const EncodeOptions& options = {});
 
