@@ -54,7 +54,7 @@ case_bundled_model_is_whole() {
 case_bundled_model_takes_odd_sizes() {
   needs_bundled_model
   pictures make in.png 13x19
-  succeeds upscale in.png out.png --nfe 2
+  succeeds upscale in.png out.png --model faces-x8 --nfe 2
   is out.png 'png 104x152 rgb 8'
 }
 
@@ -243,7 +243,7 @@ case_json_report() {
   pictures make in.png 12x10
   upscales in.png out.png --seed 7 --json
   json_is 'sorted(d["settings"])' \
-    "['beta', 'eta', 'grid', 'nfe', 'sampler', 'seed', 'start', 't', 'weight_map']"
+    "['beta', 'color_fix', 'eta', 'grid', 'nfe', 'sampler', 'scale', 'seed', 'start', 't', 'weight_map']"
   json_is 'd["settings"]["seed"], d["settings"]["t"], d["settings"]["nfe"]' '(7, 300, 8)'
   json_is 'd["input_size"], d["output_size"]' '([12, 10], [24, 20])'
   json_is 'd["model"]["name"], d["input"], d["output"]' "('tiny', 'in.png', 'out.png')"
