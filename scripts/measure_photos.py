@@ -97,7 +97,7 @@ def quality(args) -> None:
 
     def measure(label: str, *arguments: str) -> None:
         document = run(args.srdiff, *common, *arguments)
-        figures = {figure["key"]: figure["value"] for figure in document["figures"]}
+        figures = {key: figure["value"] for key, figure in document["figures"].items()}
         row = {"output": label, "PSNR-Y dB": round(figures["psnr-y"], 2), "SSIM-Y": round(figures["ssim-y"], 4)}
         if args.features:
             row |= {"FD": round(figures["fid"], 2), "KID x 1000": round(1000 * figures["kid"], 2)}

@@ -138,6 +138,24 @@ def check_locality():
         assert (float(difference) == 0) == local, (norm, float(difference))
 
 
+def check_preconditioning():
+    """Untrained, the network is the best linear estimate of the residual: no scale and no shift of
+    it comes closer to x0 when residual and noise are independent."""
+    std = 0.12
+    network = build("denoiser", {"inner": 8, "widths": [8, 8], "res_blocks": 1, "norm_groups": 0, "mid_attention": False,
+                                 "residual_std": std})
+    generator = torch.Generator().manual_seed(1)
+    condition, residual, noise = torch.randn(3, 1, 3, 128, 128, generator=generator)
+    residual = std * residual
+    for level in (0.999, 0.9, 0.3):
+        a, s = level, math.sqrt(1 - level ** 2)
+        with torch.no_grad():
+            x0 = network(condition, a * (condition + residual) + s * noise, torch.tensor([level]))
+        error = float(((x0 - condition - residual) ** 2).mean())
+        best = 1 / (1 / std ** 2 + (a / s) ** 2)  # the variance that is left of r given r + s/a noise
+        assert abs(error / best - 1) < 0.05, (level, error, best)
+
+
 def check_photos():
     """Crops are a function of seed and number, inputs are Pillow's reduction, damage is mild."""
     from PIL import Image
@@ -205,6 +223,6 @@ def check_round_trip():
 
 
 if __name__ == "__main__":
-    for check in (check_networks, check_precision, check_mathematics, check_locality, check_photos, check_round_trip):
+    for check in (check_networks, check_precision, check_mathematics, check_locality, check_preconditioning, check_photos, check_round_trip):
         check()
         print(f"{check.__name__}: ok")
