@@ -35,10 +35,11 @@ struct ConvolutionInputs {
   bool can_be_transposed;  ///< then behind the dilation: transposed, output_padding
 };
 
-constexpr std::array<ConvolutionInputs, 3> convolutions = {{
+constexpr std::array<ConvolutionInputs, 4> convolutions = {{
     {"aten::convolution", 3, 4, 5, 8, true},
     {"aten::_convolution", 3, 4, 5, 8, true},
     {"aten::mkldnn_convolution", 4, 3, 5, 6, false},
+    {"srdiff::conv2d", 3, 4, 5, 6, false},
 }};
 
 Product convolution(const ConvolutionInputs& where, Inputs inputs) {
