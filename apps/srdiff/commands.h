@@ -11,6 +11,7 @@ using Command = std::function<int()>;
 
 /// Each adds one subcommand to `app` and stores its action in `command` when it is chosen.
 void add_upscale(CLI::App& app, Command& command);
+void add_bench(CLI::App& app, Command& command);
 void add_compare(CLI::App& app, Command& command);
 void add_eval(CLI::App& app, Command& command);
 void add_report(CLI::App& app, Command& command);

@@ -134,6 +134,7 @@ int main(int argc, char** argv) {
   add_report(app, command);
   add_sweep(app, command);
   add_models(app, command);
+  add_bench(app, command);
   add_info(app, command);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "srdiff/manifest.h"
+
+namespace srdiff {
+
+/// Seconds of the same work done several times. The median is the figure; the others show how
+/// quiet the machine was.
+struct Timing {
+  double median = 0.0;
+  double least = 0.0;
+  double most = 0.0;
+};
+
+/// Of at least one measurement.
+Timing timing_of(std::vector<double> seconds);
+
+/// A convolution or matrix product of the denoiser, alone on random numbers.
+struct ProductBenchmark {
+  std::string what;     ///< "convolution [1,96,32,32] with [128,96,3,3]"
+  std::int64_t calls;   ///< in one evaluation
+  double flops;         ///< of one call: two for each multiplication with its addition
+  double best_seconds;  ///< of one call: the least median over the layouts
+  std::string best_layout;
+};
+
+/// One call of the denoiser.
+struct EvaluationBenchmark {
+  std::int64_t batch = 0;
+  std::int64_t size = 0;  ///< output side, pixels
+  Timing seconds;
+  std::vector<ProductBenchmark> products;
+
+  double flops() const;          ///< of the products: what else a network does is not counted
+  double floor_seconds() const;  ///< the products' best times together
+  double flops_per_second() const { return flops() / seconds.median; }
+  /// How much of the evaluation is products at their best: floor / measured.
+  double share_of_floor() const { return floor_seconds() / seconds.median; }
+};
+
+/// One image through the whole method, with the settings that the model recommends.
+struct ImageBenchmark {
+  std::int64_t size = 0;  ///< output side, pixels
+  int nfe = 0;
+  Timing seconds;
+};
+
+struct Benchmark {
+  /// What figures depend on besides the code: processor, device, threads, precision, model, and
+  /// LibTorch. In the order in which they are told.
+  std::vector<std::pair<std::string, std::string>> circumstances;
+  int repeats = 0;
+  double load_seconds = 0.0;           ///< Model::load, with its checks
+  double warm_up_seconds = 0.0;        ///< the first evaluation of the first batch and size
+  std::int64_t peak_memory_bytes = 0;  ///< of the process, without the measuring of the floor
+  std::vector<EvaluationBenchmark> evaluations;
+  std::vector<ImageBenchmark> images;
+};
+
+struct BenchmarkOptions {
+  std::vector<std::int64_t> batches = {1, 8};
+  std::vector<std::int64_t> sizes = {};  ///< output sides in pixels; empty: the model's native one
+  int repeats = 5;
+};
+
+struct BenchmarkObserver {
+  std::function<void(const std::string& what)> on_start;  ///< of each part
+  std::function<bool()> cancelled;                        ///< asked between calls
+};
+
+/// Fills in the sizes. Throws UsageError for a batch, a size or repeats that cannot be measured.
+BenchmarkOptions resolve(BenchmarkOptions options, const Manifest& manifest);
+
+/// Loads the model and measures it. Each repeat times the evaluation and then each of its products
+/// in each layout, so that what else the machine does slows both.
+/// Throws UsageError, ModelError, Cancelled.
+Benchmark run_benchmark(const std::filesystem::path& folder, const Manifest& manifest,
+                        c10::Device device, c10::ScalarType precision,
+                        const BenchmarkOptions& options, const BenchmarkObserver& observer = {});
+
+/// JSON, one document.
+std::string benchmark_json(const Benchmark& benchmark);
+/// Reads benchmark_json's file. Throws InputError when it is not one.
+Benchmark read_benchmark(const std::filesystem::path& path);
+
+/// A figure of two benchmarks.
+struct BenchmarkChange {
+  std::string what;  ///< "evaluation, batch 1, 128 px: seconds"
+  double before;
+  double now;
+  double ratio() const { return now / before; }
+};
+
+struct BenchmarkComparison {
+  std::vector<std::string>
+      differences;  ///< "threads: 2 before, 1 now": what makes ratios mean less
+  std::vector<BenchmarkChange> changes;  ///< of what both measured
+};
+
+/// Throws InputError when they measured nothing in common.
+BenchmarkComparison compare(const Benchmark& before, const Benchmark& now);
+
+}  // namespace srdiff

@@ -1,0 +1,429 @@
+#include "srdiff/benchmark.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <sys/resource.h>
+#include <torch/cuda.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <sstream>
+
+#include "file_bytes.h"
+#include "json_fields.h"
+#include "products.h"
+#include "srdiff/device.h"
+#include "srdiff/error.h"
+#include "srdiff/upscaler.h"
+
+namespace srdiff {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+/// Of both ends of a file: a later version that measures otherwise counts on.
+constexpr int format = 1;
+
+/// The value behind "KEY: " of describe_machine.
+std::string machine_value(const std::string& key) {
+  std::istringstream lines(describe_machine());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind(key + ": ", 0) == 0) {
+      return line.substr(key.size() + 2);
+    }
+  }
+  return "unknown";
+}
+
+std::string processor_name() {
+  std::ifstream stream("/proc/cpuinfo");
+  for (std::string line; std::getline(stream, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
+      return line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
+std::int64_t peak_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
+}
+
+/// Runs and times calls on one device, and stops between them when asked.
+class Clock {
+ public:
+  Clock(c10::Device device, const BenchmarkObserver& observer)
+      : device_(device), observer_(observer) {}
+
+  double seconds(const std::function<void()>& call) const {
+    if (observer_.cancelled && observer_.cancelled()) {
+      throw Cancelled();
+    }
+    wait_for_device();
+    const auto start = std::chrono::steady_clock::now();
+    call();
+    wait_for_device();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  void tell(const std::string& what) const {
+    if (observer_.on_start) {
+      observer_.on_start(what);
+    }
+  }
+
+ private:
+  void wait_for_device() const {
+    if (device_.is_cuda()) {
+      torch::cuda::synchronize(device_.index());
+    }
+  }
+
+  c10::Device device_;
+  const BenchmarkObserver& observer_;
+};
+
+/// The layouts of one product with what was measured.
+struct ProductRun {
+  Product product;
+  std::int64_t calls;
+  std::vector<ProductLayout> layouts;
+  std::vector<std::vector<double>> seconds;  ///< of each layout
+
+  void measure(const Clock& clock) {
+    for (std::size_t i = 0; i < layouts.size(); ++i) {
+      layouts[i].run();  // the first call prepares the kernel
+      seconds[i].push_back(clock.seconds(layouts[i].run));
+    }
+  }
+
+  ProductBenchmark result() const {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < layouts.size(); ++i) {
+      if (timing_of(seconds[i]).median < timing_of(seconds[best]).median) {
+        best = i;
+      }
+    }
+    return {describe(product), calls, flops(product), timing_of(seconds[best]).median,
+            layouts[best].name};
+  }
+};
+
+/// The denoiser's call on a picture of noise: its time depends on no values.
+std::function<void()> evaluation_of(const Model& model, std::int64_t batch, std::int64_t size) {
+  const at::Tensor image =
+      at::rand({batch, 3, size, size}, at::TensorOptions().device(model.device()));
+  return [&model, image] { model.denoise(image, image, model.manifest().defaults.t); };
+}
+
+std::string label(std::int64_t batch, std::int64_t size) {
+  return "batch " + std::to_string(batch) + ", " + std::to_string(size) + " px";
+}
+
+EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBenchmark& measured,
+                                       const Clock& clock, int repeats) {
+  EvaluationBenchmark result = measured;
+  clock.tell("evaluation and floor, " + label(result.batch, result.size));
+  const auto evaluate = evaluation_of(model, result.batch, result.size);
+  std::vector<ProductRun> products;
+  for (const auto& [product, calls] : record_products(evaluate)) {
+    std::vector<ProductLayout> layouts = layouts_of(product, model.device());
+    const std::size_t count = layouts.size();
+    products.push_back(
+        {product, calls, std::move(layouts), std::vector<std::vector<double>>(count)});
+  }
+  std::vector<double> seconds;
+  for (int i = 0; i < repeats; ++i) {
+    evaluate();  // the products of the repeat before have driven the weights out of the caches
+    seconds.push_back(clock.seconds(evaluate));
+    for (ProductRun& product : products) {
+      product.measure(clock);
+    }
+  }
+  result.seconds = timing_of(std::move(seconds));
+  for (const ProductRun& product : products) {
+    result.products.push_back(product.result());
+  }
+  return result;
+}
+
+ImageBenchmark measure_image(const Upscaler& upscaler, std::int64_t size, const Clock& clock,
+                             int repeats) {
+  clock.tell("one image, " + std::to_string(size) + " px");
+  UpscaleOptions options;
+  const Manifest& manifest = upscaler.model().manifest();
+  if (!manifest.regressor) {
+    options.start = Start::noise;
+  }
+  options.weight_map = manifest.weight_map.has_value();
+  const UpscaleSettings settings = resolve(options, manifest);
+  const at::Tensor lr = at::rand({1, 3, size / manifest.scale, size / manifest.scale});
+  ImageBenchmark result;
+  result.size = size;
+  result.nfe = settings.nfe;
+  std::vector<double> seconds;
+  for (int i = 0; i < repeats; ++i) {
+    seconds.push_back(clock.seconds([&] { upscaler.upscale(lr, settings); }));
+  }
+  result.seconds = timing_of(std::move(seconds));
+  return result;
+}
+
+std::vector<std::pair<std::string, std::string>> circumstances_of(const Manifest& manifest,
+                                                                  c10::Device device,
+                                                                  c10::ScalarType precision) {
+  return {{"model", manifest.name + " " + manifest.version},
+          {"model_sha256", manifest.sha256},
+          {"processor", processor_name()},
+          {"device", device.str()},
+          {"threads", std::to_string(at::get_num_threads())},
+          {"instruction_set", machine_value("instruction set")},
+          {"precision", to_string(precision)},
+          {"libtorch", machine_value("libtorch")},
+          {"srdiff", SRDIFF_VERSION}};
+}
+
+ordered_json to_json(const Timing& timing) {
+  return {{"median", timing.median}, {"least", timing.least}, {"most", timing.most}};
+}
+
+Timing read_timing(const JsonFields& fields) {
+  return {fields.required<double>("median"), fields.required<double>("least"),
+          fields.required<double>("most")};
+}
+
+ordered_json to_json(const EvaluationBenchmark& evaluation) {
+  ordered_json products = ordered_json::array();
+  for (const ProductBenchmark& product : evaluation.products) {
+    products.push_back({{"what", product.what},
+                        {"calls", product.calls},
+                        {"flops", product.flops},
+                        {"best_seconds", product.best_seconds},
+                        {"best_layout", product.best_layout}});
+  }
+  return {{"batch", evaluation.batch},
+          {"size", evaluation.size},
+          {"seconds", to_json(evaluation.seconds)},
+          {"gflop", evaluation.flops() / 1e9},
+          {"gflop_per_second", evaluation.flops_per_second() / 1e9},
+          {"floor_seconds", evaluation.floor_seconds()},
+          {"share_of_floor", evaluation.share_of_floor()},
+          {"products", products}};
+}
+
+EvaluationBenchmark read_evaluation(const JsonFields& fields) {
+  EvaluationBenchmark evaluation;
+  evaluation.batch = fields.required<std::int64_t>("batch");
+  evaluation.size = fields.required<std::int64_t>("size");
+  evaluation.seconds = read_timing(fields.object("seconds"));
+  for (const JsonFields& product : fields.objects("products")) {
+    evaluation.products.push_back(
+        {product.required<std::string>("what"), product.required<std::int64_t>("calls"),
+         product.required<double>("flops"), product.required<double>("best_seconds"),
+         product.required<std::string>("best_layout")});
+  }
+  return evaluation;
+}
+
+Benchmark read_fields(const JsonFields& fields) {
+  fields.expect("format", format);
+  Benchmark benchmark;
+  for (const auto& [key, value] :
+       fields.required<ordered_json>("circumstances").get<std::map<std::string, std::string>>()) {
+    benchmark.circumstances.emplace_back(key, value);
+  }
+  benchmark.repeats = fields.required<int>("repeats");
+  benchmark.load_seconds = fields.required<double>("load_seconds");
+  benchmark.warm_up_seconds = fields.required<double>("warm_up_seconds");
+  benchmark.peak_memory_bytes = fields.required<std::int64_t>("peak_memory_bytes");
+  for (const JsonFields& evaluation : fields.objects("evaluations")) {
+    benchmark.evaluations.push_back(read_evaluation(evaluation));
+  }
+  for (const JsonFields& image : fields.objects("images")) {
+    benchmark.images.push_back({image.required<std::int64_t>("size"), image.required<int>("nfe"),
+                                read_timing(image.object("seconds"))});
+  }
+  return benchmark;
+}
+
+void compare_evaluations(const Benchmark& before, const Benchmark& now,
+                         std::vector<BenchmarkChange>& changes) {
+  for (const EvaluationBenchmark& old : before.evaluations) {
+    for (const EvaluationBenchmark& current : now.evaluations) {
+      if (old.batch != current.batch || old.size != current.size) {
+        continue;
+      }
+      const std::string what = "evaluation, " + label(old.batch, old.size) + ": ";
+      changes.push_back({what + "seconds", old.seconds.median, current.seconds.median});
+      changes.push_back({what + "floor, seconds", old.floor_seconds(), current.floor_seconds()});
+      changes.push_back(
+          {what + "share of the floor", old.share_of_floor(), current.share_of_floor()});
+    }
+  }
+}
+
+void compare_images(const Benchmark& before, const Benchmark& now,
+                    std::vector<BenchmarkChange>& changes) {
+  for (const ImageBenchmark& old : before.images) {
+    for (const ImageBenchmark& current : now.images) {
+      if (old.size == current.size && old.nfe == current.nfe) {
+        changes.push_back({"one image, " + std::to_string(old.size) + " px, " +
+                               std::to_string(old.nfe) + " evaluations: seconds",
+                           old.seconds.median, current.seconds.median});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Timing timing_of(std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  const std::size_t half = seconds.size() / 2;
+  const double median =
+      seconds.size() % 2 == 1 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2.0;
+  return {median, seconds.front(), seconds.back()};
+}
+
+double EvaluationBenchmark::flops() const {
+  double sum = 0.0;
+  for (const ProductBenchmark& product : products) {
+    sum += static_cast<double>(product.calls) * product.flops;
+  }
+  return sum;
+}
+
+double EvaluationBenchmark::floor_seconds() const {
+  double sum = 0.0;
+  for (const ProductBenchmark& product : products) {
+    sum += static_cast<double>(product.calls) * product.best_seconds;
+  }
+  return sum;
+}
+
+BenchmarkOptions resolve(BenchmarkOptions options, const Manifest& manifest) {
+  if (options.repeats < 1) {
+    throw UsageError("repeats = " + std::to_string(options.repeats) + "; give 1 or more");
+  }
+  if (options.sizes.empty()) {
+    options.sizes = {manifest.native_size};
+  }
+  for (const std::int64_t batch : options.batches) {
+    if (batch < 1) {
+      throw UsageError("batch = " + std::to_string(batch) + "; give 1 or more");
+    }
+  }
+  const std::int64_t multiple = std::int64_t{manifest.scale} * manifest.size_multiple;
+  for (const std::int64_t size : options.sizes) {
+    if (size < multiple || size % multiple != 0 || size > manifest.max_output_pixels / size) {
+      throw UsageError("size = " + std::to_string(size) + "; give a multiple of " +
+                       std::to_string(multiple) + " pixels whose square is at most " +
+                       std::to_string(manifest.max_output_pixels));
+    }
+  }
+  return options;
+}
+
+Benchmark run_benchmark(const fs::path& folder, const Manifest& manifest, c10::Device device,
+                        c10::ScalarType precision, const BenchmarkOptions& wanted,
+                        const BenchmarkObserver& observer) {
+  const BenchmarkOptions options = resolve(wanted, manifest);
+  const c10::InferenceMode no_gradients;
+  const Clock clock(device, observer);
+  Benchmark result;
+  result.circumstances = circumstances_of(manifest, device, precision);
+  result.repeats = options.repeats;
+
+  clock.tell("loading");
+  std::optional<Model> model;
+  result.load_seconds =
+      clock.seconds([&] { model = Model::load(folder, manifest, device, precision); });
+  for (const std::int64_t size : options.sizes) {
+    for (const std::int64_t batch : options.batches) {
+      const double first = clock.seconds(evaluation_of(*model, batch, size));
+      if (result.evaluations.empty()) {
+        result.warm_up_seconds = first;
+      }
+      result.evaluations.push_back({batch, size, {}, {}});
+    }
+  }
+  const Upscaler upscaler(*model);
+  for (const std::int64_t size : options.sizes) {
+    result.images.push_back(measure_image(upscaler, size, clock, options.repeats));
+  }
+  result.peak_memory_bytes = peak_memory();
+  for (EvaluationBenchmark& evaluation : result.evaluations) {
+    evaluation = measure_evaluation(*model, evaluation, clock, options.repeats);
+  }
+  return result;
+}
+
+std::string benchmark_json(const Benchmark& benchmark) {
+  ordered_json circumstances = ordered_json::object();
+  for (const auto& [key, value] : benchmark.circumstances) {
+    circumstances[key] = value;
+  }
+  ordered_json evaluations = ordered_json::array();
+  for (const EvaluationBenchmark& evaluation : benchmark.evaluations) {
+    evaluations.push_back(to_json(evaluation));
+  }
+  ordered_json images = ordered_json::array();
+  for (const ImageBenchmark& image : benchmark.images) {
+    images.push_back(
+        {{"size", image.size}, {"nfe", image.nfe}, {"seconds", to_json(image.seconds)}});
+  }
+  return ordered_json{{"format", format},
+                      {"circumstances", circumstances},
+                      {"repeats", benchmark.repeats},
+                      {"load_seconds", benchmark.load_seconds},
+                      {"warm_up_seconds", benchmark.warm_up_seconds},
+                      {"peak_memory_bytes", benchmark.peak_memory_bytes},
+                      {"evaluations", evaluations},
+                      {"images", images}}
+      .dump();
+}
+
+Benchmark read_benchmark(const fs::path& path) {
+  const std::string text = read_file(path);
+  try {
+    return read_fields({json::parse(text), path.string()});
+  } catch (const json::exception&) {
+    throw InputError(path.string() + ": is no result of srdiff bench --json");
+  } catch (const ModelError& error) {
+    throw InputError(std::string(error.what()) + "; give a result of srdiff bench --json");
+  }
+}
+
+BenchmarkComparison compare(const Benchmark& before, const Benchmark& now) {
+  BenchmarkComparison comparison;
+  const std::map<std::string, std::string> old(before.circumstances.begin(),
+                                               before.circumstances.end());
+  for (const auto& [key, value] : now.circumstances) {
+    const auto found = old.find(key);
+    const std::string was = found == old.end() ? "unknown" : found->second;
+    if (was != value) {
+      comparison.differences.push_back(key + ": " + was + " before, " + value + " now");
+    }
+  }
+  compare_evaluations(before, now, comparison.changes);
+  compare_images(before, now, comparison.changes);
+  if (comparison.changes.empty()) {
+    throw InputError("the two benchmarks have no batch and size in common; give the same lists");
+  }
+  const auto mebibytes = [](std::int64_t bytes) { return static_cast<double>(bytes) / 1048576; };
+  comparison.changes.push_back({"load, seconds", before.load_seconds, now.load_seconds});
+  comparison.changes.push_back({"warm-up, seconds", before.warm_up_seconds, now.warm_up_seconds});
+  comparison.changes.push_back(
+      {"peak memory, MiB", mebibytes(before.peak_memory_bytes), mebibytes(now.peak_memory_bytes)});
+  return comparison;
+}
+
+}  // namespace srdiff

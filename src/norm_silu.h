@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Optional.h>
+
+#include <cstdint>
+
+namespace srdiff {
+
+// Norm and SiLU in one pass over memory that the caches still hold, for float32 on the CPU. A value
+// is computed by one thread whatever their number, so that results do not depend on it.
+
+/// silu(group_norm(x)) of x [N,C,…]. `weight` and `bias` [C] may be absent.
+at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
+                           const c10::optional<at::Tensor>& weight,
+                           const c10::optional<at::Tensor>& bias, double eps);
+
+/// silu of a layer norm over the channels of each position of x [N,C,H,W]; the result is
+/// channels_last. `weight` and `bias` [C] may be absent.
+at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
+                           const c10::optional<at::Tensor>& bias, double eps);
+
+}  // namespace srdiff

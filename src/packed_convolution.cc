@@ -1,0 +1,45 @@
+#include "packed_convolution.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+
+namespace srdiff {
+namespace {
+
+/// LibTorch's operator of that name: it has no function in C++.
+c10::IValue call(const char* name, std::vector<c10::IValue> stack) {
+  const c10::OperatorHandle op = c10::Dispatcher::singleton().findSchemaOrThrow(name, "");
+  op.callBoxed(&stack);
+  return stack.back();
+}
+
+}  // namespace
+
+at::Tensor PackedConvolutions::operator()(const at::Tensor& x, const at::Tensor& weight,
+                                          const at::Tensor& bias, at::IntArrayRef stride,
+                                          at::IntArrayRef padding, at::IntArrayRef dilation,
+                                          std::int64_t groups) {
+  if (x.scalar_type() != c10::kFloat || !x.device().is_cpu() || x.numel() == 0) {
+    return at::conv2d(x, weight, bias, stride, padding, dilation, groups);
+  }
+  Packed& packed = packed_[weight.unsafeGetTensorImpl()];
+  if (x.suggest_memory_format() == at::MemoryFormat::ChannelsLast) {
+    const std::vector<std::int64_t> size = x.sizes().vec();
+    if (packed.size != size) {
+      packed.for_channels_last =
+          call("mkldnn_prepacked::conv2d_prepack",
+               {weight, bias.defined() ? c10::IValue(bias) : c10::IValue(), stride.vec(),
+                padding.vec(), dilation.vec(), groups, size, "none"});
+      packed.size = size;
+    }
+    return call("mkldnn_prepacked::conv2d_run", {x, packed.for_channels_last}).toTensor();
+  }
+  if (!packed.for_nchw.defined()) {
+    packed.for_nchw = at::mkldnn_reorder_conv2d_weight(weight.contiguous().to_mkldnn(), padding,
+                                                       stride, dilation, groups);
+  }
+  return at::mkldnn_convolution(x.contiguous(), packed.for_nchw, bias, padding, stride, dilation,
+                                groups);
+}
+
+}  // namespace srdiff

@@ -1,0 +1,285 @@
+#include "products.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/ivalue.h>
+#include <ATen/record_function.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+namespace srdiff {
+namespace {
+
+using Sizes = std::vector<std::int64_t>;
+using Inputs = c10::ArrayRef<const c10::IValue>;
+
+Sizes sizes_of(const at::Tensor& tensor) {
+  return tensor.sizes().vec();
+}
+
+bool has_tensor(const c10::IValue& value) {
+  return value.isTensor() && value.toTensor().defined();
+}
+
+/// Where an operator has its stride, padding, dilation and groups, and what it has besides.
+struct ConvolutionInputs {
+  const char* name;
+  std::size_t stride;
+  std::size_t padding;
+  std::size_t dilation;
+  std::size_t groups;
+  bool can_be_transposed;  ///< then behind the dilation: transposed, output_padding
+};
+
+constexpr std::array<ConvolutionInputs, 4> convolutions = {{
+    {"aten::convolution", 3, 4, 5, 8, true},
+    {"aten::_convolution", 3, 4, 5, 8, true},
+    {"aten::mkldnn_convolution", 4, 3, 5, 6, false},
+    {"srdiff::conv2d", 3, 4, 5, 6, false},
+}};
+
+Product convolution(const ConvolutionInputs& where, Inputs inputs) {
+  Product product;
+  // A list of one value holds for every direction.
+  const auto directions = [&](std::size_t input) {
+    const Sizes values = inputs[input].toIntVector();
+    const auto count = static_cast<std::size_t>(inputs[0].toTensor().dim()) - 2;
+    return values.size() == 1 ? Sizes(count, values[0]) : values;
+  };
+  product.left = sizes_of(inputs[0].toTensor());
+  product.right = sizes_of(inputs[1].toTensor());
+  product.type = inputs[0].toTensor().scalar_type();
+  product.bias = has_tensor(inputs[2]);
+  product.stride = directions(where.stride);
+  product.padding = directions(where.padding);
+  product.dilation = directions(where.dilation);
+  product.transposed = where.can_be_transposed && inputs[6].toBool();
+  product.output_padding = where.can_be_transposed ? directions(7) : Sizes{0, 0};
+  product.groups = inputs[where.groups].toInt();
+  return product;
+}
+
+Product matrix_product(const at::Tensor& left, const at::Tensor& right, bool bias) {
+  Product product;
+  product.kind = Product::Kind::matrix;
+  product.left = sizes_of(left);
+  product.right = sizes_of(right);
+  product.left_strides = left.strides().vec();
+  product.right_strides = right.strides().vec();
+  product.type = left.scalar_type();
+  product.bias = bias;
+  return product;
+}
+
+std::optional<Product> product_of(const char* name, Inputs inputs) {
+  const auto is = [name](const char* other) { return std::strcmp(name, other) == 0; };
+  for (const ConvolutionInputs& where : convolutions) {
+    if (is(where.name)) {
+      return convolution(where, inputs);
+    }
+  }
+  if (is("aten::mm") || is("aten::bmm")) {
+    return matrix_product(inputs[0].toTensor(), inputs[1].toTensor(), false);
+  }
+  if (is("aten::addmm") || is("aten::baddbmm")) {
+    return matrix_product(inputs[1].toTensor(), inputs[2].toTensor(), true);
+  }
+  return std::nullopt;
+}
+
+/// What the callbacks of one thread fill in.
+struct Recording {
+  std::vector<std::pair<Product, std::int64_t>> products;
+  bool inside = false;  ///< within a product: what that calls is part of it
+};
+
+// The callbacks are plain functions: they find the recording here.
+thread_local Recording* recording = nullptr;
+
+struct Inside : at::ObserverContext {};
+
+/// TorchScript's interpreter hands over its whole stack: the operator's own inputs are the last.
+Inputs own_inputs(const at::RecordFunction& function) {
+  const Inputs inputs = function.inputs();
+  const std::size_t count = std::min(function.num_inputs(), inputs.size());
+  return inputs.slice(inputs.size() - count, count);
+}
+
+std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& function) {
+  if (recording == nullptr || recording->inside) {
+    return nullptr;
+  }
+  const std::optional<Product> product = product_of(function.name(), own_inputs(function));
+  if (!product) {
+    return nullptr;
+  }
+  auto& products = recording->products;
+  const auto found = std::find_if(products.begin(), products.end(),
+                                  [&](const auto& entry) { return entry.first == *product; });
+  if (found == products.end()) {
+    products.emplace_back(*product, 1);
+  } else {
+    ++found->second;
+  }
+  recording->inside = true;
+  return std::make_unique<Inside>();
+}
+
+void on_end(const at::RecordFunction& /*function*/, at::ObserverContext* context) {
+  if (context != nullptr && recording != nullptr) {
+    recording->inside = false;
+  }
+}
+
+/// Switches the callbacks on for this thread while it lives.
+class RecordingScope {
+ public:
+  explicit RecordingScope(Recording& target)
+      : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(on_start, on_end)
+                                               .needsInputs(true)
+                                               .scopes({
+                                                   at::RecordScope::FUNCTION,
+                                               }))) {
+    recording = &target;
+  }
+  RecordingScope(const RecordingScope&) = delete;
+  RecordingScope& operator=(const RecordingScope&) = delete;
+  ~RecordingScope() {
+    recording = nullptr;
+    at::removeCallback(handle_);
+  }
+
+ private:
+  at::RecordFunctionGuard enabled_;
+  at::CallbackHandle handle_;
+};
+
+double product_of_sizes(const Sizes& sizes) {
+  double product = 1.0;
+  for (const std::int64_t size : sizes) {
+    product *= static_cast<double>(size);
+  }
+  return product;
+}
+
+/// Pixels of one output channel of one image.
+double output_pixels(const Product& product) {
+  double pixels = 1.0;
+  for (std::size_t i = 0; i < product.stride.size(); ++i) {
+    const std::int64_t reach = product.dilation[i] * (product.right[i + 2] - 1) + 1;
+    pixels *= static_cast<double>(
+        (product.left[i + 2] + 2 * product.padding[i] - reach) / product.stride[i] + 1);
+  }
+  return pixels;
+}
+
+std::string list(const Sizes& sizes) {
+  std::ostringstream text;
+  text << '[';
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    text << (i == 0 ? "" : ",") << sizes[i];
+  }
+  text << ']';
+  return text.str();
+}
+
+std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device device) {
+  const at::TensorOptions options = at::TensorOptions().device(device).dtype(p.type);
+  const at::Tensor image = at::rand(p.left, options.dtype(c10::kFloat)).to(p.type);
+  const at::Tensor weight = at::rand(p.right, options.dtype(c10::kFloat)).to(p.type);
+  const std::int64_t outputs = p.transposed ? p.right[1] * p.groups : p.right[0];
+  const at::Tensor bias = p.bias ? at::zeros({outputs}, options) : at::Tensor();
+  const auto plain = [p, bias](const at::Tensor& x, const at::Tensor& w) {
+    return [p, bias, x, w] {
+      at::convolution(x, w, bias, p.stride, p.padding, p.dilation, p.transposed, p.output_padding,
+                      p.groups);
+    };
+  };
+  std::vector<ProductLayout> layouts = {{"NCHW", plain(image, weight)}};
+  if (p.left.size() != 4) {
+    return layouts;
+  }
+  const auto last = at::MemoryFormat::ChannelsLast;
+  layouts.push_back({"channels_last", plain(image.contiguous(last), weight.contiguous(last))});
+  if (device.is_cpu() && !p.transposed && at::hasMKLDNN() && p.type == c10::kFloat) {
+    const at::Tensor packed = at::mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), p.padding,
+                                                               p.stride, p.dilation, p.groups);
+    const auto direct = [p, bias](const at::Tensor& x, const at::Tensor& w) {
+      return [p, bias, x, w] {
+        at::mkldnn_convolution(x, w, bias, p.padding, p.stride, p.dilation, p.groups);
+      };
+    };
+    layouts.push_back({"channels_last, packed weights", direct(image.contiguous(last), packed)});
+    const at::Tensor blocked_bias = p.bias ? bias.to_mkldnn() : bias;
+    const at::Tensor blocked = image.to_mkldnn();
+    layouts.push_back({"blocked", [p, blocked_bias, blocked, packed] {
+                         at::mkldnn_convolution(blocked, packed, blocked_bias, p.padding, p.stride,
+                                                p.dilation, p.groups);
+                       }});
+  }
+  return layouts;
+}
+
+std::vector<ProductLayout> matrix_layouts(const Product& p, c10::Device device) {
+  const at::TensorOptions options = at::TensorOptions().device(device).dtype(p.type);
+  const auto matrix = [&](const Sizes& sizes, const Sizes& strides) {
+    return at::empty_strided(sizes, strides, options).fill_(0.5);
+  };
+  const auto multiply = [](const at::Tensor& left, const at::Tensor& right) {
+    return [left, right] { at::matmul(left, right); };
+  };
+  const at::Tensor left = matrix(p.left, p.left_strides);
+  const at::Tensor right = matrix(p.right, p.right_strides);
+  return {{"as called", multiply(left, right)},
+          {"contiguous", multiply(left.contiguous(), right.contiguous())}};
+}
+
+}  // namespace
+
+double flops(const Product& product) {
+  if (product.kind == Product::Kind::matrix) {
+    return 2.0 * product_of_sizes(product.left) * static_cast<double>(product.right.back());
+  }
+  const auto images = static_cast<double>(product.left[0]);
+  const double weights = product_of_sizes(product.right);  // with one group's inputs only
+  const double pixels = product.transposed ? product_of_sizes(product.left) / images /
+                                                 static_cast<double>(product.left[1])
+                                           : output_pixels(product);
+  return 2.0 * images * weights * pixels;
+}
+
+std::string describe(const Product& product) {
+  if (product.kind == Product::Kind::matrix) {
+    return "matrix product " + list(product.left) + " " + list(product.right);
+  }
+  std::ostringstream text;
+  text << (product.transposed ? "transposed convolution " : "convolution ") << list(product.left)
+       << " with " << list(product.right);
+  if (std::any_of(product.stride.begin(), product.stride.end(), [](auto s) { return s != 1; })) {
+    text << ", stride " << list(product.stride);
+  }
+  if (product.groups != 1) {
+    text << ", " << product.groups << " groups";
+  }
+  return text.str();
+}
+
+std::vector<std::pair<Product, std::int64_t>> record_products(const std::function<void()>& call) {
+  Recording result;
+  {
+    const RecordingScope scope(result);
+    call();
+  }
+  return result.products;
+}
+
+std::vector<ProductLayout> layouts_of(const Product& product, c10::Device device) {
+  return product.kind == Product::Kind::matrix ? matrix_layouts(product, device)
+                                               : convolution_layouts(product, device);
+}
+
+}  // namespace srdiff

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# bench.sh CASE: what a benchmark says, not how fast anything is.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+bench() { succeeds bench --model tiny --repeats 2 "$@"; }
+
+# holds FILE EXPRESSION: of the document in it, `d`.
+holds() {
+  "$PYTHON" -c 'import json, sys; d = json.load(open(sys.argv[1])); assert eval(sys.argv[2]), d' "$@" ||
+    fail "$2"
+}
+
+case_json() {
+  bench --batch 1,3 --size 16,24 --json
+  cp "$logs/stdout" bench.json
+  holds bench.json '[(e["batch"], e["size"]) for e in d["evaluations"]] == [(1, 16), (3, 16), (1, 24), (3, 24)]'
+  holds bench.json 'd["evaluations"][1]["gflop"] * 1e9 == 3 * 16 * 16 * 2 * 9 * (7 * 8 + 8 * 3)'
+  holds bench.json 'd["circumstances"]["model"] == "tiny 1.0" and d["circumstances"]["precision"] == "fp32"'
+  holds bench.json '[(i["size"], i["nfe"]) for i in d["images"]] == [(16, 8), (24, 8)]'
+  holds bench.json 'all(e["share_of_floor"] > 0 and e["products"] for e in d["evaluations"])'
+  holds bench.json 'd["load_seconds"] > 0 and d["warm_up_seconds"] > 0 and d["peak_memory_bytes"] > 2**20'
+}
+
+case_table() {
+  bench --batch 1 --size 16
+  grep -q '^evaluation, batch 1, 16 px: .* GFLOP/s, .* of the floor of .* ms$' "$logs/stdout" ||
+    fail "$(<"$logs/stdout")"
+  grep -q '^one image, 16 px, 8 evaluations: ' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  bench --batch 1 --size 16 --products --quiet
+  grep -q 'convolution \[1,7,16,16\] with \[8,7,3,3\]' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  [[ ! -s $logs/stderr ]] || fail 'not quiet'
+}
+
+case_comparison() {
+  bench --batch 1 --size 16 --threads 1 --json
+  cp "$logs/stdout" old.json
+  bench --batch 1,2 --size 16 --threads 2 --json --compare old.json
+  cp "$logs/stdout" new.json
+  holds new.json '[c["what"] for c in d["comparison"]["changes"]][0] == "evaluation, batch 1, 16 px: seconds"'
+  holds new.json 'all(abs(c["ratio"] - c["now"] / c["before"]) < 1e-9 for c in d["comparison"]["changes"])'
+  holds new.json '"threads: 1 before, 2 now" in d["comparison"]["differences"]'
+  grep -q 'warning: old.json: threads: 1 before, 2 now' "$logs/stderr" || fail 'not warned'
+  bench --batch 1 --size 16 --threads 2 --compare new.json
+  grep -q '^one image, 16 px, 8 evaluations: seconds: .* before, .* now, .* times$' "$logs/stdout" ||
+    fail "$(<"$logs/stdout")"
+}
+
+case_wrong_usage() {
+  refuses 2 'batch = 0' bench --model tiny --batch 0 --quiet
+  refuses 2 'size = 10; give a multiple of 8' bench --model tiny --size 10 --quiet
+  refuses 2 'repeats = 0' bench --model tiny --repeats 0 --quiet
+  refuses 4 "no model 'nonesuch'" bench --model nonesuch
+  refuses 1 'absent.json: no such file' bench --model tiny --compare absent.json
+  echo '{"figures": {}}' >other.json
+  refuses 1 "other.json: the field 'format' is missing" bench --model tiny --compare other.json
+  echo 'no json' >other.json
+  refuses 1 'other.json: is no result of srdiff bench' bench --model tiny --compare other.json
+}
+
+run_case "$@"

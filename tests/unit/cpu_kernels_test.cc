@@ -1,0 +1,85 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "norm_silu.h"
+#include "packed_convolution.h"
+
+namespace srdiff {
+namespace {
+
+void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
+  ASSERT_EQ(measured.sizes(), expected.sizes());
+  EXPECT_LT((measured - expected).abs().max().item<double>(), 2e-5);
+}
+
+TEST(NormSilu, IsGroupNormAndSilu) {
+  // Pixels that are no multiple of a vector's width, and values far from 0.
+  const at::Tensor x = at::randn({2, 12, 7, 5}) * 30 + 50;
+  const at::Tensor w = at::randn({12});
+  const at::Tensor b = at::randn({12});
+  for (const std::int64_t groups : {1, 3, 12}) {
+    expect_close(group_norm_silu(x, groups, w, b, 1e-5),
+                 at::silu(at::group_norm(x, groups, w, b, 1e-5)));
+    expect_close(group_norm_silu(x, groups, {}, {}, 1e-5), at::silu(at::group_norm(x, groups)));
+  }
+  const at::Tensor last = x.contiguous(at::MemoryFormat::ChannelsLast);
+  expect_close(group_norm_silu(last, 3, w, b, 1e-5), at::silu(at::group_norm(x, 3, w, b, 1e-5)));
+}
+
+TEST(NormSilu, IsANormOfEachPositionAndSilu) {
+  for (const std::int64_t channels : {3, 16, 80}) {
+    const at::Tensor x = at::randn({2, channels, 6, 5}) * 20 - 30;
+    const at::Tensor w = at::randn({channels});
+    const at::Tensor b = at::randn({channels});
+    const at::Tensor expected =
+        at::silu(at::layer_norm(x.permute({0, 2, 3, 1}), {channels}, w, b, 1e-6))
+            .permute({0, 3, 1, 2});
+    expect_close(pixel_norm_silu(x, w, b, 1e-6), expected);
+    expect_close(pixel_norm_silu(x.contiguous(at::MemoryFormat::ChannelsLast), w, b, 1e-6),
+                 expected);
+  }
+}
+
+TEST(NormSilu, HoldsAtTheEndsOfItsRange) {
+  const at::Tensor x = at::tensor({-3e4, -90.0, -1e-6, 1e-6, 90.0, 3e4}, at::kFloat);
+  const at::Tensor row = x.reshape({1, 6, 1, 1});
+  const at::Tensor result = pixel_norm_silu(row, at::full({6}, 1e3F), {}, 1e-6);
+  EXPECT_TRUE(at::isfinite(result).all().item<bool>());
+  EXPECT_NEAR(result[0][0].item<double>(), 0.0, 1e-6);
+}
+
+TEST(NormSilu, DoesNotDependOnTheThreads) {
+  const at::Tensor x = at::randn({1, 64, 33, 31});
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor group = group_norm_silu(x, 8, {}, {}, 1e-5);
+  const at::Tensor pixel = pixel_norm_silu(x, {}, {}, 1e-6);
+  for (const int threads : {2, 3}) {
+    at::set_num_threads(threads);
+    EXPECT_TRUE(at::equal(group_norm_silu(x, 8, {}, {}, 1e-5), group));
+    EXPECT_TRUE(at::equal(pixel_norm_silu(x, {}, {}, 1e-6), pixel));
+  }
+  at::set_num_threads(before);
+}
+
+TEST(PackedConvolutions, AreConvolutions) {
+  const c10::InferenceMode no_gradients;
+  PackedConvolutions packed;
+  const at::Tensor w = at::randn({8, 6, 3, 3}) * 0.1;
+  const at::Tensor b = at::randn({8});
+  const at::Tensor other = at::randn({4, 3, 1, 1});
+  // Sizes change and come back: what was kept for one must not serve another.
+  for (const std::int64_t side : {8, 33, 8}) {
+    const at::Tensor x = at::randn({2, 6, side, side + 3});
+    for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+      const at::Tensor image = x.contiguous(format);
+      expect_close(packed(image, w, b, {2, 2}, {1, 1}, {1, 1}, 1), at::conv2d(x, w, b, 2, 1));
+      expect_close(packed(image, other, {}, {1, 1}, {0, 0}, {1, 1}, 2),
+                   at::conv2d(x, at::Tensor(other), {}, 1, at::IntArrayRef{0, 0}, 1, 2));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace srdiff
