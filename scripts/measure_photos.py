@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures the model of photographs with the tool itself: the tables of docs/RESULTS.md.
 
-    measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting "--t 100 --nfe 4"]...
+    measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting="--t 100 --nfe 4"]...
     measure_photos.py seams PHOTO OUT
     measure_photos.py memory OUT [--megapixels 1,4,12] [--nfe N]
 

@@ -18,8 +18,8 @@ constexpr double largest_eigenvalue = 1.0;
 
 /// The second round takes up what clamping undid in the first. Three steps leave 3 % of a
 /// residual at most.
-constexpr int rounds = 2;
-constexpr int chebyshev_steps = 3;
+constexpr std::int64_t rounds = 2;
+constexpr std::int64_t chebyshev_steps = 3;
 
 // A round reads 2 rows for D·x, 4 for each D·U (the first is of zeros) and 2 for U.
 static_assert(consistency_reach == rounds * (2 + 4 * (chebyshev_steps - 1) + 2));
@@ -34,12 +34,12 @@ at::Tensor consistent(const at::Tensor& high, const at::Tensor& low) {
   constexpr double centre = (largest_eigenvalue + least_eigenvalue) / 2;
   constexpr double radius = (largest_eigenvalue - least_eigenvalue) / 2;
   at::Tensor x = high;
-  for (int round = 0; round < rounds; ++round) {
+  for (std::int64_t round = 0; round < rounds; ++round) {
     const at::Tensor residual = low - to_size_of(x, low);
     at::Tensor correction;  // in the input's pixels
-    for (int k = 0; k < chebyshev_steps; ++k) {
+    for (std::int64_t k = 0; k < chebyshev_steps; ++k) {
       const double step =
-          1.0 / (centre + radius * std::cos((2 * k + 1) * pi / (2 * chebyshev_steps)));
+          1.0 / (centre + radius * std::cos(static_cast<double>(2 * k + 1) * pi / (2 * chebyshev_steps)));
       correction =
           k == 0 ? residual * step
                  : correction + (residual - to_size_of(to_size_of(correction, x), low)) * step;

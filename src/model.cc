@@ -66,8 +66,8 @@ std::vector<fs::path> list_models() {
 }
 
 std::string default_model(std::int64_t height, std::int64_t width) {
-  const std::string faces = "faces-x8";
-  const std::string photographs = "photos-x4";
+  std::string faces = "faces-x8";
+  std::string photographs = "photos-x4";
   fs::path folder;
   try {
     folder = find_model(faces);
