@@ -3,7 +3,7 @@
 
     measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting="--t 100 --nfe 4"]...
     measure_photos.py seams PHOTO OUT
-    measure_photos.py memory OUT [--megapixels 1,4,12] [--nfe N]
+    measure_photos.py memory OUT [--megapixels 1,4,12]
 
 PHOTOS is a folder or .tar of true photographs. Needs Pillow and numpy; --srdiff names the program.
 Every table is printed as Markdown and kept in OUT as JSON.
@@ -174,7 +174,8 @@ def memory(args) -> None:
         start = time.time()
         # A fork of this process for each size, so that its children's peak is that run's alone.
         if os.fork() == 0:
-            run(args.srdiff, "upscale", str(source), str(target), "--model", args.model, "--quiet", "--nfe", str(args.nfe))
+            run(args.srdiff, "upscale", str(source), str(target), "--model", args.model, "--quiet",
+                *shlex.split(args.options))
             (out / "peak").write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
             os._exit(0)
         if os.wait()[1]:
@@ -212,7 +213,7 @@ def main() -> None:
     sub.add_argument("--overlap", type=int, default=16)
     sub = command("memory", memory)
     sub.add_argument("--megapixels", type=lambda text: [float(n) for n in text.split(",")], default=[1, 4, 12])
-    sub.add_argument("--nfe", type=int, default=4)
+    sub.add_argument("--options", default="", help="of srdiff, such as --options='--threads 1'")
     args = parser.parse_args()
     args.run(args)
 
