@@ -66,7 +66,7 @@ void add_method_options(CLI::App& sub, MethodArgs& args) {
   more(sub.add_option("--eta", options.eta, "DDIM's noise, 0 none to 1 as DDPM"));
   more(sub.add_option("--grid", args.grid, "uniform, quadratic or logsnr steps"));
   more(sub.add_option("--color-fix", args.color_fix,
-                      "consistency: reducing the output gives the input back; or none"));
+                      "consistency: colours and low frequencies are the input's; or none"));
   more(sub.add_option("--tile", args.tile,
                       "Side of a tile in input pixels, 0 for none, or auto: the model's"))
       ->capture_default_str();
