@@ -170,6 +170,7 @@ ImageBenchmark measure_image(const Upscaler& upscaler, std::int64_t size, const 
   result.size = size;
   result.nfe = settings.nfe;
   std::vector<double> seconds;
+  seconds.reserve(static_cast<std::size_t>(repeats));
   for (int i = 0; i < repeats; ++i) {
     seconds.push_back(clock.seconds([&] { upscaler.upscale(lr, settings); }));
   }
@@ -410,7 +411,9 @@ BenchmarkComparison compare(const Benchmark& before, const Benchmark& now) {
     const auto found = old.find(key);
     const std::string was = found == old.end() ? "unknown" : found->second;
     if (was != value) {
-      comparison.differences.push_back(key + ": " + was + " before, " + value + " now");
+      std::string difference = key;
+      difference.append(": ").append(was).append(" before, ").append(value).append(" now");
+      comparison.differences.push_back(std::move(difference));
     }
   }
   compare_evaluations(before, now, comparison.changes);

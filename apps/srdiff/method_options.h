@@ -39,7 +39,8 @@ struct Method {
   c10::ScalarType precision;
 };
 
-/// Finds the model, which must be named, checks the options against its manifest and sets the number of threads.
+/// Finds the model, which must be named, checks the options against its manifest and sets the number
+/// of threads.
 /// Throws UsageError, ModelError.
 Method choose_method(const MethodArgs& args);
 
