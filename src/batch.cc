@@ -213,6 +213,9 @@ class BatchRun {
     job.input_size = {job.image.width(), job.image.height()};
     check_input_size(upscaler_.model().manifest(), settings_, job.image.height(), job.image.width(),
                      path.string());
+    const fs::path output = output_path(item);
+    check_encodable(output_layout(settings_, job.image), lower_case_extension(output),
+                    output.string(), options_.encode);
     const std::size_t size = job.bytes();
     decoded_.push(std::move(job), size);
   }
@@ -272,9 +275,7 @@ class BatchRun {
 
   /// The pixels of one that is cut into tiles are encoded as they come: there may be too many.
   bool is_large(const ImageSize& size) const {
-    return TileGrid(size.height, size.width, settings_.tile,
-                    upscaler_.model().manifest().size_multiple)
-               .tiles() > 1;
+    return takes_tiles(upscaler_.model().manifest(), settings_, size.height, size.width);
   }
 
   void upscale(std::vector<Job>& group) {

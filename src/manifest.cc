@@ -11,6 +11,9 @@ namespace {
 constexpr EnumWords<ColorFix, 2> color_fix_words = {
     "the colour fix", {{{ColorFix::none, "none"}, {ColorFix::consistency, "consistency"}}}};
 
+constexpr EnumWords<Condition, 2> condition_words = {
+    "the condition", {{{Condition::bicubic, "bicubic"}, {Condition::x_sr, "x_sr"}}}};
+
 ModelDefaults read_defaults(const JsonFields& fields, int T) {
   ModelDefaults defaults;
   defaults.t = fields.in_range("t", 1, T);
@@ -53,6 +56,7 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
   manifest.weight_map_channels = root.optional("weight_map_channels", 1);
   manifest.parameterisation =
       parse_parameterisation(root.required<std::string>("parameterisation"));
+  manifest.condition = parse_condition(root.optional<std::string>("condition", "bicubic"));
 
   const JsonFields schedule = root.object("schedule");
   schedule.expect<std::string>("kind", "linear");
@@ -69,6 +73,9 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
     throw ModelError(where + ": files: the field 'denoiser' is missing");
   }
   manifest.denoiser = *denoiser;
+  if (manifest.condition == Condition::x_sr && !manifest.regressor) {
+    throw ModelError(where + ": files: the field 'regressor' is missing, and the condition is x_sr");
+  }
   manifest.defaults = read_defaults(root.object("defaults"), manifest.T);
   if (root.has("training")) {
     const JsonFields training = root.object("training");
@@ -86,6 +93,14 @@ std::string to_string(ColorFix fix) {
 
 ColorFix parse_color_fix(const std::string& word) {
   return color_fix_words.parse(word);
+}
+
+std::string to_string(Condition condition) {
+  return condition_words.word(condition);
+}
+
+Condition parse_condition(const std::string& word) {
+  return condition_words.parse(word);
 }
 
 std::int64_t Manifest::max_input_pixels() const {

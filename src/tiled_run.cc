@@ -49,13 +49,11 @@ void TiledRun::operator()(const at::Tensor& lr, std::uint64_t key, const RowSink
 
 void TiledRun::make_stages() {
   stages_.clear();
-  if (settings_.start == Start::noise) {
-    stages_.push_back({Kind::noise});
-  } else {
-    stages_.push_back({Kind::regressor});
-    if (settings_.weight_map) {
-      stages_.push_back({Kind::weight_map});
-    }
+  x_sr_ = {};
+  const bool from_noise = settings_.start == Start::noise;
+  stages_.push_back({from_noise && !condition_is_x_sr() ? Kind::noise : Kind::regressor});
+  if (!from_noise && settings_.weight_map) {
+    stages_.push_back({Kind::weight_map});
   }
   for (int step = 0; step < steps_.nfe(); ++step) {
     stages_.push_back({Kind::evaluation, step});
@@ -85,6 +83,9 @@ void TiledRun::run_row(std::size_t i) {
   finish(i, complete, output);
   stage.input.drop_before(complete.last);
   stage.previous_x0.drop_before(complete.last);
+  if (i + 1 == stages_.size()) {
+    x_sr_.drop_before(complete.last);
+  }
 }
 
 /// The outputs of a row of tiles, blended with each other and with the row above.
@@ -138,9 +139,17 @@ at::Tensor TiledRun::network_output(const Stage& stage, std::int64_t first_colum
   }
 }
 
-/// A tile of the enlarged canvas; made anew each time, which costs next to nothing beside a
-/// network.
+bool TiledRun::condition_is_x_sr() const {
+  return model_.manifest().condition == Condition::x_sr;
+}
+
+/// What the denoiser is given of a tile. Bicubic is made anew each time, which costs next to nothing
+/// beside a network.
 at::Tensor TiledRun::condition(const Window& tile) const {
+  if (condition_is_x_sr()) {
+    return x_sr_.window(tile.top * scale_, tile.bottom * scale_, tile.left * scale_,
+                        tile.right * scale_);
+  }
   const std::int64_t above = std::min(tile.top, bicubic_reach);
   const std::int64_t before = std::min(tile.left, bicubic_reach);
   const at::Tensor cut = reflected_window(
@@ -159,7 +168,12 @@ void TiledRun::finish(std::size_t stage, RowRange rows, const at::Tensor& output
       stages_[stage + 1].input.append(noise(settings_.t, rows));
       break;
     case Kind::regressor:
-      if (settings_.weight_map) {
+      if (condition_is_x_sr()) {
+        x_sr_.append(output);
+      }
+      if (settings_.start == Start::noise) {
+        stages_[stage + 1].input.append(noise(settings_.t, rows));
+      } else if (settings_.weight_map) {
         stages_[stage + 1].input.append(output);
       } else {
         start_reverse(stage, output, {}, rows);

@@ -51,6 +51,7 @@ class TiledRun {
   at::Tensor blended_row(Stage& stage);
   at::Tensor network_output(const Stage& stage, std::int64_t first_column,
                             std::int64_t last_column) const;
+  bool condition_is_x_sr() const;
   at::Tensor condition(const Window& tile) const;
   void finish(std::size_t stage, RowRange rows, const at::Tensor& output);
   void start_reverse(std::size_t stage, const at::Tensor& x_sr, const at::Tensor& weight_map,
@@ -68,6 +69,7 @@ class TiledRun {
   std::int64_t scale_;
   ReverseSteps steps_;
   std::vector<Stage> stages_;
+  RowBuffer x_sr_;  ///< while it is the denoiser's condition
   at::Tensor lr_;
   std::int64_t height_ = 0;
   std::int64_t width_ = 0;

@@ -4,14 +4,11 @@
 
 #include <string>
 
+#include "rounding.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
 namespace {
-
-std::int64_t divide_up(std::int64_t value, std::int64_t divisor) {
-  return (value + divisor - 1) / divisor;
-}
 
 /// Positions first <= i < last of 0, 1, …, n−1, n−2, …, 0, 1, ….
 at::Tensor reflected_indices(std::int64_t n, std::int64_t first, std::int64_t last) {
@@ -52,7 +49,7 @@ TileGrid::TileGrid(std::int64_t height, std::int64_t width, TileSize tile, std::
 
 TileGrid::Axis TileGrid::axis(std::int64_t length, TileSize tile, std::int64_t multiple) {
   Axis axis;
-  const std::int64_t whole = divide_up(length, multiple) * multiple;
+  const std::int64_t whole = round_up(length, multiple);
   if (tile.size == 0 || whole <= tile.size) {
     axis.size = axis.step = whole;
     return axis;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "enum_words.h"
+#include "rounding.h"
 #include "srdiff/consistency.h"
 #include "srdiff/error.h"
 #include "srdiff/intermediate.h"
@@ -26,10 +27,6 @@ constexpr EnumWords<Start, 3> start_words = {
 
 /// The smallest side that has a neighbour to learn from.
 constexpr std::int64_t min_side = 2;
-
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 /// rgb [1,3,h,w], alpha [1,1,h,w] → colours whose weight is 0 replaced by the mean of the visible
 /// ones around, found at the next coarser scale that has any (pull-push). Without it, what a file
@@ -80,10 +77,18 @@ class Run {
     const at::Tensor padded =
         reflected_window(lr, {0, round_up(lr.size(2), multiple), 0, round_up(lr.size(3), multiple)})
             .to(model_.device());
+    const bool from_x_sr = model_.manifest().condition == Condition::x_sr;
+    at::Tensor x_sr;
+    if (from_x_sr || settings_.start != Start::noise) {
+      x_sr = model_.regress(padded);
+      show(UpscaleState::Kind::x_sr, x_sr, 0);
+    }
     const at::Tensor condition =
-        resize_bicubic(padded, padded.size(2) * scale, padded.size(3) * scale).clamp(-1.0, 1.0);
+        from_x_sr ? x_sr
+                  : resize_bicubic(padded, padded.size(2) * scale, padded.size(3) * scale)
+                        .clamp(-1.0, 1.0);
     stop_if_cancelled();
-    const at::Tensor x_t = start(padded, condition);
+    const at::Tensor x_t = start(x_sr, noise_like(condition, settings_.t));
     show(UpscaleState::Kind::x_t, x_t, settings_.t);
 
     const Schedule& schedule = model_.schedule();
@@ -98,13 +103,10 @@ class Run {
   }
 
  private:
-  at::Tensor start(const at::Tensor& lr, const at::Tensor& condition) {
-    at::Tensor eps = noise_like(condition, settings_.t);
+  at::Tensor start(const at::Tensor& x_sr, const at::Tensor& eps) {
     if (settings_.start == Start::noise) {
       return eps;
     }
-    const at::Tensor x_sr = model_.regress(lr);
-    show(UpscaleState::Kind::x_sr, x_sr, 0);
     at::Tensor weight_map;
     if (settings_.weight_map) {
       weight_map = model_.weigh(x_sr);
@@ -233,6 +235,17 @@ double resolve_scale(const UpscaleOptions& options, const Manifest& manifest) {
   return scale;
 }
 
+/// Rows of the output's alpha [1,rows,W] in [0,1]; undefined where the picture has none.
+at::Tensor enlarged_alpha(const Image& image, const UpscaleSettings& settings, RowRange rows) {
+  if (!image.alpha.defined()) {
+    return {};
+  }
+  return resize_bicubic_rows(image.alpha.unsqueeze(0), 0, image.height(),
+                             ratio_to_scale(settings.scale, 1), rows,
+                             output_side(settings, image.width()))[0]
+      .clamp(0.0, 1.0);
+}
+
 }  // namespace
 
 std::string to_string(Start start) {
@@ -287,8 +300,20 @@ void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
   }
 }
 
+bool takes_tiles(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
+                 std::int64_t width) {
+  return TileGrid(height, width, settings.tile, manifest.size_multiple).tiles() > 1;
+}
+
 std::int64_t output_side(const UpscaleSettings& settings, std::int64_t side) {
   return std::llround(static_cast<double>(side) * settings.scale);
+}
+
+ImageLayout output_layout(const UpscaleSettings& settings, const Image& image) {
+  ImageLayout layout = layout_of(image);
+  layout.width = output_side(settings, image.width());
+  layout.height = output_side(settings, image.height());
+  return layout;
 }
 
 std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
@@ -352,7 +377,7 @@ at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settin
   if (lr.size(0) == 0) {
     return at::empty({0, 3, lr.size(2) * manifest.scale, lr.size(3) * manifest.scale});
   }
-  if (TileGrid(lr.size(2), lr.size(3), settings.tile, manifest.size_multiple).tiles() == 1) {
+  if (!takes_tiles(manifest, settings, lr.size(2), lr.size(3))) {
     return in_one_piece(lr, settings, observer);
   }
   std::vector<at::Tensor> results;
@@ -371,17 +396,11 @@ void Upscaler::upscale(const Image& image, const UpscaleSettings& settings, cons
   check_input_size(model_.manifest(), settings, image.height(), image.width());
   const std::int64_t height = output_side(settings, image.height());
   const std::int64_t width = output_side(settings, image.width());
-  const ResizeRatio alpha_ratio = ratio_to_scale(settings.scale, 1);
   std::int64_t done = 0;
   const RowSink finished = [&](const at::Tensor& rows) {
-    at::Tensor alpha;
-    if (image.alpha.defined()) {
-      alpha = resize_bicubic_rows(image.alpha.unsqueeze(0), 0, image.height(), alpha_ratio,
-                                  {done, done + rows.size(2)}, width)[0]
-                  .clamp(0.0, 1.0);
-    }
-    done += rows.size(2);
-    sink(rows[0].clamp(-1.0, 1.0), alpha);
+    const RowRange range = {done, done + rows.size(2)};
+    done = range.last;
+    sink(rows[0].clamp(-1.0, 1.0), enlarged_alpha(image, settings, range));
   };
 
   at::Tensor input = network_input(image).unsqueeze(0);
@@ -419,10 +438,7 @@ std::string Upscaler::upscale_encoded(const Image& image, const UpscaleSettings&
                                       const std::string& extension, const std::string& name,
                                       const EncodeOptions& options,
                                       const UpscaleObserver& observer) const {
-  ImageLayout layout = layout_of(image);
-  layout.width = output_side(settings, image.width());
-  layout.height = output_side(settings, image.height());
-  ImageEncoder encoder(layout, extension, name, options);
+  ImageEncoder encoder(output_layout(settings, image), extension, name, options);
   upscale(
       image, settings,
       [&](const at::Tensor& rgb, const at::Tensor& alpha) { encoder.add(rgb, alpha); }, observer);
@@ -449,11 +465,7 @@ std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,
   for (std::size_t i = 0; i < images.size(); ++i) {
     Image result = images[i];
     result.rgb = rgb[static_cast<std::int64_t>(i)];
-    if (result.alpha.defined()) {
-      result.alpha = resize_bicubic(result.alpha.unsqueeze(0), rgb.size(2), rgb.size(3))
-                         .squeeze(0)
-                         .clamp(0.0, 1.0);
-    }
+    result.alpha = enlarged_alpha(images[i], settings, {0, rgb.size(2)});
     results.push_back(std::move(result));
   }
   return results;

@@ -23,6 +23,7 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
           {"tile", tile},
           {"T", manifest.T},
           {"parameterisation", to_string(manifest.parameterisation)},
+          {"condition", to_string(manifest.condition)},
           {"regressor", manifest.regressor.has_value()},
           {"weight_map", manifest.weight_map.has_value()},
           {"defaults",

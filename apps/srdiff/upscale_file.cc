@@ -24,38 +24,42 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Where the input comes from; a pipe can be read but once.
+/// Where the input comes from. A pipe can be read but once, and is read when it is first needed: a
+/// wrong option must not wait for its end.
 class Input {
  public:
-  explicit Input(const UpscaleArgs& args) : args_(args) {
-    if (args.input == "-") {
-      piped_.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
-    }
-  }
+  explicit Input(const UpscaleArgs& args) : args_(args) {}
 
   std::string name() const { return args_.input == "-" ? "standard input" : args_.input; }
 
-  srdiff::DeclaredSize size() const {
-    return args_.input == "-" ? srdiff::declared_size(piped_)
+  srdiff::DeclaredSize size() {
+    return args_.input == "-" ? srdiff::declared_size(piped())
                               : srdiff::declared_size(args_.input, file_limits(args_));
   }
 
-  srdiff::Image read(const srdiff::Manifest& manifest) const {
+  srdiff::Image read(const srdiff::Manifest& manifest) {
     const srdiff::DecodeLimits limits = decode_limits(args_, manifest);
     std::optional<QuietStderr> quiet;
     if (!args_.verbose) {
       quiet.emplace();
     }
-    return args_.input == "-" ? srdiff::decode_image(piped_, name(), limits)
+    return args_.input == "-" ? srdiff::decode_image(piped(), name(), limits)
                               : srdiff::read_image(args_.input, limits);
   }
 
  private:
+  const std::string& piped() {
+    if (!piped_) {
+      piped_.emplace(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+    }
+    return *piped_;
+  }
+
   const UpscaleArgs& args_;
-  std::string piped_;
+  std::optional<std::string> piped_;
 };
 
-Method choose_method_for(const UpscaleArgs& args, const Input& input) {
+Method choose_method_for(const UpscaleArgs& args, Input& input) {
   MethodArgs method = args.method;
   if (method.model == "auto") {
     const srdiff::DeclaredSize size = input.size();
@@ -66,9 +70,8 @@ Method choose_method_for(const UpscaleArgs& args, const Input& input) {
 }
 
 void check_save_steps(const UpscaleArgs& args, const Method& method, const srdiff::Image& input) {
-  const srdiff::TileGrid tiles(input.height(), input.width(), method.settings.tile,
-                               method.manifest.size_multiple);
-  if (!args.save_steps.empty() && tiles.tiles() > 1) {
+  if (!args.save_steps.empty() &&
+      takes_tiles(method.manifest, method.settings, input.height(), input.width())) {
     throw srdiff::UsageError("--save-steps shows pictures in one piece, and " + args.input +
                              " is cut into tiles; add --tile 0, or take a smaller picture");
   }
@@ -160,7 +163,7 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& inpu
 
 int upscale_file(const UpscaleArgs& args) {
   check_paths(args);
-  const Input source(args);
+  Input source(args);
   const Method method = choose_method_for(args, source);
   const srdiff::Image input = source.read(method.manifest);
   check_input_size(method.manifest, method.settings, input.height(), input.width(), source.name());

@@ -91,9 +91,6 @@ Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) 
       } catch (const srdiff::InputError&) {
         continue;  // reported with the other failures
       }
-      if (srdiff::default_model(largest.height, largest.width) != "faces-x8") {
-        break;
-      }
     }
     method.model = srdiff::default_model(largest.height, largest.width);
     tell_default_model(method.model);

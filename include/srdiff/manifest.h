@@ -22,6 +22,16 @@ enum class ColorFix {
 std::string to_string(ColorFix fix);
 ColorFix parse_color_fix(const std::string& word);
 
+/// What the denoiser is given beside x_t; clamped to [−1,1].
+enum class Condition {
+  bicubic,  ///< the input enlarged by antialiased bicubic, as in SR3 (arXiv 2104.07636)
+  x_sr,     ///< the regressor's estimate, a function of the same input that leaves less to predict
+};
+
+/// "bicubic", "x_sr". `parse_condition` throws UsageError on any other word.
+std::string to_string(Condition condition);
+Condition parse_condition(const std::string& word);
+
 /// The settings that a model's authors recommend.
 struct ModelDefaults {
   int t = 300;
@@ -49,6 +59,7 @@ struct Manifest {
   double beta_start = 0.0;
   double beta_end = 0.0;
   Parameterisation parameterisation = Parameterisation::eps;
+  Condition condition = Condition::bicubic;
   int weight_map_channels = 1;
   std::optional<NetworkFile> regressor;
   std::optional<NetworkFile> weight_map;

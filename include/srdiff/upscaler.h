@@ -85,8 +85,15 @@ void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
                       std::int64_t height, std::int64_t width,
                       const std::string& name = "the input");
 
+/// Whether a picture of this size is cut into tiles; otherwise it is upscaled in one piece.
+bool takes_tiles(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
+                 std::int64_t width);
+
 /// Output side for an input side: side · scale, rounded.
 std::int64_t output_side(const UpscaleSettings& settings, std::int64_t side);
+
+/// What becomes of a picture: its layout with the output's sides.
+ImageLayout output_layout(const UpscaleSettings& settings, const Image& image);
 
 /// A state on the way, for looking at the method: x_sr, W, x_t, and x̂_0 after each evaluation.
 struct UpscaleState {

@@ -24,6 +24,15 @@ def bicubic(x: Tensor, size) -> Tensor:
     return F.interpolate(x, size=size, mode="bicubic", align_corners=False, antialias=True)
 
 
+def condition_of(description: dict) -> str:
+    """What a denoiser is given beside x_t, from its config or manifest: the input enlarged by
+    "bicubic" as in SR3, or "x_sr", the regressor's estimate, which leaves it less to predict."""
+    condition = description.get("condition", "bicubic")
+    if condition not in ("bicubic", "x_sr"):
+        raise ValueError(f"condition {condition!r} is neither bicubic nor x_sr")
+    return condition
+
+
 def per_image(value: Tensor) -> Tensor:
     return value.reshape(-1, 1, 1, 1)
 

@@ -17,6 +17,7 @@ import shutil
 
 import torch
 
+from diffusion import condition_of
 from folders import replacing, sha256, write_json
 from networks import build, parameters
 
@@ -128,7 +129,7 @@ def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures:
         "size_multiple": multiple, "max_output_pixels": config.get("max_output_pixels", 262144),
         **tile,
         "schedule": config["schedule"], "parameterisation": config["parameterisation"],
-        "conditioning": "sqrt_alpha_bar", "value_range": [-1, 1],
+        "condition": condition_of(config), "conditioning": "sqrt_alpha_bar", "value_range": [-1, 1],
         "weight_map_channels": config.get("weight_map_channels", 1),
         "files": files, "defaults": config["defaults"],
         "training": {"data": config["data"], "licence": config["licence"], "config": sections,
@@ -160,8 +161,15 @@ def main():
         network, state = load(run, config)
         if state["config"][kind]["architecture"] != config[kind]["architecture"]:
             raise SystemExit(f"{run}: trained with another {kind} architecture than {args.config}")
+        trained = {**state["config"], "condition": condition_of(state["config"])}
+        described = {**config, "condition": condition_of(config)}
+        for field in ("schedule", "parameterisation", "condition") if kind == "denoiser" else ():
+            if trained[field] != described[field]:
+                raise SystemExit(f"{run}: trained with {field} {trained[field]}, but {args.config} has {described[field]}")
         picture = os.path.join(run, "loss.png")
         networks[kind] = (network, state, picture if os.path.exists(picture) else None)
+    if condition_of(config) == "x_sr" and "regressor" not in networks:
+        raise SystemExit(f"{args.config}: the denoiser is conditioned on x_sr: give --run-regressor")
     export(args.out, config, networks, borrowed={}, figures=figures, half=True)
 
 

@@ -14,7 +14,7 @@ import os
 import numpy as np
 import torch
 
-from diffusion import Schedule, bicubic, intermediate_state, x0_of
+from diffusion import Schedule, bicubic, condition_of, intermediate_state, x0_of
 
 
 def round_half_up(value: float) -> int:
@@ -91,6 +91,7 @@ class Model:
         self.schedule = Schedule(**options)
         self.scale = self.manifest["scale"]
         self.parameterisation = self.manifest["parameterisation"]
+        self.condition = condition_of(self.manifest)
         for kind in ("regressor", "weight_map", "denoiser"):
             entry = self.manifest["files"].get(kind)
             network = entry and torch.jit.load(os.path.join(folder, entry["path"]), map_location=device)
@@ -101,12 +102,13 @@ class Model:
                 start="predicted", weight_map=True):
         """lr [N,3,h,w] in [-1,1], noise [K,N,3,H,W] -> x_0 [N,3,H,W] in [-1,1]."""
         noises = iter(noise)
-        condition = bicubic(lr, (lr.shape[2] * self.scale, lr.shape[3] * self.scale)).clamp(-1, 1)
+        x_sr = self.regressor(lr).clamp(-1, 1) if start != "noise" or self.condition == "x_sr" else None
+        enlarged = bicubic(lr, (lr.shape[2] * self.scale, lr.shape[3] * self.scale)).clamp(-1, 1)
+        condition = x_sr if self.condition == "x_sr" else enlarged
         if start == "noise":
             t = self.schedule.T
             x = next(noises)
         else:
-            x_sr = self.regressor(lr).clamp(-1, 1)
             use_map = weight_map and start == "predicted" and self.weight_map is not None
             weight = self.weight_map(x_sr) if use_map else None
             x = intermediate_state(x_sr, next(noises), float(self.schedule.alpha_bar[t]), beta, weight)

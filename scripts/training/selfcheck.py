@@ -186,7 +186,7 @@ def check_round_trip():
     small["regressor"]["architecture"].update(widths=[16, 24], blocks=1, tail=[16, 8])
     unet = dict(inner=16, widths=[16, 32], res_blocks=1, norm_groups=8, grid=4)
     small["weight_map"]["architecture"] = dict(unet, norm_groups=0, mid_attention=False)
-    small["denoiser"]["architecture"] = dict(unet, attention=[1], noise_encoding="logsnr")
+    small["denoiser"]["architecture"] = dict(unet, attention=[1], noise_encoding="logsnr", residual_std=0.1)
     with tempfile.TemporaryDirectory() as folder:
         path = lambda *parts: os.path.join(folder, *parts)
         run = lambda *words: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
@@ -199,7 +199,7 @@ def check_round_trip():
         for kind in ("regressor", "weight-map", "denoiser"):
             words = [os.path.join(HERE, "train.py"), kind, "--config", path("config.json"), "--data",
                      path("images"), "--out", path(kind), "--batch", "4", "--device", "cpu"]
-            if kind == "weight-map":
+            if kind != "regressor":
                 words += ["--regressor", path("regressor")]
             run(*words, "--max-images", "8")
             run(*words, "--max-images", "16", "--resume")
@@ -211,9 +211,12 @@ def check_round_trip():
                 path("weight-map"), "--run-denoiser", path("denoiser"), "--config", path("config.json"),
                 "--out", path("model"))
         state = {f"denoise_fn.{name}": value for name, value in state["ema"].items()}
+        public = {**small, "condition": "bicubic"}
+        with open(path("public.json"), "w") as file:
+            json.dump(public, file)
         torch.save({**state, "betas": torch.zeros(2000)}, path("I1_E1_gen.pth"))
         run(os.path.join(HERE, "export.py"), "--run-denoiser", path("I1_E1_gen.pth"), "--config",
-            path("config.json"), "--out", path("public"))
+            path("public.json"), "--out", path("public"))
         assert Model(path("public")).regressor is None
         model = Model(path("model"))
         for sampler, nfe, eta in (("ddim", 4, 1.0), ("dpmpp", 4, 0.0), ("ddpm", 10, 0.0)):

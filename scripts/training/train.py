@@ -3,7 +3,7 @@
 
     train.py regressor  --config configs/faces-x8.json --data train.tar --out runs/regressor
     train.py weight-map --config ... --data ... --out runs/weight-map --regressor runs/regressor
-    train.py denoiser   --config ... --data ... --out runs/denoiser
+    train.py denoiser   --config ... --data ... --out runs/denoiser   (--regressor if it is conditioned on x_sr)
 
 --resume continues from the run's checkpoint.pt. Ctrl-C or SIGTERM writes a checkpoint and ends.
 """
@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 
 from contrast import weight_target
-from data import Faces, load_images, to_unit
-from diffusion import Schedule, bicubic, per_image, target_of, x0_of
+from data import Faces, load_images, to_bytes, to_unit
+from diffusion import Schedule, bicubic, condition_of, per_image, target_of, x0_of
 from networks import build, parameters
 from photos import Photos, load_photos
 from plots import loss_curve, sheet
@@ -44,11 +44,19 @@ def atomic_save(value, path: str):
     os.replace(path + ".part", path)
 
 
-def load_ema(run: str, device):
-    """The averaged network of a run folder, ready for inference."""
-    state = torch.load(os.path.join(run, "checkpoint.pt"), map_location="cpu")
-    network = build(state["kind"], state["config"][state["kind"]]["architecture"])
-    network.load_state_dict(state["ema"])
+def load_regressor(folder: str, config: dict, device):
+    """The regressor of a run folder (its averaged weights) or of a model folder, ready for inference."""
+    checkpoint = os.path.join(folder, "checkpoint.pt")
+    if os.path.exists(checkpoint):
+        state = torch.load(checkpoint, map_location="cpu")
+        architecture, weights = state["config"][state["kind"]]["architecture"], state["ema"]
+    elif os.path.exists(os.path.join(folder, "regressor.pt")):
+        architecture = config["regressor"]["architecture"]
+        weights = torch.jit.load(os.path.join(folder, "regressor.pt"), map_location="cpu").float().state_dict()
+    else:
+        raise SystemExit(f"{folder} holds neither checkpoint.pt nor regressor.pt: not a run, not a model folder")
+    network = build("regressor", architecture)
+    network.load_state_dict(weights)
     return network.to(device).eval().requires_grad_(False)
 
 
@@ -75,8 +83,8 @@ class RegressorTask:
 class WeightMapTask:
     def __init__(self, config, args, device):
         if not args.regressor:
-            raise SystemExit("weight-map needs --regressor RUN, the run of the final regressor")
-        self.regressor = load_ema(args.regressor, device)
+            raise SystemExit("weight-map needs --regressor FOLDER, the final regressor's run or model folder")
+        self.regressor = load_regressor(args.regressor, config, device)
         self.contrast = config["weight_map"]["contrast"]
 
     def pair(self, low, high):
@@ -105,6 +113,28 @@ class DenoiserTask:
         self.residual_std = section["architecture"].get("residual_std", 0.0)
         if self.residual_std > 0 and self.parameterisation != "x0":
             raise SystemExit("a denoiser with residual_std returns x0: set parameterisation to x0")
+        self.regressor = None
+        if condition_of(config) == "x_sr":
+            if not args.regressor:
+                raise SystemExit("a denoiser conditioned on x_sr needs --regressor FOLDER, the final regressor's run "
+                                 "or model folder")
+            self.regressor = load_regressor(args.regressor, config, device)
+        # An aligned image comes back every epoch with the same x_sr; on a CPU that is worth keeping.
+        self.known = {} if device.type == "cpu" and "crops" not in config else None
+
+    def condition(self, low, size):
+        """What the denoiser is given beside x_t, as at inference: bicubic or x_sr, clamped to [-1,1]."""
+        if self.regressor is None:
+            return bicubic(low, size).clamp(-1, 1)
+        with torch.no_grad():
+            if self.known is None:
+                return self.regressor(low).clamp(-1, 1)
+            keys = [image.numpy().tobytes() for image in to_bytes(low)]
+            new = [i for i, key in enumerate(keys) if key not in self.known]
+            if new:
+                for i, x_sr in zip(new, to_bytes(self.regressor(low[new]))):
+                    self.known[keys[i]] = x_sr.clone()
+            return to_unit(torch.stack([self.known[key] for key in keys]))
 
     def draw_levels(self, count: int, generator):
         """sqrt(alpha_bar) in float64, continuous as in SR3: uniform between two neighbouring steps."""
@@ -120,7 +150,7 @@ class DenoiserTask:
         eps = torch.randn(high.shape, generator=None if high.is_cuda else generator, device=high.device)
         alpha, sigma = level.float().to(high.device), (1 - level ** 2).sqrt().float().to(high.device)
         x_t = per_image(alpha) * high + per_image(sigma) * eps
-        condition = bicubic(low, high.shape[2:]).clamp(-1, 1)  # as at inference
+        condition = self.condition(low, high.shape[2:])
         output = network(condition, x_t, alpha)
         target = target_of(self.parameterisation, high, eps, level.to(high.device)).float()
         error = (output - target).abs() if self.l1 else (output - target) ** 2
@@ -136,7 +166,7 @@ class DenoiserTask:
 
     @torch.no_grad()
     def columns(self, network, low, high):
-        condition = bicubic(low, high.shape[2:]).clamp(-1, 1)
+        condition = self.condition(low, high.shape[2:])
         noise = torch.randn(high.shape, generator=torch.Generator().manual_seed(1)).to(high.device)
         t = min(300, self.schedule.T)
         level = self.schedule.alpha_bar[t].sqrt().expand(len(high)).to(high.device)
@@ -144,7 +174,7 @@ class DenoiserTask:
         x0 = x0_of(self.parameterisation, network(condition, x_t, level.float()), x_t, level.float())
         grid = step_grid(self.schedule, self.schedule.T, 20, "quadratic")
         full = sample(network, self.schedule, self.parameterisation, condition, noise, grid, "ddim")
-        return [("bicubic", condition), (f"x_{t}", x_t), ("its x0", x0), ("20 from noise", full),
+        return [("condition", condition), (f"x_{t}", x_t), ("its x0", x0), ("20 from noise", full),
                 ("truth", high)]
 
 
@@ -354,7 +384,7 @@ def main():
     parser.add_argument("--data", required=True, nargs="+", help="folders or .tar files of images")
     parser.add_argument("--val", help="folder or .tar file for the sample sheet")
     parser.add_argument("--out", required=True, help="run folder")
-    parser.add_argument("--regressor", help="run folder of the regressor (weight-map)")
+    parser.add_argument("--regressor", help="run or model folder of the regressor (weight-map, and a denoiser on x_sr)")
     parser.add_argument("--resume", action="store_true", help="continue the run, if there is one")
     parser.add_argument("--max-minutes", type=float, help="budget of all legs together, instead of images")
     parser.add_argument("--max-images", type=int, help="budget in images, instead of the config's")

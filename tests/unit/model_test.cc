@@ -111,6 +111,9 @@ TEST_F(ModelTest, NamesTheFieldAtFault) {
   expect_complaint({.manifest_patch = R"({"scale": 0})"}, "'scale' is 0, outside 1 to 64");
   expect_complaint({.manifest_patch = R"({"format": 2})"}, "'format' is not 1");
   expect_complaint({.manifest_patch = R"({"parameterisation": "score"})"}, "'score' is not known");
+  expect_complaint({.manifest_patch = R"({"condition": "lanczos"})"}, "'lanczos' is not known");
+  expect_complaint({.regressor = false, .manifest_patch = R"({"condition": "x_sr"})"},
+                   "the field 'regressor' is missing, and the condition is x_sr");
   expect_complaint({.manifest_patch = R"({"schedule": null})"}, "schedule: must be a JSON object");
   expect_complaint({.manifest_patch = R"({"schedule": {"beta_end": 2}})"}, "noise schedule");
   expect_complaint({.manifest_patch = R"({"defaults": {"t": 9999}})"}, "'t' is 9999");

@@ -65,6 +65,15 @@ TEST_F(TiledRunTest, GivesThePictureInOnePieceFromEveryStart) {
   expect_no_seam({.nfe = 3, .color_fix = ColorFix::consistency});
 }
 
+TEST_F(TiledRunTest, GivesThePictureInOnePieceWhenTheDenoiserIsConditionedOnXSr) {
+  TestModelOptions options;
+  options.manifest_patch = R"({"tile": {"size": 16, "overlap": 8}, "condition": "x_sr"})";
+  upscaler_.emplace(Model::load(make_test_model(folder_.path() / "x_sr", options)));
+  expect_no_seam({.nfe = 3});
+  expect_no_seam({.weight_map = false, .nfe = 3});
+  expect_no_seam({.start = Start::noise, .nfe = 3});
+}
+
 TEST_F(TiledRunTest, SizesThatTilesDoNotFillDifferOnlyAtTheFarEdges) {
   constexpr std::int64_t reach = 8;  // 2 pixels for each of 3 evaluations, and x_sr's
   for (const auto& [h, w] :

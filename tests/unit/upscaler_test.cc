@@ -169,6 +169,23 @@ TEST_F(UpscalerTest, AStartFromNoiseNeedsNoRegressor) {
   EXPECT_THROW(settings(upscaler), ModelError);
 }
 
+TEST_F(UpscalerTest, TheDenoiserIsGivenWhatTheManifestSays) {
+  TestModelOptions options;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n    return condition + 0 * x_t\n";
+  options.parameterisation = Parameterisation::x0;
+  const at::Tensor lr = pictures(2, 8, 12);
+  EXPECT_TRUE(at::allclose(run(make(options), lr, {.nfe = 1}),
+                           resize_bicubic(lr, 16, 24).clamp(-1, 1), 0, 1e-6));
+
+  options.manifest_patch = R"({"condition": "x_sr"})";
+  const Upscaler upscaler = make(options);
+  for (const Start start : {Start::predicted, Start::sr, Start::noise}) {
+    EXPECT_TRUE(at::allclose(run(upscaler, lr, {.start = start, .nfe = 1}),
+                             upscaler.model().regress(lr), 0, 1e-6));
+  }
+}
+
 TEST_F(UpscalerTest, TheStartsDifferAndSrIsPredictedWithoutItsMap) {
   const Upscaler upscaler = make();
   const at::Tensor lr = pictures(1, 8, 8);
