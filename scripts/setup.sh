@@ -8,6 +8,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build
   libtorch-dev
+  libdnnl-dev # convolutions straight to oneDNN, which LibTorch uses too
   libopenblas0-pthread # without it LibTorch multiplies with the reference BLAS, 28 times slower
   libopencv-dev libexiv2-dev libpng-dev libtiff-dev libjpeg62-turbo-dev
   libcli11-dev libspdlog-dev nlohmann-json3-dev libssl-dev libzip-dev

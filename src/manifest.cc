@@ -74,7 +74,8 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
   }
   manifest.denoiser = *denoiser;
   if (manifest.condition == Condition::x_sr && !manifest.regressor) {
-    throw ModelError(where + ": files: the field 'regressor' is missing, and the condition is x_sr");
+    throw ModelError(where +
+                     ": files: the field 'regressor' is missing, and the condition is x_sr");
   }
   manifest.defaults = read_defaults(root.object("defaults"), manifest.T);
   if (root.has("training")) {

@@ -6,6 +6,9 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <vector>
+
+#include "channel_blocks.h"
 
 // One binary serves every x86-64 processor: the loops are compiled for its widest vectors too, and
 // chosen when the program starts. The address sanitizer is not ready that early.
@@ -131,10 +134,237 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
   }
 }
 
+// ---- In blocks of `Block` channels: [N,C/Block,pixels,Block] (channel_blocks.h) ----
+
+/// Of one block of channels, each channel's own mean and sum of squared distances from it.
+template <std::int64_t Block>
+inline __attribute__((always_inline)) void channel_moments(const float* x, std::int64_t pixels,
+                                                           double* mean, double* squares) {
+  constexpr std::int64_t piece = 1024;
+  std::array<double, Block> total{};
+  for (std::int64_t first = 0; first < pixels; first += piece) {
+    const std::int64_t end = first + piece < pixels ? first + piece : pixels;
+    std::array<float, Block> part{};
+    for (std::int64_t p = first; p < end; ++p) {
+      for (std::int64_t j = 0; j < Block; ++j) {
+        part[static_cast<std::size_t>(j)] += x[p * Block + j];
+      }
+    }
+    for (std::size_t j = 0; j < Block; ++j) {
+      total[j] += static_cast<double>(part[j]);
+    }
+  }
+  std::array<float, Block> center{};
+  for (std::size_t j = 0; j < Block; ++j) {
+    mean[j] = total[j] / static_cast<double>(pixels);
+    center[j] = static_cast<float>(mean[j]);
+    mean[j] = static_cast<double>(center[j]);
+  }
+  std::array<double, Block> spread{};
+  for (std::int64_t first = 0; first < pixels; first += piece) {
+    const std::int64_t end = first + piece < pixels ? first + piece : pixels;
+    std::array<float, Block> part{};
+    for (std::int64_t p = first; p < end; ++p) {
+      for (std::int64_t j = 0; j < Block; ++j) {
+        const float d = x[p * Block + j] - center[static_cast<std::size_t>(j)];
+        part[static_cast<std::size_t>(j)] += d * d;
+      }
+    }
+    for (std::size_t j = 0; j < Block; ++j) {
+      spread[j] += static_cast<double>(part[j]);
+    }
+  }
+  for (std::size_t j = 0; j < Block; ++j) {
+    squares[j] = spread[j];
+  }
+}
+
+template <std::int64_t Block>
+inline __attribute__((always_inline)) void scaled_silu(const float* x, float* y,
+                                                       std::int64_t pixels, const float* scale,
+                                                       const float* offset) {
+  std::array<float, Block> a{};
+  std::array<float, Block> b{};
+  for (std::size_t j = 0; j < Block; ++j) {
+    a[j] = scale[j];
+    b[j] = offset[j];
+  }
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    for (std::int64_t j = 0; j < Block; ++j) {
+      const auto lane = static_cast<std::size_t>(j);
+      y[p * Block + j] = silu(x[p * Block + j] * a[lane] + b[lane]);
+    }
+  }
+}
+
+/// One position: `blocks` of them, `stride` floats apart.
+template <std::int64_t Block>
+inline __attribute__((always_inline)) void norm_position(const float* x, float* y,
+                                                         std::int64_t blocks, std::int64_t stride,
+                                                         const float* weight, const float* bias,
+                                                         float eps) {
+  const auto channels = static_cast<float>(blocks * Block);
+  std::array<float, Block> part{};
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    for (std::int64_t j = 0; j < Block; ++j) {
+      part[static_cast<std::size_t>(j)] += x[i * stride + j];
+    }
+  }
+  float total = 0.0F;
+  for (const float value : part) {
+    total += value;
+  }
+  const float mean = total / channels;
+  part = {};
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    for (std::int64_t j = 0; j < Block; ++j) {
+      const float d = x[i * stride + j] - mean;
+      part[static_cast<std::size_t>(j)] += d * d;
+    }
+  }
+  total = 0.0F;
+  for (const float value : part) {
+    total += value;
+  }
+  const float scale = 1.0F / std::sqrt(total / channels + eps);
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    for (std::int64_t j = 0; j < Block; ++j) {
+      y[i * stride + j] =
+          silu((x[i * stride + j] - mean) * scale * weight[i * Block + j] + bias[i * Block + j]);
+    }
+  }
+}
+
+// What the loops above become for each block, once for every vector width.
+#define SRDIFF_BLOCK_LOOPS(BLOCK)                                                                 \
+  SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_##BLOCK(const float* x, std::int64_t pixels,     \
+                                                         double* mean, double* squares) {         \
+    channel_moments<BLOCK>(x, pixels, mean, squares);                                             \
+  }                                                                                               \
+  SRDIFF_EVERY_VECTOR_WIDTH void scaled_silu_##BLOCK(                                             \
+      const float* x, float* y, std::int64_t pixels, const float* scale, const float* offset) {   \
+    scaled_silu<BLOCK>(x, y, pixels, scale, offset);                                              \
+  }                                                                                               \
+  SRDIFF_EVERY_VECTOR_WIDTH void norm_positions_##BLOCK(                                          \
+      const float* x, float* y, std::int64_t positions, std::int64_t blocks, std::int64_t stride, \
+      const float* weight, const float* bias, float eps) {                                        \
+    for (std::int64_t p = 0; p < positions; ++p) {                                                \
+      norm_position<BLOCK>(x + p * BLOCK, y + p * BLOCK, blocks, stride, weight, bias, eps);      \
+    }                                                                                             \
+  }
+SRDIFF_BLOCK_LOOPS(8)
+SRDIFF_BLOCK_LOOPS(16)
+#undef SRDIFF_BLOCK_LOOPS
+
+struct BlockLoops {
+  decltype(&channel_moments_16) channel_moments;
+  decltype(&scaled_silu_16) scaled_silu;
+  decltype(&norm_positions_16) norm_positions;
+};
+
+BlockLoops block_loops(std::int64_t block) {
+  return block == 16 ? BlockLoops{channel_moments_16, scaled_silu_16, norm_positions_16}
+                     : BlockLoops{channel_moments_8, scaled_silu_8, norm_positions_8};
+}
+
+/// The scale and offset that normalise one image's channels, from the moments of each.
+void group_scales(const double* mean, const double* squares, std::int64_t channels,
+                  std::int64_t groups, std::int64_t pixels, const float* weight, const float* bias,
+                  double eps, float* scale, float* offset) {
+  const std::int64_t size = channels / groups;
+  for (std::int64_t first = 0; first < channels; first += size) {
+    double center = 0.0;
+    for (std::int64_t c = first; c < first + size; ++c) {
+      center += mean[c];
+    }
+    center /= static_cast<double>(size);
+    double spread = 0.0;
+    for (std::int64_t c = first; c < first + size; ++c) {
+      const double d = mean[c] - center;
+      spread += squares[c] + static_cast<double>(pixels) * d * d;
+    }
+    const double variance = spread / static_cast<double>(size * pixels);
+    const double inverse = 1.0 / std::sqrt(variance + eps);
+    for (std::int64_t c = first; c < first + size; ++c) {
+      const double a = inverse * static_cast<double>(weight[c]);
+      scale[c] = static_cast<float>(a);
+      offset[c] = static_cast<float>(static_cast<double>(bias[c]) - center * a);
+    }
+  }
+}
+
 /// [C] in float32, or all the same value where there is none.
 at::Tensor per_channel(const c10::optional<at::Tensor>& values, std::int64_t channels,
                        double otherwise) {
   return values && values->defined() ? values->contiguous() : at::full({channels}, otherwise);
+}
+
+at::Tensor group_norm_silu_in_blocks(const at::Tensor& blocks, std::int64_t groups,
+                                     const c10::optional<at::Tensor>& weight,
+                                     const c10::optional<at::Tensor>& bias, double eps) {
+  const at::Tensor x = blocks.contiguous();
+  const std::int64_t images = x.size(0);
+  const std::int64_t pixels = x.size(2) * x.size(3);
+  const std::int64_t block = x.size(4);
+  const std::int64_t channels = x.size(1) * block;
+  TORCH_CHECK(groups > 0 && channels % groups == 0, "group norm: ", channels,
+              " channels do not divide into ", groups, " groups");
+  const BlockLoops loops = block_loops(block);
+  const at::Tensor w = per_channel(weight, channels, 1.0);
+  const at::Tensor b = per_channel(bias, channels, 0.0);
+  const auto values = static_cast<std::size_t>(images * channels);
+  std::vector<double> mean(values);
+  std::vector<double> squares(values);
+  std::vector<float> scale(values);
+  std::vector<float> offset(values);
+  at::Tensor y = at::empty_like(x);
+  const auto* from = x.data_ptr<float>();
+  auto* to = y.data_ptr<float>();
+  const std::int64_t grain = 1 + 16384 / (pixels * block);
+  at::parallel_for(0, images * x.size(1), grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      loops.channel_moments(from + i * pixels * block, pixels, mean.data() + i * block,
+                            squares.data() + i * block);
+    }
+  });
+  for (std::int64_t i = 0; i < images; ++i) {
+    const std::int64_t first = i * channels;
+    group_scales(mean.data() + first, squares.data() + first, channels, groups, pixels,
+                 w.data_ptr<float>(), b.data_ptr<float>(), eps, scale.data() + first,
+                 offset.data() + first);
+  }
+  at::parallel_for(0, images * x.size(1), grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      loops.scaled_silu(from + i * pixels * block, to + i * pixels * block, pixels,
+                        scale.data() + i * block, offset.data() + i * block);
+    }
+  });
+  return y;
+}
+
+at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
+                                     const c10::optional<at::Tensor>& weight,
+                                     const c10::optional<at::Tensor>& bias, double eps) {
+  const at::Tensor x = blocks.contiguous();
+  const std::int64_t pixels = x.size(2) * x.size(3);
+  const std::int64_t count = x.size(1);
+  const std::int64_t block = x.size(4);
+  const BlockLoops loops = block_loops(block);
+  const at::Tensor w = per_channel(weight, count * block, 1.0);
+  const at::Tensor b = per_channel(bias, count * block, 0.0);
+  at::Tensor y = at::empty_like(x);
+  const auto* weights = w.data_ptr<float>();
+  const auto* biases = b.data_ptr<float>();
+  for (std::int64_t image = 0; image < x.size(0); ++image) {
+    const auto* from = x.data_ptr<float>() + image * count * pixels * block;
+    auto* to = y.data_ptr<float>() + image * count * pixels * block;
+    at::parallel_for(
+        0, pixels, 1 + 16384 / (count * block), [&](std::int64_t begin, std::int64_t end) {
+          loops.norm_positions(from + begin * block, to + begin * block, end - begin, count,
+                               pixels * block, weights, biases, static_cast<float>(eps));
+        });
+  }
+  return y;
 }
 
 }  // namespace
@@ -142,6 +372,9 @@ at::Tensor per_channel(const c10::optional<at::Tensor>& values, std::int64_t cha
 at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
                            const c10::optional<at::Tensor>& weight,
                            const c10::optional<at::Tensor>& bias, double eps) {
+  if (in_blocks(x)) {
+    return group_norm_silu_in_blocks(x, groups, weight, bias, eps);
+  }
   const bool fits = x.device().is_cpu() && x.scalar_type() == c10::kFloat && x.dim() > 1 &&
                     x.is_contiguous() && groups > 0 && x.size(1) % groups == 0 && x.numel() > 0;
   if (!fits) {
@@ -170,6 +403,9 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
 
 at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
                            const c10::optional<at::Tensor>& bias, double eps) {
+  if (in_blocks(x)) {
+    return pixel_norm_silu_in_blocks(x, weight, bias, eps);
+  }
   const std::int64_t channels = x.size(1);
   if (!x.device().is_cpu() || x.scalar_type() != c10::kFloat || x.numel() == 0) {
     return at::silu(at::layer_norm(x.permute({0, 2, 3, 1}), {channels}, weight, bias, eps))

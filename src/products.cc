@@ -35,11 +35,12 @@ struct ConvolutionInputs {
   bool can_be_transposed;  ///< then behind the dilation: transposed, output_padding
 };
 
-constexpr std::array<ConvolutionInputs, 4> convolutions = {{
+constexpr std::array<ConvolutionInputs, 5> convolutions = {{
     {"aten::convolution", 3, 4, 5, 8, true},
     {"aten::_convolution", 3, 4, 5, 8, true},
     {"aten::mkldnn_convolution", 4, 3, 5, 6, false},
     {"srdiff::conv2d", 3, 4, 5, 6, false},
+    {"srdiff::conv2d_to_blocks", 3, 4, 5, 6, false},
 }};
 
 Product convolution(const ConvolutionInputs& where, Inputs inputs) {
@@ -47,10 +48,14 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
   // A list of one value holds for every direction.
   const auto directions = [&](std::size_t input) {
     const Sizes values = inputs[input].toIntVector();
-    const auto count = static_cast<std::size_t>(inputs[0].toTensor().dim()) - 2;
+    const auto count = static_cast<std::size_t>(inputs[1].toTensor().dim()) - 2;
     return values.size() == 1 ? Sizes(count, values[0]) : values;
   };
   product.left = sizes_of(inputs[0].toTensor());
+  if (product.left.size() == 5 && inputs[1].toTensor().dim() == 4) {  // in blocks of channels
+    product.left = {product.left[0], product.left[1] * product.left[4], product.left[2],
+                    product.left[3]};
+  }
   product.right = sizes_of(inputs[1].toTensor());
   product.type = inputs[0].toTensor().scalar_type();
   product.bias = has_tensor(inputs[2]);

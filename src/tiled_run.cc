@@ -16,6 +16,9 @@ namespace {
 /// Low-resolution pixels beside a tile that its bicubic enlargement reads.
 constexpr std::int64_t bicubic_reach = 4;
 
+/// Output rows that the arithmetic between networks takes at once: its temporaries are as large.
+constexpr std::int64_t rows_at_once = 64;
+
 }  // namespace
 
 TiledRun::TiledRun(const Model& model, const UpscaleSettings& settings,
@@ -80,11 +83,22 @@ void TiledRun::run_row(std::size_t i) {
     stage.shared = last ? at::Tensor() : blended.slice(2, complete.last - complete.first).clone();
   }
   ++stage.done;
-  finish(i, complete, output);
-  stage.input.drop_before(complete.last);
-  stage.previous_x0.drop_before(complete.last);
-  if (i + 1 == stages_.size()) {
-    x_sr_.drop_before(complete.last);
+  for (std::int64_t first = complete.first; first < complete.last; first += rows_at_once) {
+    const RowRange rows = {first, std::min(first + rows_at_once, complete.last)};
+    finish(i, rows,
+           output.defined() ? output.slice(2, first - complete.first, rows.last - complete.first)
+                            : output);
+    stage.input.drop_before(rows.last);
+    stage.previous_x0.drop_before(rows.last);
+    if (i + 1 == stages_.size()) {
+      x_sr_.drop_before(rows.last);
+    }
+  }
+  if (stage.kind == Kind::evaluation) {
+    evaluations_ += grid_.columns();
+    if (observer_.on_progress) {
+      observer_.on_progress({evaluations_, grid_.tiles() * steps_.nfe()});
+    }
   }
 }
 
@@ -143,8 +157,8 @@ bool TiledRun::condition_is_x_sr() const {
   return model_.manifest().condition == Condition::x_sr;
 }
 
-/// What the denoiser is given of a tile. Bicubic is made anew each time, which costs next to nothing
-/// beside a network.
+/// What the denoiser is given of a tile. Bicubic is made anew each time, which costs next to
+/// nothing beside a network.
 at::Tensor TiledRun::condition(const Window& tile) const {
   if (condition_is_x_sr()) {
     return x_sr_.window(tile.top * scale_, tile.bottom * scale_, tile.left * scale_,
@@ -203,10 +217,6 @@ void TiledRun::reverse_step(std::size_t i, RowRange rows, const at::Tensor& outp
                                      : at::Tensor();
   const at::Tensor next =
       steps_.next(stage.step, x, x0, previous_x0, [&](int t) { return noise(t, rows); });
-  evaluations_ += grid_.columns();
-  if (observer_.on_progress) {
-    observer_.on_progress({evaluations_, grid_.tiles() * steps_.nfe()});
-  }
   if (stage.step + 1 == steps_.nfe()) {
     emit(rows, next);
     return;

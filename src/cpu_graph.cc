@@ -1,0 +1,316 @@
+#include "cpu_graph.h"
+
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/script.h>
+
+#include <cmath>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "channel_blocks.h"
+
+namespace srdiff {
+namespace {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+bool is(const Node* node, const char* kind) {
+  return node->kind() == c10::Symbol::fromQualString(kind);
+}
+
+bool is_one_of(const Node* node, std::initializer_list<const char*> kinds) {
+  return std::any_of(kinds.begin(), kinds.end(), [&](const char* kind) { return is(node, kind); });
+}
+
+/// The node that makes `value` for this one use, when it is of that kind.
+Node* only_source(const Value* value, const char* kind) {
+  Node* node = const_cast<Value*>(value)->node();
+  return is(node, kind) && value->uses().size() == 1 ? node : nullptr;
+}
+
+bool is_constant(const Value* value, std::int64_t expected) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && constant->isInt() && constant->toInt() == expected;
+}
+
+/// Whether a value is the list of these constants.
+bool is_list(const Value* value, const std::vector<std::int64_t>& expected) {
+  const auto constant = torch::jit::toIValue(value);
+  if (constant) {
+    return constant->isIntList() && constant->toIntVector() == expected;
+  }
+  const auto elements = value->node()->inputs();
+  if (!is(value->node(), "prim::ListConstruct") || elements.size() != expected.size()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (!is_constant(elements[i], expected[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Node* replace(Node* node, const char* kind, at::ArrayRef<Value*> inputs) {
+  Node* other = node->owningGraph()->create(c10::Symbol::fromQualString(kind), inputs);
+  other->insertBefore(node);
+  other->output()->setType(node->output()->type());
+  node->output()->replaceAllUsesWith(other->output());
+  return other;
+}
+
+/// silu(group_norm(x)), or silu of a layer norm over x's channels between two permutations.
+void replace_norm_silu(Node* silu) {
+  if (const auto* norm = only_source(silu->input(), "aten::group_norm")) {
+    replace(silu, "srdiff::group_norm_silu",
+            {norm->input(0), norm->input(1), norm->input(2), norm->input(3), norm->input(4)});
+    return;
+  }
+  const auto* back = only_source(silu->input(), "aten::permute");
+  const auto* norm = back != nullptr ? only_source(back->input(0), "aten::layer_norm") : nullptr;
+  const auto* forth = norm != nullptr ? norm->input(0)->node() : nullptr;
+  if (forth != nullptr && is(forth, "aten::permute") && is_list(forth->input(1), {0, 2, 3, 1}) &&
+      is_list(back->input(1), {0, 3, 1, 2}) && is(norm->input(1)->node(), "prim::ListConstruct") &&
+      norm->input(1)->node()->inputs().size() == 1) {
+    replace(silu, "srdiff::pixel_norm_silu",
+            {forth->input(0), norm->input(2), norm->input(3), norm->input(4)});
+  }
+}
+
+/// Whether a value is the same tensor in every call. Packed weights are recognised by their
+/// address, which one that is computed anew would share with others.
+bool is_stored(const Value* value) {
+  return is_one_of(value->node(), {"prim::GetAttr", "prim::Constant"});
+}
+
+/// A call of torch.nn.functional.interpolate(x, None, factor, "nearest", …) with a whole factor.
+/// Inlined it would be a dozen branches on what the constants already say.
+void replace_interpolate(Node* call) {
+  const auto inputs = call->inputs();
+  if (inputs.size() < 5 || call->outputs().size() != 1) {
+    return;
+  }
+  const auto function = inputs[0]->type()->cast<c10::FunctionType>();
+  const auto size = torch::jit::toIValue(inputs[2]);
+  const auto factor = torch::jit::toIValue(inputs[3]);
+  const auto mode = torch::jit::toIValue(inputs[4]);
+  if (!function || function->function()->name() != "interpolate" || !size || !size->isNone() ||
+      !factor || !factor->isDouble() || !mode || !mode->isString() ||
+      mode->toStringRef() != "nearest" || factor->toDouble() < 1.0 ||
+      factor->toDouble() != std::floor(factor->toDouble())) {
+    return;
+  }
+  const torch::jit::WithInsertPoint here(call);
+  Value* whole = call->owningGraph()->insertConstant(static_cast<std::int64_t>(factor->toDouble()));
+  replace(call, "srdiff::upsample_nearest", {inputs[1], whole});
+  call->destroy();  // left alone it would stay: a call may have side effects
+}
+
+template <typename Change>
+void for_each_node(Block* block, const Change& change) {
+  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+    Node* node = *it++;
+    for (Block* inner : node->blocks()) {
+      for_each_node(inner, change);
+    }
+    change(node);
+  }
+}
+
+void replace_operators(Node* node) {
+  if (is(node, "aten::silu")) {
+    replace_norm_silu(node);
+  } else if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
+             node->input(4)->type()->kind() == c10::TypeKind::ListType) {
+    replace(node, "srdiff::conv2d", node->inputs());
+  }
+}
+
+/// Which values may be in blocks when the network runs: what convolutions give and what comes of
+/// that by operators that keep the layout. A list may hold such values.
+class Blocks {
+ public:
+  explicit Blocks(Graph& graph) : graph_(graph) {
+    std::size_t known = 0;
+    do {  // a list may be filled behind its first use in the text
+      known = may_be_.size();
+      follow(graph.block());
+    } while (may_be_.size() != known);
+  }
+
+  /// Lets convolutions give blocks, and turns them into plain images for all other operators.
+  /// False, and nothing is changed, when blocks might reach a list or a loop that is not
+  /// understood.
+  bool apply() {
+    bool understood = true;
+    for_each_node(graph_.block(), [&](Node* node) { understood = understood && takes(node); });
+    if (!understood) {
+      return false;
+    }
+    for_each_node(graph_.block(), [this](Node* node) { rewrite(node); });
+    for (std::size_t i = 0; i < graph_.outputs().size(); ++i) {
+      Value* output = graph_.outputs()[i];
+      if (may_be(output)) {
+        graph_.return_node()->replaceInput(i, plain(output));
+      }
+    }
+    return true;
+  }
+
+ private:
+  bool may_be(const Value* value) const { return may_be_.count(value) != 0; }
+
+  bool any_may_be(at::ArrayRef<Value*> values) const {
+    return std::any_of(values.begin(), values.end(), [this](Value* v) { return may_be(v); });
+  }
+
+  /// cat([…], 1) whose list has no other use.
+  static bool is_join(const Node* node) {
+    return is(node, "aten::cat") && is_constant(node->input(1), 1) &&
+           only_source(node->input(0), "prim::ListConstruct") != nullptr;
+  }
+
+  static bool is_list_of_join(const Node* node) {
+    return is(node, "prim::ListConstruct") && node->output()->uses().size() == 1 &&
+           is_join(node->output()->uses()[0].user);
+  }
+
+  static bool is_sum(const Node* node) {
+    return is(node, "aten::add") && node->inputs().size() == 3 && is_constant(node->input(2), 1) &&
+           node->input(0)->type()->kind() == c10::TypeKind::TensorType &&
+           node->input(1)->type()->kind() == c10::TypeKind::TensorType;
+  }
+
+  /// Operators whose first input may be in blocks, and whose output then is.
+  static bool keeps(const Node* node) {
+    return is_one_of(node, {"srdiff::group_norm_silu", "srdiff::pixel_norm_silu",
+                            "srdiff::upsample_nearest", "aten::silu", "aten::relu"});
+  }
+
+  static bool is_list(const Value* value) {
+    return value->type()->kind() == c10::TypeKind::ListType;
+  }
+
+  void follow(Block* block) {
+    for (Node* node : block->nodes()) {
+      for (Block* inner : node->blocks()) {
+        follow(inner);
+      }
+      const bool inputs = any_may_be(node->inputs());
+      if (is(node, "srdiff::conv2d") || (keeps(node) && may_be(node->input(0))) ||
+          (inputs &&
+           (is_join(node) || is_sum(node) || is(node, "aten::pop") || is_list_of_join(node)))) {
+        may_be_.insert(node->output());
+      } else if (is(node, "aten::append") && may_be(node->input(1))) {
+        may_be_.insert(node->input(0));
+        may_be_.insert(node->output());  // the same list
+      } else if (is(node, "prim::If")) {
+        for (std::size_t i = 0; i < node->outputs().size(); ++i) {
+          if (may_be(node->blocks()[0]->outputs()[i]) || may_be(node->blocks()[1]->outputs()[i])) {
+            may_be_.insert(node->outputs()[i]);
+          }
+        }
+      }
+    }
+  }
+
+  /// Whether blocks in this node's inputs come to no harm, or can be made plain before it.
+  bool takes(const Node* node) const {
+    if (is(node, "prim::If") || is_one_of(node, {"aten::append", "aten::pop"}) || is_join(node) ||
+        is_list_of_join(node)) {
+      return true;
+    }
+    // What a loop takes from one round to the next is not followed.
+    const auto here = [this](const Value* value) { return may_be(value); };
+    const auto inputs = node->inputs();
+    for (const Block* body : node->blocks()) {
+      const auto carried = body->outputs();
+      if (std::any_of(inputs.begin(), inputs.end(), here) ||
+          std::any_of(carried.begin(), carried.end(), here)) {
+        return false;
+      }
+    }
+    return std::none_of(inputs.begin(), inputs.end(),
+                        [&](const Value* input) { return here(input) && is_list(input); });
+  }
+
+  void rewrite(Node* node) {
+    if (is(node, "srdiff::conv2d")) {
+      renew(node, "srdiff::conv2d_to_blocks", node->inputs());
+    } else if (is_join(node) && may_be(node->input(0))) {
+      renew(node, "srdiff::cat_channels", {node->input(0)});
+    } else if (is_sum(node) && any_may_be(node->inputs())) {
+      renew(node, "srdiff::add", {node->input(0), node->input(1)});
+    } else if (!keeps(node) &&
+               !is_one_of(node, {"prim::If", "aten::append", "aten::pop", "srdiff::plain"}) &&
+               !is_list_of_join(node)) {
+      for (std::size_t i = 0; i < node->inputs().size(); ++i) {
+        if (may_be(node->inputs()[i])) {
+          node->replaceInput(i, plain(node->inputs()[i]));
+        }
+      }
+    }
+  }
+
+  void renew(Node* node, const char* kind, at::ArrayRef<Value*> inputs) {
+    const Value* before = node->output();
+    Node* other = replace(node, kind, inputs);
+    may_be_.erase(before);
+    may_be_.insert(other->output());
+    const auto found = plain_.find(before);
+    if (found != plain_.end()) {
+      plain_[other->output()] = found->second;
+    }
+    node->destroy();
+  }
+
+  /// The plain image of a value, made once, where the value is made.
+  Value* plain(Value* value) {
+    Value*& result = plain_[value];
+    if (result == nullptr) {
+      Node* node = graph_.create(c10::Symbol::fromQualString("srdiff::plain"), {value});
+      node->output()->setType(value->type());
+      if (is(value->node(), "prim::Param")) {
+        value->node()->owningBlock()->prependNode(node);
+      } else {
+        node->insertAfter(value->node());
+      }
+      result = node->output();
+    }
+    return result;
+  }
+
+  Graph& graph_;
+  std::set<const Value*> may_be_;
+  std::unordered_map<const Value*, Value*> plain_;
+};
+
+}  // namespace
+
+void optimise_for_cpu(torch::jit::Module& module) {
+  for (const torch::jit::Module& part : module.modules()) {
+    for (const torch::jit::Method& method : part.get_methods()) {
+      for_each_node(method.graph()->block(), [](Node* node) {
+        if (is(node, "prim::CallFunction")) {
+          replace_interpolate(node);
+        }
+      });
+    }
+  }
+  const auto graph = module.get_method("forward").graph();
+  torch::jit::Inline(*graph);
+  for_each_node(graph->block(), replace_operators);
+  torch::jit::EliminateDeadCode(graph);
+  if (channel_block() > 0) {
+    Blocks(*graph).apply();
+    torch::jit::EliminateDeadCode(graph);
+  }
+}
+
+}  // namespace srdiff
