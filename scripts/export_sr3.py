@@ -22,7 +22,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "training"))
 
-from export import export, load  # noqa: E402
+from export import Borrowed, export, load  # noqa: E402
 
 
 def read_config(path: str) -> dict:
@@ -97,7 +97,7 @@ def borrow(folder: str, config: dict) -> dict:
         raise SystemExit(f"{folder}: enlarges {other['scale']} times, the checkpoint {config['scale']} times")
     config["weight_map_channels"] = other["weight_map_channels"]
     config["description"] += f", regressor of {other['name']} {other['version']}"
-    return {kind: (os.path.join(folder, entry["path"]), other["size_multiple"])
+    return {kind: Borrowed(os.path.join(folder, entry["path"]), other["size_multiple"])
             for kind, entry in other["files"].items() if kind != "denoiser"}
 
 

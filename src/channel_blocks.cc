@@ -19,6 +19,12 @@
 
 namespace srdiff {
 
+bool fits_blocks(const at::Tensor& weight) {
+  const std::int64_t block = channel_block();
+  return block > 0 && weight.dim() == 4 && weight.size(0) % block == 0 &&
+         weight.size(1) % block == 0;
+}
+
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor) {
   const at::Tensor x = blocks.contiguous();
   const std::int64_t planes = x.size(0) * x.size(1);
@@ -67,8 +73,10 @@ Tag block_tag() {
   return channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c;
 }
 
-Desc describe(Dims dims, Tag tag) {
-  return {std::move(dims), dnnl::memory::data_type::f32, tag};
+using Type = dnnl::memory::data_type;
+
+Desc describe(Dims dims, Tag tag, Type type = Type::f32) {
+  return {std::move(dims), type, tag};
 }
 
 dnnl::memory memory(const Desc& desc, const at::Tensor& tensor) {
@@ -136,6 +144,16 @@ std::int64_t channel_block() {
   return block;
 }
 
+bool has_bf16_convolutions() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx512_core_bf16:
+    case dnnl::cpu_isa::avx512_core_amx:
+      return true;
+    default:
+      return false;
+  }
+}
+
 at::Tensor to_blocks(const at::Tensor& image) {
   const at::Tensor x = image.contiguous();
   const Dims size = x.sizes().vec();
@@ -164,20 +182,55 @@ struct BlockedConvolutions::Kernels {
     Dims output;
     bool usable = false;
   };
-  std::unordered_map<const void*, std::map<Shape, Kernel>> of_weight;
+  struct OfWeight {
+    std::map<Shape, Kernel> kernels;
+    /// The weight in each order that a kernel wants; most want the same.
+    std::vector<std::pair<Desc, at::Tensor>> orders;
+  };
+  std::unordered_map<const void*, OfWeight> of_weight;
+  Type type = Type::f32;  ///< of images and weights
+
+  /// An image in blocks of the kernels' type.
+  at::Tensor input(const at::Tensor& x) const {
+    if (type == Type::f32) {
+      return in_blocks(x) ? x.contiguous() : to_blocks(x);
+    }
+    const at::Tensor from = x.contiguous();
+    const Dims size = plain_size(x);
+    at::Tensor rounded = empty_blocks(size, x.options().dtype(c10::kBFloat16));
+    reorder(describe(size, in_blocks(x) ? block_tag() : Tag::nchw), from,
+            describe(size, block_tag(), type), rounded);
+    return rounded;
+  }
 
   Kernel& find(const at::Tensor& x, const at::Tensor& weight, at::IntArrayRef stride,
                at::IntArrayRef padding, at::IntArrayRef dilation) {
-    const auto [place, is_new] =
-        of_weight[weight.unsafeGetTensorImpl()].try_emplace(shape_of(x, stride, padding, dilation));
+    OfWeight& known = of_weight[weight.unsafeGetTensorImpl()];
+    const auto [place, is_new] = known.kernels.try_emplace(shape_of(x, stride, padding, dilation));
     if (is_new) {
-      prepare(place->second, plain_size(x), weight, stride, padding, dilation);
+      prepare(known, place->second, plain_size(x), weight, stride, padding, dilation);
     }
     return place->second;
   }
 
-  static void prepare(Kernel& kernel, const Dims& image, const at::Tensor& weight,
-                      at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation) {
+  static at::Tensor bytes(const Desc& desc, const at::TensorOptions& options) {
+    return at::empty({static_cast<std::int64_t>(desc.get_size())}, options.dtype(c10::kByte));
+  }
+
+  static at::Tensor in_order(OfWeight& known, const at::Tensor& weight, const Desc& order) {
+    for (const auto& [desc, tensor] : known.orders) {
+      if (desc == order) {
+        return tensor;
+      }
+    }
+    at::Tensor result = bytes(order, weight.options());
+    reorder(describe(weight.sizes().vec(), Tag::oihw), weight.contiguous(), order, result);
+    known.orders.emplace_back(order, result);
+    return result;
+  }
+
+  void prepare(OfWeight& known, Kernel& kernel, const Dims& image, const at::Tensor& weight,
+               at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation) const {
     kernel.output = output_size(image, weight, stride, padding, dilation);
     const Dims around = padding.vec();
     const Dims gaps = {dilation[0] - 1, dilation[1] - 1};
@@ -188,8 +241,9 @@ struct BlockedConvolutions::Kernels {
       // A bias always: one of zeros costs nothing that can be measured.
       const dnnl::convolution_forward::desc wanted(
           dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-          describe(image, block_tag()), describe(filter, Tag::any), describe({filter[0]}, Tag::x),
-          describe(kernel.output, block_tag()), stride.vec(), gaps, around, around);
+          describe(image, block_tag(), type), describe(filter, Tag::any, type),
+          describe({filter[0]}, Tag::x), describe(kernel.output, block_tag()), stride.vec(), gaps,
+          around, around);
       kernel.description = Primitive(wanted, attributes, processor());
       const std::string name = kernel.description.impl_info_str();
       if (name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0) {
@@ -199,28 +253,24 @@ struct BlockedConvolutions::Kernels {
     } catch (const dnnl::error&) {
       return;  // no kernel for this shape
     }
-    const auto bytes = [&](const Desc& desc) {
-      return at::empty({static_cast<std::int64_t>(desc.get_size())},
-                       weight.options().dtype(c10::kByte));
-    };
-    const Desc order = kernel.description.weights_desc();
-    kernel.weight = bytes(order);
-    reorder(describe(filter, Tag::oihw), weight.contiguous(), order, kernel.weight);
-    kernel.scratch = bytes(kernel.description.scratchpad_desc());
+    kernel.weight = in_order(known, weight, kernel.description.weights_desc());
+    kernel.scratch = bytes(kernel.description.scratchpad_desc(), weight.options());
     kernel.usable = true;
   }
 };
 
 BlockedConvolutions::BlockedConvolutions() : kernels_(std::make_unique<Kernels>()) {}
 
+void BlockedConvolutions::use_bf16() {
+  kernels_->type = Type::bf16;
+}
+
 bool BlockedConvolutions::takes(const at::Tensor& x, const at::Tensor& weight,
                                 at::IntArrayRef stride, at::IntArrayRef padding,
                                 at::IntArrayRef dilation, std::int64_t groups) {
-  const std::int64_t block = channel_block();
-  return block > 0 && (x.dim() == 4 || in_blocks(x)) && x.scalar_type() == c10::kFloat &&
+  return fits_blocks(weight) && (x.dim() == 4 || in_blocks(x)) && x.scalar_type() == c10::kFloat &&
          weight.scalar_type() == c10::kFloat && x.device().is_cpu() && x.numel() > 0 &&
-         groups == 1 && weight.dim() == 4 && weight.size(0) % block == 0 &&
-         weight.size(1) % block == 0 && plain_size(x)[1] == weight.size(1) && stride.size() == 2 &&
+         groups == 1 && plain_size(x)[1] == weight.size(1) && stride.size() == 2 &&
          padding.size() == 2 && dilation.size() == 2 &&
          kernels_->find(x, weight, stride, padding, dilation).usable;
 }
@@ -229,7 +279,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
                                            const at::Tensor& bias, at::IntArrayRef stride,
                                            at::IntArrayRef padding, at::IntArrayRef dilation) {
   Kernels::Kernel& kernel = kernels_->find(x, weight, stride, padding, dilation);
-  const at::Tensor image = in_blocks(x) ? x.contiguous() : to_blocks(x);
+  const at::Tensor image = kernels_->input(x);
   const at::Tensor offsets =
       bias.defined() ? bias.contiguous() : at::zeros({weight.size(0)}, weight.options());
   at::Tensor result = empty_blocks(kernel.output, x.options());
@@ -251,6 +301,10 @@ std::int64_t channel_block() {
   return 0;
 }
 
+bool has_bf16_convolutions() {
+  return false;
+}
+
 at::Tensor to_blocks(const at::Tensor& /*image*/) {
   throw ModelError("srdiff was built without oneDNN");
 }
@@ -262,6 +316,8 @@ at::Tensor from_blocks(const at::Tensor& x) {
 struct BlockedConvolutions::Kernels {};
 
 BlockedConvolutions::BlockedConvolutions() = default;
+
+void BlockedConvolutions::use_bf16() {}
 
 bool BlockedConvolutions::takes(const at::Tensor& /*x*/, const at::Tensor& /*weight*/,
                                 at::IntArrayRef /*stride*/, at::IntArrayRef /*padding*/,

@@ -16,6 +16,9 @@ namespace srdiff {
 /// neither.
 std::int64_t channel_block();
 
+/// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AVX512-BF16.
+bool has_bf16_convolutions();
+
 /// Whether x is in blocks. Plain images have four dimensions.
 inline bool in_blocks(const at::Tensor& x) {
   return x.dim() == 5;
@@ -30,11 +33,17 @@ at::Tensor from_blocks(const at::Tensor& x);
 /// Blocks enlarged by repeating each pixel: `factor` times in each direction.
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor);
 
+/// Whether a weight [O,C,kh,kw] has counts of channels that fit blocks.
+bool fits_blocks(const at::Tensor& weight);
+
 /// Convolutions from blocks to blocks. What depends on a weight and an image's size (oneDNN's
 /// kernel, the weight in its order) is made once and kept.
 class BlockedConvolutions {
  public:
   BlockedConvolutions();
+  /// Images and weights are rounded to bf16 for their products; these are summed in float32, and
+  /// what goes in and comes out is float32. Before the first call.
+  void use_bf16();
   ~BlockedConvolutions();
   BlockedConvolutions(const BlockedConvolutions&) = delete;
   BlockedConvolutions& operator=(const BlockedConvolutions&) = delete;

@@ -3,13 +3,17 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
+#include <future>
 #include <sstream>
 #include <utility>
 
+#include "channel_blocks.h"
 #include "network_folder.h"
 #include "sha256.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "srdiff/sampler.h"
 
 namespace srdiff {
 namespace {
@@ -19,6 +23,10 @@ namespace fs = std::filesystem;
 /// Above this relative error a reduced precision counts as computed wrongly: bf16 done rightly on
 /// this method's networks stays near 0.015, the known faulty kernels give 1 and more.
 constexpr double max_precision_error = 0.05;
+
+/// From this PSNR on, in dB, a reduced precision is as good as float32: 8-bit outputs of the
+/// shipped models then differ by at most one level.
+constexpr double min_psnr = 45.0;
 
 constexpr NetworkFolderKind model_folders = {
     "model", "SRDIFF_MODELS", "models",
@@ -99,24 +107,59 @@ Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
   }
   Model model(std::move(manifest));
   model.device_ = device;
-  const auto load = [&](const NetworkFile& file, c10::ScalarType type) {
-    return Network::from_bytes(read_verified(folder, file), (folder / file.path).string(), device,
-                               type);
-  };
-  if (model.manifest_.regressor) {
-    model.regressor_ = load(*model.manifest_.regressor, c10::kFloat);
-  }
-  if (model.manifest_.weight_map) {
-    model.weight_map_ = load(*model.manifest_.weight_map, c10::kFloat);
-  }
-  model.denoiser_ = load(model.manifest_.denoiser, precision);
-  model.check_networks(folder);
+  model.load_networks(folder, precision);
   if (precision != c10::kFloat) {
-    model.check_precision(load(model.manifest_.denoiser, c10::kFloat));
+    model.check_precision(model.load_network(folder, model.manifest_.denoiser, c10::kFloat));
   }
-  log::debug("loaded {} {} from {}", model.manifest_.name, model.manifest_.version,
-             folder.string());
   return model;
+}
+
+Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device) {
+  Model model(std::move(manifest));
+  model.device_ = device;
+  const bool has_faster = device.is_cpu() && has_bf16_convolutions();
+  model.load_networks(folder, has_faster ? c10::kBFloat16 : c10::kFloat);
+  if (!has_faster) {
+    return model;
+  }
+  Network reference = model.load_network(folder, model.manifest_.denoiser, c10::kFloat);
+  const SamplerOptions options{SamplerKind::ddim, model.manifest_.parameterisation};
+  const ReverseSteps step(model.schedule_, {model.manifest_.defaults.t, 0}, options);
+  const at::Tensor x_t = model.test_image();
+  const at::Tensor exact = step.x0(0, x_t, model.test_evaluation(reference));
+  const at::Tensor fast = step.x0(0, x_t, model.test_evaluation(model.denoiser_));
+  const auto mse = (fast - exact).square().mean().item<double>();
+  constexpr double square_of_range = 4.0;
+  if (!(mse <= square_of_range * std::pow(10.0, -min_psnr / 10.0))) {
+    log::debug("{}: bf16 differs from fp32 by a mean squared {} on one evaluation: fp32 is taken",
+               model.manifest_.name, mse);
+    model.denoiser_ = std::move(reference);
+    model.precision_ = c10::kFloat;
+  }
+  return model;
+}
+
+Network Model::load_network(const fs::path& folder, const NetworkFile& file,
+                            c10::ScalarType precision) const {
+  return Network::from_bytes(read_verified(folder, file), (folder / file.path).string(), device_,
+                             precision);
+}
+
+void Model::load_networks(const fs::path& folder, c10::ScalarType precision) {
+  // Reading a network's code takes as long as many evaluations: side by side.
+  const auto start = [&](const std::optional<NetworkFile>& file) {
+    return std::async(std::launch::async, [this, &folder, file] {
+      return file ? load_network(folder, *file, c10::kFloat) : Network();
+    });
+  };
+  std::future<Network> regressor = start(manifest_.regressor);
+  std::future<Network> weight_map = start(manifest_.weight_map);
+  denoiser_ = load_network(folder, manifest_.denoiser, precision);
+  regressor_ = regressor.get();
+  weight_map_ = weight_map.get();
+  precision_ = precision;
+  check_networks(folder);
+  log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder.string());
 }
 
 void Model::check_networks(const fs::path& folder) const {
@@ -142,14 +185,21 @@ void Model::check_networks(const fs::path& folder) const {
   require_finite(what, output);
 }
 
-void Model::check_precision(const Network& reference) const {
+/// A fixed smooth pattern: any input shows a faulty kernel, and this one needs no generator.
+at::Tensor Model::test_image() const {
   const std::int64_t side = std::int64_t{manifest_.size_multiple} * manifest_.scale;
-  // A fixed smooth pattern: any input shows a faulty kernel, and this one needs no generator.
-  const at::Tensor x =
-      at::linspace(-1.0, 1.0, 3 * side * side).mul(40.0).sin().reshape({1, 3, side, side});
-  const at::Tensor level = at::full({1}, schedule_.noise_level(manifest_.defaults.t));
-  const at::Tensor expected = reference({x, x, level});
-  const at::Tensor measured = denoiser_({x, x, level});
+  return at::linspace(-1.0, 1.0, 3 * side * side).mul(40.0).sin().reshape({1, 3, side, side});
+}
+
+/// What a denoiser makes of that pattern at the recommended t.
+at::Tensor Model::test_evaluation(const Network& denoiser) const {
+  const at::Tensor x = test_image();
+  return denoiser({x, x, at::full({1}, schedule_.noise_level(manifest_.defaults.t))}).to(at::kCPU);
+}
+
+void Model::check_precision(const Network& reference) const {
+  const at::Tensor expected = test_evaluation(reference);
+  const at::Tensor measured = test_evaluation(denoiser_);
   const auto error =
       ((measured - expected).norm() / expected.norm().clamp_min(1e-6)).item<double>();
   if (!(error < max_precision_error)) {

@@ -1,6 +1,7 @@
 #include "srdiff/network.h"
 
 #include <ATen/ATen.h>
+#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
@@ -30,6 +31,38 @@ std::string first_line(const std::string& message) {
   return last;
 }
 
+/// A file in memory, for LibTorch's reader.
+class Bytes : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit Bytes(const std::string& bytes) : bytes_(bytes) {}
+
+  std::size_t size() const override { return bytes_.size(); }
+
+  std::size_t read(std::uint64_t position, void* buffer, std::size_t count,
+                   const char* /*what*/) const override {
+    if (position >= bytes_.size()) {
+      return 0;
+    }
+    return bytes_.copy(static_cast<char*>(buffer), count, position);
+  }
+
+ private:
+  const std::string& bytes_;
+};
+
+/// Whether most of a network's convolutions can be computed in blocks of channels, by weights.
+bool is_for_blocks(const torch::jit::Module& module) {
+  std::int64_t all = 0;
+  std::int64_t fitting = 0;
+  for (const at::Tensor& weight : module.parameters()) {
+    if (weight.dim() == 4) {
+      all += weight.numel();
+      fitting += fits_blocks(weight) ? weight.numel() : 0;
+    }
+  }
+  return 2 * fitting > all;
+}
+
 }  // namespace
 
 struct Network::State {
@@ -47,12 +80,20 @@ Network Network::from_bytes(const std::string& bytes, const std::string& name, c
   state->device = device;
   state->precision = precision;
   try {
-    std::istringstream stream(bytes);
-    state->module = torch::jit::load(stream, device);
+    // Through a stream LibTorch would copy the file once more.
+    state->module = torch::jit::load(
+        std::shared_ptr<caffe2::serialize::ReadAdapterInterface>(std::make_shared<Bytes>(bytes)),
+        device);
     state->module.eval();
-    state->module.to(precision);
     state->module.get_method("forward");
-    if (device.is_cpu() && precision == c10::kFloat && at::hasMKLDNN()) {
+    if (device.is_cpu() && precision == c10::kBFloat16 && has_bf16_convolutions() &&
+        is_for_blocks(state->module)) {
+      // Convolutions alone: there the time is, and norms and sums keep float32's accuracy.
+      state->operators.blocked.use_bf16();
+      state->precision = c10::kFloat;
+    }
+    state->module.to(state->precision);
+    if (device.is_cpu() && state->precision == c10::kFloat && at::hasMKLDNN()) {
       optimise_for_cpu(state->module);
     }
   } catch (const std::exception& error) {

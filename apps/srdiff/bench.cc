@@ -86,7 +86,10 @@ int run_bench(const BenchArgs& args) {
   if (!args.compare.empty()) {
     before = srdiff::read_benchmark(args.compare);
   }
-  const Method method = choose_method(args.method);
+  Method method = choose_method(args.method);
+  if (method.any_precision) {
+    load_upscaler(method);
+  }
   srdiff::BenchmarkObserver observer;
   observer.on_start = [](const std::string& what) { srdiff::log::info("{}", what); };
   observer.cancelled = [] { return interrupted.load(); };
@@ -139,7 +142,7 @@ void add_bench(CLI::App& app, Command& command) {
 
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
   machine(sub.add_option("--device", method.device, "auto, cpu, cuda or cuda:N"));
-  machine(sub.add_option("--precision", method.precision, "fp32, bf16 or fp16 (denoiser)"));
+  machine(sub.add_option("--precision", method.precision, "fp32, bf16, fp16 or auto (denoiser)"));
   machine(sub.add_option("--threads", method.threads, "Processor threads"));
 
   const auto output = [](auto* option) { return option->group("Output"); };

@@ -85,7 +85,9 @@ void add_machine_options(CLI::App& sub, MethodArgs& args) {
     return option->group("Machine, more")->capture_default_str();
   };
   machine(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"));
-  machine_more(sub.add_option("--precision", args.precision, "fp32, bf16 or fp16 (denoiser)"));
+  machine_more(sub.add_option("--precision", args.precision,
+                              "fp32, bf16 or fp16 (denoiser), or auto: the\n"
+                              "fastest that gives fp32's pictures"));
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
   machine_more(sub.add_option("--batch", args.batch,
                               "Images or tiles in one network call on a GPU, or auto"));
@@ -93,16 +95,24 @@ void add_machine_options(CLI::App& sub, MethodArgs& args) {
 
 Method choose_method(const MethodArgs& args) {
   const srdiff::UpscaleOptions options = upscale_options(args);
-  const c10::ScalarType precision = srdiff::parse_precision(args.precision);
+  const bool any_precision = args.precision == "auto";
+  const c10::ScalarType precision =
+      any_precision ? c10::kFloat : srdiff::parse_precision(args.precision);
   srdiff::set_threads(args.threads);
   const c10::Device device = srdiff::parse_device(args.device);
   std::filesystem::path folder = srdiff::find_model(args.model);
   srdiff::Manifest manifest = srdiff::read_manifest(folder);
   const srdiff::UpscaleSettings settings = srdiff::resolve(options, manifest);
-  return {std::move(folder), std::move(manifest), settings, device, precision};
+  return {std::move(folder), std::move(manifest), settings, device, precision, any_precision};
 }
 
-srdiff::Upscaler load_upscaler(const Method& method) {
+srdiff::Upscaler load_upscaler(Method& method) {
+  if (method.any_precision) {
+    srdiff::Upscaler upscaler(
+        srdiff::Model::load_fastest(method.folder, method.manifest, method.device));
+    method.precision = upscaler.model().precision();
+    return upscaler;
+  }
   return srdiff::Upscaler(
       srdiff::Model::load(method.folder, method.manifest, method.device, method.precision));
 }

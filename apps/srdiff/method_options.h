@@ -37,6 +37,7 @@ struct Method {
   srdiff::UpscaleSettings settings;
   c10::Device device;
   c10::ScalarType precision;
+  bool any_precision = false;  ///< --precision auto: load_upscaler chooses
 };
 
 /// Finds the model, which must be named, checks the options against its manifest and sets the number
@@ -44,5 +45,5 @@ struct Method {
 /// Throws UsageError, ModelError.
 Method choose_method(const MethodArgs& args);
 
-/// Loads and checks the model. Throws ModelError.
-srdiff::Upscaler load_upscaler(const Method& method);
+/// Loads and checks the model, and sets the precision where it is free. Throws ModelError.
+srdiff::Upscaler load_upscaler(Method& method);

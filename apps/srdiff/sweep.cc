@@ -16,6 +16,7 @@
 #include "json_output.h"
 #include "method_options.h"
 #include "progress_bar.h"
+#include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "srdiff/sweep.h"
@@ -126,13 +127,12 @@ int sweep(SweepArgs args) {
   if (args.method.model.empty()) {
     args.method.model = plan.model;
   }
-  const Method method = choose_method(args.method);
+  Method method = choose_method(args.method);
   for (const srdiff::UpscaleOptions& cell : plan.cells) {
     srdiff::resolve(cell, method.manifest);  // what cannot run is told before anything runs
   }
   args.options.reference = args.reference;
   args.options.folder = fs::path(args.out) / "cells";
-  args.options.precision = method.precision;
   std::error_code error;
   fs::create_directories(args.options.folder, error);
   if (!fs::is_directory(args.options.folder)) {
@@ -144,7 +144,9 @@ int sweep(SweepArgs args) {
   }
   srdiff::SweepResult result;
   try {
-    result = run_cells(args, plan, load_upscaler(method), features ? &*features : nullptr);
+    const srdiff::Upscaler upscaler = load_upscaler(method);
+    args.options.precision = method.precision;
+    result = run_cells(args, plan, upscaler, features ? &*features : nullptr);
   } catch (const srdiff::Cancelled&) {
     srdiff::log::error("interrupted; the finished cells are kept: the same command goes on");
     return exit_interrupted;
@@ -154,7 +156,7 @@ int sweep(SweepArgs args) {
   SweepCircumstances circumstances;
   circumstances.command = command_text(args);
   circumstances.machine = machine_line("threads") + " threads, " + machine_line("instruction set") +
-                          ", " + method.device.str() + ", " + args.method.precision;
+                          ", " + method.device.str() + ", " + srdiff::to_string(method.precision);
   circumstances.version = "srdiff " SRDIFF_VERSION ", LibTorch " + machine_line("libtorch");
   circumstances.model = &method.manifest;
   circumstances.features = features ? &features->manifest() : nullptr;

@@ -12,6 +12,7 @@
 #include "json_output.h"
 #include "progress_bar.h"
 #include "quiet_stderr.h"
+#include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
@@ -154,7 +155,7 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& inpu
       {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
       {"settings", to_json(method.settings)},
       {"device", args.method.device},
-      {"precision", args.method.precision},
+      {"precision", srdiff::to_string(method.precision)},
       {"threads", at::get_num_threads()},
       {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
 }
@@ -164,7 +165,7 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& inpu
 int upscale_file(const UpscaleArgs& args) {
   check_paths(args);
   Input source(args);
-  const Method method = choose_method_for(args, source);
+  Method method = choose_method_for(args, source);
   const srdiff::Image input = source.read(method.manifest);
   check_input_size(method.manifest, method.settings, input.height(), input.width(), source.name());
   check_save_steps(args, method, input);

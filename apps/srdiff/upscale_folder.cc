@@ -16,6 +16,7 @@
 #include "quiet_stderr.h"
 #include "shell_words.h"
 #include "srdiff/batch.h"
+#include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "upscale_args.h"
@@ -163,7 +164,7 @@ nlohmann::ordered_json summary_json(const UpscaleArgs& args, const Method& metho
           {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
           {"settings", to_json(method.settings)},
           {"device", args.method.device},
-          {"precision", args.method.precision},
+          {"precision", srdiff::to_string(method.precision)},
           {"threads", at::get_num_threads()},
           {"compute_busy", summary.compute_busy},
           {"seconds", {{"load", load_seconds}, {"run", run_seconds}}}};
@@ -175,7 +176,7 @@ int upscale_folder(const UpscaleArgs& args) {
   check_arguments(args);
   const srdiff::WorkList work = list_work(args);
   check_outputs(work, existing(args.folder));
-  const Method method = choose_method_for(args, work);
+  Method method = choose_method_for(args, work);
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler = load_upscaler(method);

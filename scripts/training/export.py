@@ -4,6 +4,8 @@
     export.py --run-regressor runs/regressor --run-weight-map runs/weight-map \\
               --run-denoiser runs/denoiser --config configs/faces-x8.json --out models/faces-x8
 
+A model folder in a run's place lends its network, whose file is copied as it is.
+
 Use the oldest torch that is to load the files: TorchScript is read by newer versions, not by older
 ones. Regressor and weight map may be left out. An existing folder is replaced in one step.
 --run-denoiser also takes a generator file (*_gen.pth) of the public SR3 implementation.
@@ -14,6 +16,7 @@ import json
 import math
 import os
 import shutil
+from typing import NamedTuple
 
 import torch
 
@@ -22,6 +25,14 @@ from folders import replacing, sha256, write_json
 from networks import build, parameters
 
 KINDS = ("regressor", "weight_map", "denoiser")
+
+
+class Borrowed(NamedTuple):
+    """A network of another model folder."""
+    path: str        # its TorchScript file
+    multiple: int    # that folder's size multiple
+    state: dict = {}    # as `load` returns it, without weights; empty: the card does not speak of it
+    picture: str = ""   # of its loss
 
 
 def load(run: str, config: dict):
@@ -36,6 +47,28 @@ def load(run: str, config: dict):
     network = build(state["kind"], state["config"][state["kind"]]["architecture"])
     network.load_state_dict(state["ema"])
     return network.eval().requires_grad_(False), state
+
+
+def borrow(folder: str, kind: str, config: dict) -> Borrowed:
+    with open(os.path.join(folder, "manifest.json")) as file:
+        manifest = json.load(file)
+    if kind not in manifest["files"]:
+        raise SystemExit(f"{folder}: has no {kind}")
+    training = manifest.get("training", {})
+    ours = config[kind]["architecture"]
+    if training.get("config", {}).get(kind, {}).get("architecture") != ours:
+        raise SystemExit(f"{folder}: its {kind} has not the config's architecture")
+    theirs = {"schedule": manifest["schedule"], "parameterisation": manifest["parameterisation"],
+              "condition": condition_of(manifest), kind: training["config"][kind]}
+    path = os.path.join(folder, manifest["files"][kind]["path"])
+    network = build(kind, ours)
+    network.load_state_dict(torch.jit.load(path, map_location="cpu").float().state_dict())
+    run = {"images": training.get("images_seen", {}).get(kind, 0), "steps": 0, "seconds": 0.0, "loss": None,
+           **training.get("runs", {}).get(kind, {})}
+    state = {"config": {**config, **theirs}, **run, "curve": [] if run["loss"] is None else [(run["images"], run["loss"])],
+             "parameters": parameters(network)}
+    picture = os.path.join(folder, f"loss-{kind}.png")
+    return Borrowed(path, manifest["size_multiple"], state, picture if os.path.exists(picture) else "")
 
 
 def input_multiple(kind: str, network, scale: int) -> int:
@@ -94,7 +127,7 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
     """Writes the model folder `out`.
 
     networks  kind -> (network, its state as `load` returns it, a picture of its loss or None)
-    borrowed  kind -> (TorchScript file of another folder, that folder's size multiple)
+    borrowed  kind -> Borrowed
     half      weights in fp16; otherwise as they are
     """
     files, states, multiple = {}, {}, 1
@@ -106,9 +139,14 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
                             "parameters": parameters(network)}
             if picture:
                 shutil.copy(picture, os.path.join(folder, f"loss-{kind}.png"))
-        for kind, (path, other_multiple) in borrowed.items():
-            multiple = math.lcm(multiple, other_multiple)
-            shutil.copy(path, os.path.join(folder, f"{kind}.pt"))
+        for kind, other in borrowed.items():
+            multiple = math.lcm(multiple, other.multiple)
+            shutil.copy(other.path, os.path.join(folder, f"{kind}.pt"))
+            if other.state:
+                states[kind] = other.state
+            if other.picture:
+                shutil.copy(other.picture, os.path.join(folder, f"loss-{kind}.png"))
+        states = {kind: states[kind] for kind in KINDS if kind in states}
         for kind in KINDS:
             if kind in networks or kind in borrowed:
                 files[kind] = {"path": f"{kind}.pt", "sha256": sha256(os.path.join(folder, f"{kind}.pt"))}
@@ -121,7 +159,9 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
 
 
 def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures: dict) -> dict:
-    sections = {kind: config[kind] for kind in states}
+    sections = {kind: states[kind].get("config", config)[kind] for kind in states}
+    runs = {kind: {"images": state["images"], "steps": state["steps"], "seconds": round(state["seconds"]),
+                   "loss": round(state["curve"][-1][1], 6)} for kind, state in states.items() if state["curve"]}
     tile = {"tile": config["tile"]} if "tile" in config else {}
     return {
         "format": 1, "name": config["name"], "version": config["version"], "task": config["task"],
@@ -133,7 +173,7 @@ def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures:
         "weight_map_channels": config.get("weight_map_channels", 1),
         "files": files, "defaults": config["defaults"],
         "training": {"data": config["data"], "licence": config["licence"], "config": sections,
-                     "images_seen": {kind: state["images"] for kind, state in states.items()},
+                     "images_seen": {kind: state["images"] for kind, state in states.items()}, "runs": runs,
                      "exported": datetime.date.today().isoformat(), "torch": str(torch.__version__)},
         "figures": figures,
     }
@@ -153,12 +193,16 @@ def main():
     if args.figures:
         with open(args.figures) as file:
             figures = json.load(file)
-    networks = {}
+    networks, borrowed = {}, {}
     for kind in KINDS:
         run = getattr(args, f"run_{kind}")
         if not run:
             continue
-        network, state = load(run, config)
+        if os.path.exists(os.path.join(run, "manifest.json")):
+            borrowed[kind] = borrow(run, kind, config)
+            network, state = None, borrowed[kind].state
+        else:
+            network, state = load(run, config)
         if state["config"][kind]["architecture"] != config[kind]["architecture"]:
             raise SystemExit(f"{run}: trained with another {kind} architecture than {args.config}")
         trained = {**state["config"], "condition": condition_of(state["config"])}
@@ -166,11 +210,13 @@ def main():
         for field in ("schedule", "parameterisation", "condition") if kind == "denoiser" else ():
             if trained[field] != described[field]:
                 raise SystemExit(f"{run}: trained with {field} {trained[field]}, but {args.config} has {described[field]}")
+        if kind in borrowed:
+            continue
         picture = os.path.join(run, "loss.png")
         networks[kind] = (network, state, picture if os.path.exists(picture) else None)
-    if condition_of(config) == "x_sr" and "regressor" not in networks:
+    if condition_of(config) == "x_sr" and "regressor" not in {**networks, **borrowed}:
         raise SystemExit(f"{args.config}: the denoiser is conditioned on x_sr: give --run-regressor")
-    export(args.out, config, networks, borrowed={}, figures=figures, half=True)
+    export(args.out, config, networks, borrowed, figures=figures, half=True)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,24 @@ TEST_F(ChannelBlocksTest, ConvolutionsAreConvolutions) {
   }
 }
 
+TEST_F(ChannelBlocksTest, ConvolutionsInBf16RoundTheirInputsAlone) {
+  if (!has_bf16_convolutions()) {
+    GTEST_SKIP() << "a processor without AVX512-BF16";
+  }
+  BlockedConvolutions convolutions;
+  convolutions.use_bf16();
+  const at::Tensor x = at::randn({2, 48, 9, 12});
+  const at::Tensor w = at::randn({32, 48, 3, 3}) * 0.05;
+  const at::Tensor b = at::randn({32});
+  const auto rounded = [](const at::Tensor& t) { return t.to(at::kBFloat16).to(at::kFloat); };
+  ASSERT_TRUE(convolutions.takes(x, w, {1, 1}, {1, 1}, {1, 1}, 1));
+  for (const at::Tensor& image : {x, to_blocks(x)}) {
+    const at::Tensor result = convolutions(image, w, b, {1, 1}, {1, 1}, {1, 1});
+    EXPECT_EQ(result.scalar_type(), at::kFloat);
+    expect_close(from_blocks(result), at::conv2d(rounded(x), rounded(w), b, 1, 1));
+  }
+}
+
 TEST_F(ChannelBlocksTest, ConvolutionsThatCannotBeHadAreRefused) {
   BlockedConvolutions convolutions;
   const auto takes = [&](const at::Tensor& x, const at::Tensor& w, std::int64_t groups) {

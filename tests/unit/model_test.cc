@@ -160,6 +160,25 @@ TEST_F(ModelTest, ReducedPrecisionAgreesWithFp32OrIsRefused) {
   EXPECT_EQ(reduced.denoise(x, x, 300).scalar_type(), c10::kFloat);
 }
 
+TEST_F(ModelTest, TheFastestPrecisionGivesFp32sPictures) {
+  const fs::path folder = make();
+  const Model fastest = Model::load_fastest(folder, read_manifest(folder), c10::kCPU);
+  EXPECT_NE(fastest.precision(), c10::kHalf);
+  const at::Tensor x = at::linspace(-1, 1, 3 * 64).reshape({1, 3, 8, 8});
+  const at::Tensor eps = Model::load(folder).denoise(x, x, 300);
+  const double a = fastest.schedule().noise_level(300);
+  const double s = fastest.schedule().sigma(300);
+  const at::Tensor difference = (fastest.denoise(x, x, 300) - eps) * (s / a);  // of x̂_0
+  EXPECT_LT(difference.square().mean().item<double>(), 4.0 * std::pow(10.0, -4.5));
+
+  TestModelOptions options;  // in bf16 another network: float32 it must be
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n"
+      "    float32 = 6\n    return x_t if x_t.dtype == float32 else -x_t\n";
+  const fs::path faulty = make_test_model(folder_.path() / "faulty", options);
+  EXPECT_EQ(Model::load_fastest(faulty, read_manifest(faulty), c10::kCPU).precision(), c10::kFloat);
+}
+
 TEST_F(ModelTest, ReducedPrecisionLeavesTheNoiseLevelExact) {
   TestModelOptions options;
   options.denoiser_source =
