@@ -5,9 +5,9 @@
 
 One evaluation: srdiff (the reverse step and the noise included: 64 more evaluations of one picture),
 PyTorch eager and torch.jit in this Python's torch, ONNX Runtime and OpenVINO where this Python has
-them (`pip install onnx onnxruntime openvino`), all in float32 with the same number of threads. Each
-runs in its own process; they take turns, --repeats times, so that what else the machine does slows
-all. Every peer's output is compared with PyTorch's before it is timed.
+them (`pip install onnx onnxruntime openvino`), with the same number of threads, in float32 and where
+they can in bf16. Each runs in its own process; they take turns, --repeats times, so that what else the
+machine does slows all. Every peer's output is compared with PyTorch's in float32 before it is timed.
 
 End to end, one picture, without loading: srdiff with its recommended evaluations against srdiff with
 T of them from noise, and the same in PyTorch as the public SR3 runs it. Those with T evaluations run
@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts" / "training"))
-PEERS = ("eager", "jit", "onnxruntime", "openvino")
+PEERS = ("eager", "eager-bf16", "jit", "onnxruntime", "openvino", "openvino-bf16")
 MORE = 64      # evaluations that tell what one takes
 CALLS = 10     # of a peer's network a turn; their median is the turn's figure
 
@@ -62,6 +62,11 @@ def peer_call(peer: str, network, tensors, args):
     import torch
     if peer == "eager":
         return lambda: network(*tensors), f"PyTorch {torch.__version__}, eager"
+    if peer == "eager-bf16":
+        def call():
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return network(*tensors)
+        return call, f"PyTorch {torch.__version__}, eager, autocast to bf16"
     if peer == "jit":
         file = os.path.join(args.model, "denoiser.pt")
         scripted = torch.jit.freeze(torch.jit.load(file, map_location="cpu").float().eval())
@@ -75,13 +80,15 @@ def peer_call(peer: str, network, tensors, args):
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return lambda: session.run(None, arrays)[0], f"ONNX Runtime {onnxruntime.__version__}"
     import openvino
+    reduced = peer == "openvino-bf16"
     core = openvino.Core()
     shapes = {name: list(array.shape) for name, array in arrays.items()}
     model = core.read_model(path)
     model.reshape(shapes)
     compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY",
-                                                 "INFERENCE_PRECISION_HINT": "f32"})
-    return lambda: compiled(arrays)[0], f"OpenVINO {openvino.__version__.split('-')[0]}"
+                                                 "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32"})
+    name = f"OpenVINO {openvino.__version__.split('-')[0]}" + (", bf16" if reduced else "")
+    return lambda: compiled(arrays)[0], name
 
 
 def worker(args) -> None:
@@ -97,7 +104,7 @@ def worker(args) -> None:
         call, name = peer_call(args.worker, network, tensors, args)
         expected = network(*tensors)
         error = float((torch.as_tensor(call()) - expected).abs().max())
-        if not error < 1e-3:
+        if not error < (0.1 if args.worker.endswith("bf16") else 1e-3):
             raise SystemExit(f"{name}: differs from PyTorch by {error:.2g}")
         print(json.dumps({"name": name, "error": error}), flush=True)
         for line in sys.stdin:
@@ -155,9 +162,9 @@ class Srdiff:
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)["seconds"]["upscale"]
 
-    def evaluation(self) -> float:
-        few, many = self.seconds("--nfe", "8"), self.seconds("--nfe", str(8 + MORE))
-        return (many - few) / MORE
+    def evaluation(self, precision: str) -> float:
+        options = ("--precision", precision, "--nfe")
+        return (self.seconds(*options, str(8 + MORE)) - self.seconds(*options, "8")) / MORE
 
 
 def summary(values) -> dict:
@@ -187,10 +194,12 @@ def main() -> None:
                 peers[kind] = Peer(kind, args)
             except RuntimeError as error:
                 print(f"{kind}: left out: {error}", file=sys.stderr)
-        one = {ours.name: []} | {peer.name: [] for peer in peers.values()}
+        auto = f"{ours.name}, --precision auto"
+        one = {name: [] for name in (ours.name, auto, *(peer.name for peer in peers.values()))}
         short, long, loop = [], [], []
         for turn in range(args.repeats):
-            one[ours.name].append(ours.evaluation())
+            one[ours.name].append(ours.evaluation("fp32"))
+            one[auto].append(ours.evaluation("auto"))
             short.append(ours.seconds())
             for peer in peers.values():
                 one[peer.name].append(peer.ask("go"))

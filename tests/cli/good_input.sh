@@ -358,6 +358,16 @@ case_bf16_is_close() {
   pictures same fp32.png bf16.png 16
 }
 
+# The shipped model in the fastest precision that this processor has, said by name, and its pictures.
+case_auto_precision_gives_the_same_picture() {
+  pictures make in.png 16x16
+  succeeds upscale in.png fp32.png --model faces-x8 --json
+  json_is 'd["precision"]' fp32
+  succeeds upscale in.png auto.png --model faces-x8 --precision auto --json
+  json_is 'd["precision"] in ("fp32", "bf16")' True
+  pictures same fp32.png auto.png 3
+}
+
 # --- interruption
 
 # interrupts SIGNAL: a run of 2000 evaluations that has begun to take steps.
