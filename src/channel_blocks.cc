@@ -75,8 +75,8 @@ Tag block_tag() {
 
 using Type = dnnl::memory::data_type;
 
-Desc describe(Dims dims, Tag tag, Type type = Type::f32) {
-  return {std::move(dims), type, tag};
+Desc describe(const Dims& dims, Tag tag, Type type = Type::f32) {
+  return {dims, type, tag};
 }
 
 dnnl::memory memory(const Desc& desc, const at::Tensor& tensor) {
@@ -91,6 +91,7 @@ Dims plain_size(const at::Tensor& x) {
 
 at::Tensor empty_blocks(const Dims& size, const at::TensorOptions& options) {
   const std::int64_t block = channel_block();
+  TORCH_CHECK(block > 0, "this processor has no blocks of channels");
   return at::empty({size[0], size[1] / block, size[2], size[3], block}, options);
 }
 
