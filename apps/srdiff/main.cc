@@ -112,6 +112,11 @@ int main(int argc, char** argv) {
   // Pictures go from thread to thread; with an arena for each, a long run would hold ever more.
   ::mallopt(M_ARENA_MAX, 1);
 #endif
+#ifdef M_MMAP_THRESHOLD
+  // Left alone the threshold grows to 32 MB, and rows of a large picture leave holes in the heap.
+  constexpr int returned_when_freed = 8 << 20;  // more than a tile's features, less than rows
+  ::mallopt(M_MMAP_THRESHOLD, returned_when_freed);
+#endif
   set_up_logging();
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
