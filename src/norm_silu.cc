@@ -50,7 +50,8 @@ inline __attribute__((always_inline)) float silu(float x) {
   return x / (1.0F + exponential(-x));
 }
 
-float sum(const Lanes& parts) {
+template <std::size_t Count>
+float sum(const std::array<float, Count>& parts) {
   float total = 0.0F;
   for (const float part : parts) {
     total += part;
@@ -210,11 +211,7 @@ inline __attribute__((always_inline)) void norm_position(const float* x, float* 
       part[static_cast<std::size_t>(j)] += x[i * stride + j];
     }
   }
-  float total = 0.0F;
-  for (const float value : part) {
-    total += value;
-  }
-  const float mean = total / channels;
+  const float mean = sum(part) / channels;
   part = {};
   for (std::int64_t i = 0; i < blocks; ++i) {
     for (std::int64_t j = 0; j < Block; ++j) {
@@ -222,11 +219,7 @@ inline __attribute__((always_inline)) void norm_position(const float* x, float* 
       part[static_cast<std::size_t>(j)] += d * d;
     }
   }
-  total = 0.0F;
-  for (const float value : part) {
-    total += value;
-  }
-  const float scale = 1.0F / std::sqrt(total / channels + eps);
+  const float scale = 1.0F / std::sqrt(sum(part) / channels + eps);
   for (std::int64_t i = 0; i < blocks; ++i) {
     for (std::int64_t j = 0; j < Block; ++j) {
       y[i * stride + j] =
