@@ -2,65 +2,51 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <bit>
 #include <cstdint>
-#include <memory>
+#include <vector>
+
+#include "vector_width.h"
 
 namespace srdiff {
 
-/// Images in blocks of channels, [N,C/b,H,W,b] float32 with b the floats of the processor's widest
-/// vectors (oneDNN's nChw16c and nChw8c). oneDNN's convolutions are fastest from and to this
-/// layout, and leave it unchanged, so that a network can stay in it from its first convolution to
-/// its last. Channels of one image lie one after the other: joining images is copying.
+/// Images in blocks of channels, [N,C/b,H,W,b] with b the floats of the processor's widest vectors
+/// (oneDNN's nChw16c and nChw8c). oneDNN's convolutions are fastest from and to this layout, and
+/// leave it unchanged, so that a network can stay in it from its first convolution to its last.
+/// Channels of one image lie one after the other: joining images is copying. Values are float32, or
+/// bfloat16 where nothing but products follows.
 
 /// b: 16 with AVX-512, 8 with AVX2; 0 where srdiff was built without oneDNN or the processor has
 /// neither.
 std::int64_t channel_block();
-
-/// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AVX512-BF16.
-bool has_bf16_convolutions();
 
 /// Whether x is in blocks. Plain images have four dimensions.
 inline bool in_blocks(const at::Tensor& x) {
   return x.dim() == 5;
 }
 
+/// [N,C,H,W] of an image in blocks or not.
+std::vector<std::int64_t> image_size(const at::Tensor& x);
+
 /// [N,C,H,W] float32 on the CPU, C a multiple of b → blocks.
 at::Tensor to_blocks(const at::Tensor& image);
 
-/// Blocks → [N,C,H,W], contiguous. What is not in blocks is returned as it is.
+/// Blocks → [N,C,H,W] float32, contiguous. What is not in blocks is returned as it is.
 at::Tensor from_blocks(const at::Tensor& x);
+
+/// Blocks of float32 in bfloat16, to the nearest (of two, the even one), without the detour that
+/// at::Tensor::to takes on LibTorch 1.13.
+at::Tensor round_to_bf16(const at::Tensor& blocks);
 
 /// Blocks enlarged by repeating each pixel: `factor` times in each direction.
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor);
 
-/// Whether a weight [O,C,kh,kw] has counts of channels that fit blocks.
-bool fits_blocks(const at::Tensor& weight);
-
-/// Convolutions from blocks to blocks. What depends on a weight and an image's size (oneDNN's
-/// kernel, the weight in its order) is made once and kept.
-class BlockedConvolutions {
- public:
-  BlockedConvolutions();
-  /// Images and weights are rounded to bf16 for their products; these are summed in float32, and
-  /// what goes in and comes out is float32. Before the first call.
-  void use_bf16();
-  ~BlockedConvolutions();
-  BlockedConvolutions(const BlockedConvolutions&) = delete;
-  BlockedConvolutions& operator=(const BlockedConvolutions&) = delete;
-
-  /// Whether the convolution of `x`, in blocks or not, can be had: float32 on the CPU, one group,
-  /// both counts of channels multiples of b, and a kernel for them.
-  bool takes(const at::Tensor& x, const at::Tensor& weight, at::IntArrayRef stride,
-             at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups);
-
-  /// What `takes` accepted → blocks. `weight` [O,C,kh,kw] must live, unchanged, as long as this
-  /// object: it is recognised by its address. `bias` [O] or undefined.
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                        at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation);
-
- private:
-  struct Kernels;
-  std::unique_ptr<Kernels> kernels_;
-};
+/// The bits of `x` as bfloat16, without a branch: loops over it become vector operations.
+SRDIFF_INLINE std::uint16_t bf16_bits(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
+  const bool not_a_number = (bits & 0x7FFFFFFFU) > 0x7F800000U;
+  return static_cast<std::uint16_t>(not_a_number ? 0x7FC0U : rounded);
+}
 
 }  // namespace srdiff

@@ -65,11 +65,28 @@ Node* replace(Node* node, const char* kind, at::ArrayRef<Value*> inputs) {
   return other;
 }
 
+bool is_convolution_to_blocks(const Node* node) {
+  return is_one_of(node, {"srdiff::conv2d_to_blocks", "srdiff::conv2d_add_to_blocks"});
+}
+
+bool is_norm(const Node* node) {
+  return is_one_of(node,
+                   {"srdiff::group_norm", "srdiff::group_norm_silu", "srdiff::pixel_norm_silu"});
+}
+
+/// Puts a norm in the place of `node`; what reads it is not known to be products alone.
+void replace_by_norm(Node* node, const char* kind, std::vector<Value*> inputs) {
+  const torch::jit::WithInsertPoint here(node);
+  inputs.push_back(node->owningGraph()->insertConstant(false));
+  replace(node, kind, inputs);
+}
+
 /// silu(group_norm(x)), or silu of a layer norm over x's channels between two permutations.
 void replace_norm_silu(Node* silu) {
   if (const auto* norm = only_source(silu->input(), "aten::group_norm")) {
-    replace(silu, "srdiff::group_norm_silu",
-            {norm->input(0), norm->input(1), norm->input(2), norm->input(3), norm->input(4)});
+    replace_by_norm(
+        silu, "srdiff::group_norm_silu",
+        {norm->input(0), norm->input(1), norm->input(2), norm->input(3), norm->input(4)});
     return;
   }
   const auto* back = only_source(silu->input(), "aten::permute");
@@ -78,8 +95,8 @@ void replace_norm_silu(Node* silu) {
   if (forth != nullptr && is(forth, "aten::permute") && is_list(forth->input(1), {0, 2, 3, 1}) &&
       is_list(back->input(1), {0, 3, 1, 2}) && is(norm->input(1)->node(), "prim::ListConstruct") &&
       norm->input(1)->node()->inputs().size() == 1) {
-    replace(silu, "srdiff::pixel_norm_silu",
-            {forth->input(0), norm->input(2), norm->input(3), norm->input(4)});
+    replace_by_norm(silu, "srdiff::pixel_norm_silu",
+                    {forth->input(0), norm->input(2), norm->input(3), norm->input(4)});
   }
 }
 
@@ -89,27 +106,60 @@ bool is_stored(const Value* value) {
   return is_one_of(value->node(), {"prim::GetAttr", "prim::Constant"});
 }
 
+/// The name of the function that is called.
+std::string called(const Node* call) {
+  const auto type = call->input(0)->type()->cast<c10::FunctionType>();
+  return type && call->outputs().size() == 1 ? type->function()->name() : std::string();
+}
+
+/// Puts an operator in the place of a call, which left alone would stay: it may have side effects.
+void replace_call(Node* call, const char* kind, at::ArrayRef<Value*> inputs) {
+  replace(call, kind, inputs);
+  call->destroy();
+}
+
 /// A call of torch.nn.functional.interpolate(x, None, factor, "nearest", …) with a whole factor.
 /// Inlined it would be a dozen branches on what the constants already say.
 void replace_interpolate(Node* call) {
   const auto inputs = call->inputs();
-  if (inputs.size() < 5 || call->outputs().size() != 1) {
+  if (inputs.size() < 5) {
     return;
   }
-  const auto function = inputs[0]->type()->cast<c10::FunctionType>();
   const auto size = torch::jit::toIValue(inputs[2]);
   const auto factor = torch::jit::toIValue(inputs[3]);
   const auto mode = torch::jit::toIValue(inputs[4]);
-  if (!function || function->function()->name() != "interpolate" || !size || !size->isNone() ||
-      !factor || !factor->isDouble() || !mode || !mode->isString() ||
+  if (!size || !size->isNone() || !factor || !factor->isDouble() || !mode || !mode->isString() ||
       mode->toStringRef() != "nearest" || factor->toDouble() < 1.0 ||
       factor->toDouble() != std::floor(factor->toDouble())) {
     return;
   }
   const torch::jit::WithInsertPoint here(call);
   Value* whole = call->owningGraph()->insertConstant(static_cast<std::int64_t>(factor->toDouble()));
-  replace(call, "srdiff::upsample_nearest", {inputs[1], whole});
-  call->destroy();  // left alone it would stay: a call may have side effects
+  replace_call(call, "srdiff::upsample_nearest", {inputs[1], whole});
+}
+
+/// A call of torch.nn.functional.group_norm(x, groups, weight, bias, eps). Inlined it would check
+/// in every call, in a loop over the image's sides, that there is more than one value.
+void replace_group_norm_call(Node* call) {
+  const auto inputs = call->inputs();
+  if (inputs.size() == 6) {
+    const torch::jit::WithInsertPoint here(call);
+    Value* with_cudnn = call->owningGraph()->insertConstant(true);
+    replace_call(call, "aten::group_norm",
+                 {inputs[1], inputs[2], inputs[3], inputs[4], inputs[5], with_cudnn});
+  }
+}
+
+void replace_calls(Node* node) {
+  if (!is(node, "prim::CallFunction")) {
+    return;
+  }
+  const std::string name = called(node);
+  if (name == "interpolate") {
+    replace_interpolate(node);
+  } else if (name == "group_norm") {
+    replace_group_norm_call(node);
+  }
 }
 
 template <typename Change>
@@ -129,6 +179,14 @@ void replace_operators(Node* node) {
   } else if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
              node->input(4)->type()->kind() == c10::TypeKind::ListType) {
     replace(node, "srdiff::conv2d", node->inputs());
+  }
+}
+
+void replace_group_norm(Node* node) {
+  if (is(node, "aten::group_norm")) {
+    replace_by_norm(
+        node, "srdiff::group_norm",
+        {node->input(0), node->input(1), node->input(2), node->input(3), node->input(4)});
   }
 }
 
@@ -154,6 +212,7 @@ class Blocks {
       return false;
     }
     for_each_node(graph_.block(), [this](Node* node) { rewrite(node); });
+    for_each_node(graph_.block(), tell_norm_of_products);
     for (std::size_t i = 0; i < graph_.outputs().size(); ++i) {
       Value* output = graph_.outputs()[i];
       if (may_be(output)) {
@@ -189,8 +248,8 @@ class Blocks {
 
   /// Operators whose first input may be in blocks, and whose output then is.
   static bool keeps(const Node* node) {
-    return is_one_of(node, {"srdiff::group_norm_silu", "srdiff::pixel_norm_silu",
-                            "srdiff::upsample_nearest", "aten::silu", "aten::relu"});
+    return is_norm(node) ||
+           is_one_of(node, {"srdiff::upsample_nearest", "aten::silu", "aten::relu"});
   }
 
   static bool is_list(const Value* value) {
@@ -246,7 +305,11 @@ class Blocks {
     } else if (is_join(node) && may_be(node->input(0))) {
       renew(node, "srdiff::cat_channels", {node->input(0)});
     } else if (is_sum(node) && any_may_be(node->inputs())) {
-      renew(node, "srdiff::add", {node->input(0), node->input(1)});
+      if (!join_convolution(node)) {
+        renew(node, "srdiff::add", {node->input(0), node->input(1)});
+      }
+    } else if (is(node, "aten::size") && may_be(node->input(0))) {
+      replace_size(node);
     } else if (!keeps(node) &&
                !is_one_of(node, {"prim::If", "aten::append", "aten::pop", "srdiff::plain"}) &&
                !is_list_of_join(node)) {
@@ -255,6 +318,50 @@ class Blocks {
           node->replaceInput(i, plain(node->inputs()[i]));
         }
       }
+    }
+  }
+
+  /// Lets the convolution that gives a sum's one part, and nothing else, add the other itself: of
+  /// two the second, which in a residual block is the smaller.
+  bool join_convolution(Node* sum) {
+    for (const std::size_t part : {1U, 0U}) {
+      Node* convolution = only_source(sum->input(part), "srdiff::conv2d_to_blocks");
+      if (convolution != nullptr && convolution->owningBlock() == sum->owningBlock()) {
+        std::vector<Value*> inputs = convolution->inputs().vec();
+        inputs.push_back(sum->input(1 - part));
+        renew(sum, "srdiff::conv2d_add_to_blocks", inputs);
+        may_be_.erase(convolution->output());
+        convolution->destroy();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// All sides of an image, or the one that is asked for.
+  static void replace_size(Node* node) {
+    Node* size =
+        node->owningGraph()->create(c10::Symbol::fromQualString("srdiff::size"), {node->input(0)});
+    size->insertBefore(node);
+    size->output()->setType(c10::ListType::ofInts());
+    if (node->inputs().size() == 1) {
+      node->output()->replaceAllUsesWith(size->output());
+    } else {
+      replace(node, "aten::__getitem__", {size->output(), node->input(1)});
+    }
+    node->destroy();
+  }
+
+  static void tell_norm_of_products(Node* node) {
+    if (!is_norm(node)) {
+      return;
+    }
+    const auto& uses = node->output()->uses();
+    if (std::all_of(uses.begin(), uses.end(), [](const torch::jit::Use& use) {
+          return use.offset == 0 && is_convolution_to_blocks(use.user);
+        })) {
+      const torch::jit::WithInsertPoint here(node);
+      node->replaceInput(node->inputs().size() - 1, node->owningGraph()->insertConstant(true));
     }
   }
 
@@ -296,16 +403,13 @@ class Blocks {
 void optimise_for_cpu(torch::jit::Module& module) {
   for (const torch::jit::Module& part : module.modules()) {
     for (const torch::jit::Method& method : part.get_methods()) {
-      for_each_node(method.graph()->block(), [](Node* node) {
-        if (is(node, "prim::CallFunction")) {
-          replace_interpolate(node);
-        }
-      });
+      for_each_node(method.graph()->block(), replace_calls);
     }
   }
   const auto graph = module.get_method("forward").graph();
   torch::jit::Inline(*graph);
   for_each_node(graph->block(), replace_operators);
+  for_each_node(graph->block(), replace_group_norm);
   torch::jit::EliminateDeadCode(graph);
   if (channel_block() > 0) {
     Blocks(*graph).apply();

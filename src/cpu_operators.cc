@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "channel_blocks.h"
 #include "norm_silu.h"
 
 namespace srdiff {
@@ -27,23 +28,14 @@ at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                             const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
                             at::IntArrayRef padding, at::IntArrayRef dilation,
                             std::int64_t groups) {
-  if (current != nullptr && current->blocked.takes(x, weight, stride, padding, dilation, groups)) {
-    return current->blocked(x, weight, bias.value_or(at::Tensor()), stride, padding, dilation);
+  if (current != nullptr) {
+    const at::Tensor blocks = current->blocked(x, weight, bias.value_or(at::Tensor()),
+                                               {stride, padding, dilation, groups});
+    if (blocks.defined()) {
+      return blocks;
+    }
   }
   return plain_conv2d(from_blocks(x), weight, bias, stride, padding, dilation, groups);
-}
-
-/// cat along the channels.
-at::Tensor cat_channels(const at::TensorList images) {
-  if (std::all_of(images.begin(), images.end(), in_blocks)) {
-    return at::cat(images, 1);
-  }
-  std::vector<at::Tensor> plain_ones;
-  plain_ones.reserve(images.size());
-  for (const at::Tensor& image : images) {
-    plain_ones.push_back(from_blocks(image));
-  }
-  return at::cat(plain_ones, 1);
 }
 
 /// x + y, y of x's size or a value for each channel [N,C,1,1].
@@ -61,6 +53,82 @@ at::Tensor add_in_any_layout(const at::Tensor& x, const at::Tensor& y) {
   return at::add(from_blocks(x), from_blocks(y));
 }
 
+/// The value for each channel [C] that `addend` [N,C,1,1] stands for; undefined when it is
+/// something else, or not the same for all images.
+at::Tensor channel_offset(const at::Tensor& addend, std::int64_t channels) {
+  if (addend.dim() != 4 || addend.size(1) != channels || addend.size(2) != 1 ||
+      addend.size(3) != 1 || addend.scalar_type() != c10::kFloat || !addend.device().is_cpu()) {
+    return {};
+  }
+  const at::Tensor rows = addend.contiguous();
+  const auto* first = rows.data_ptr<float>();
+  for (std::int64_t i = 1; i < rows.size(0); ++i) {
+    if (!std::equal(first, first + channels, first + i * channels)) {
+      return {};
+    }
+  }
+  return rows[0].reshape({channels});
+}
+
+/// conv2d(x) + addend, an image or a value for each channel: one pass over memory less than with
+/// the sum behind it.
+at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
+                                const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
+                                at::IntArrayRef padding, at::IntArrayRef dilation,
+                                std::int64_t groups, const at::Tensor& addend) {
+  const at::Tensor offset = channel_offset(addend, weight.size(0));
+  if (offset.defined()) {
+    const bool has_bias = bias && bias->defined();
+    return conv2d_to_blocks(x, weight, has_bias ? at::add(*bias, offset) : offset, stride, padding,
+                            dilation, groups);
+  }
+  if (current != nullptr) {
+    const at::Tensor sum = current->blocked(x, weight, bias.value_or(at::Tensor()),
+                                            {stride, padding, dilation, groups}, addend);
+    if (sum.defined()) {
+      return sum;
+    }
+  }
+  return add_in_any_layout(conv2d_to_blocks(x, weight, bias, stride, padding, dilation, groups),
+                           addend);
+}
+
+/// What a norm writes when nothing but convolutions reads it: these would round it themselves.
+c10::ScalarType type_for(bool products) {
+  return products && current != nullptr && current->blocked.in_bf16() ? c10::kBFloat16
+                                                                      : c10::kFloat;
+}
+
+at::Tensor norm(const at::Tensor& x, std::int64_t groups, const c10::optional<at::Tensor>& weight,
+                const c10::optional<at::Tensor>& bias, double eps, bool for_products) {
+  return group_norm_in_any_layout(x, groups, weight, bias, eps, type_for(for_products));
+}
+
+at::Tensor norm_silu(const at::Tensor& x, std::int64_t groups,
+                     const c10::optional<at::Tensor>& weight, const c10::optional<at::Tensor>& bias,
+                     double eps, bool for_products) {
+  return group_norm_silu(x, groups, weight, bias, eps, type_for(for_products));
+}
+
+at::Tensor position_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
+                              const c10::optional<at::Tensor>& bias, double eps,
+                              bool for_products) {
+  return pixel_norm_silu(x, weight, bias, eps, type_for(for_products));
+}
+
+/// cat along the channels.
+at::Tensor cat_channels(const at::TensorList images) {
+  if (std::all_of(images.begin(), images.end(), in_blocks)) {
+    return at::cat(images, 1);
+  }
+  std::vector<at::Tensor> plain_ones;
+  plain_ones.reserve(images.size());
+  for (const at::Tensor& image : images) {
+    plain_ones.push_back(from_blocks(image));
+  }
+  return at::cat(plain_ones, 1);
+}
+
 at::Tensor upsample_in_any_layout(const at::Tensor& x, std::int64_t factor) {
   if (in_blocks(x)) {
     return repeat_pixels(x, factor);
@@ -72,26 +140,36 @@ TORCH_LIBRARY(srdiff, library) {
   library.def("plain(Tensor(a) x) -> Tensor(a)");
   const std::string convolution =
       "(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, int "
-      "groups) -> Tensor";
-  library.def(("conv2d" + convolution).c_str());
-  library.def(("conv2d_to_blocks" + convolution).c_str());
+      "groups";
+  library.def(("conv2d" + convolution + ") -> Tensor").c_str());
+  library.def(("conv2d_to_blocks" + convolution + ") -> Tensor").c_str());
+  library.def(("conv2d_add_to_blocks" + convolution + ", Tensor addend) -> Tensor").c_str());
   library.def("cat_channels(Tensor[] images) -> Tensor");
   library.def("add(Tensor x, Tensor y) -> Tensor");
+  library.def("size(Tensor x) -> int[]");
   library.def("upsample_nearest(Tensor x, int factor) -> Tensor");
+  const std::string group_norm =
+      "(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool for_products) -> "
+      "Tensor";
+  library.def(("group_norm" + group_norm).c_str());
+  library.def(("group_norm_silu" + group_norm).c_str());
   library.def(
-      "group_norm_silu(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps) -> Tensor");
-  library.def("pixel_norm_silu(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor");
+      "pixel_norm_silu(Tensor x, Tensor? weight, Tensor? bias, float eps, bool for_products) -> "
+      "Tensor");
 }
 
 TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("plain", from_blocks);
   library.impl("conv2d", plain_conv2d);
   library.impl("conv2d_to_blocks", conv2d_to_blocks);
+  library.impl("conv2d_add_to_blocks", conv2d_add_to_blocks);
   library.impl("cat_channels", cat_channels);
   library.impl("add", add_in_any_layout);
+  library.impl("size", image_size);
   library.impl("upsample_nearest", upsample_in_any_layout);
-  library.impl("group_norm_silu", group_norm_silu);
-  library.impl("pixel_norm_silu", pixel_norm_silu);
+  library.impl("group_norm", norm);
+  library.impl("group_norm_silu", norm_silu);
+  library.impl("pixel_norm_silu", position_norm_silu);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "channel_blocks.h"
+#include "blocked_convolution.h"
 #include "packed_convolution.h"
 
 namespace srdiff {

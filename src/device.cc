@@ -9,6 +9,10 @@
 #include <sstream>
 #include <thread>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "enum_words.h"
 #include "srdiff/error.h"
 
@@ -92,6 +96,9 @@ void set_threads(int count) {
     throw UsageError("threads = " + std::to_string(count) + "; give 1 or more");
   }
   at::set_num_threads(count);
+#ifdef _OPENMP
+  ::omp_set_num_threads(count);  // a LibTorch with an OpenMP of its own does not tell ours
+#endif
 }
 
 std::string describe_machine() {

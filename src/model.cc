@@ -8,7 +8,7 @@
 #include <sstream>
 #include <utility>
 
-#include "channel_blocks.h"
+#include "blocked_convolution.h"
 #include "network_folder.h"
 #include "sha256.h"
 #include "srdiff/error.h"

@@ -7,6 +7,7 @@
 
 #include <sstream>
 
+#include "blocked_convolution.h"
 #include "cpu_graph.h"
 #include "cpu_operators.h"
 #include "srdiff/error.h"

@@ -3,21 +3,16 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
+#include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "channel_blocks.h"
-
-// One binary serves every x86-64 processor: the loops are compiled for its widest vectors too, and
-// chosen when the program starts. The address sanitizer is not ready that early.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define SRDIFF_EVERY_VECTOR_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define SRDIFF_EVERY_VECTOR_WIDTH
-#endif
+#include "vector_width.h"
 
 namespace srdiff {
 namespace {
@@ -27,7 +22,7 @@ constexpr std::int64_t lanes = 16;
 using Lanes = std::array<float, lanes>;
 
 /// e^x within 2 units in the last place, in operations that a compiler turns into vector ones.
-inline __attribute__((always_inline)) float exponential(float x) {
+SRDIFF_INLINE float exponential(float x) {
   constexpr float log2_e = 1.44269504F;
   constexpr float ln2_high = 0.693359375F;
   constexpr float ln2_low = -2.12194440e-4F;
@@ -46,7 +41,7 @@ inline __attribute__((always_inline)) float exponential(float x) {
   return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
 }
 
-inline __attribute__((always_inline)) float silu(float x) {
+SRDIFF_INLINE float silu(float x) {
   return x / (1.0F + exponential(-x));
 }
 
@@ -65,7 +60,7 @@ struct Moments {
 };
 
 /// In two passes: the second is over values that are in the cache, and cancels nothing.
-inline __attribute__((always_inline)) Moments moments(const float* x, std::int64_t count) {
+SRDIFF_INLINE Moments moments(const float* x, std::int64_t count) {
   const std::int64_t whole = count - count % lanes;
   // Long sums are cut: a float that has grown loses what is added to it.
   constexpr std::int64_t piece = 1024 * lanes;
@@ -139,8 +134,8 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
 
 /// Of one block of channels, each channel's own mean and sum of squared distances from it.
 template <std::int64_t Block>
-inline __attribute__((always_inline)) void channel_moments(const float* x, std::int64_t pixels,
-                                                           double* mean, double* squares) {
+SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, double* mean,
+                                   double* squares) {
   constexpr std::int64_t piece = 1024;
   std::array<double, Block> total{};
   for (std::int64_t first = 0; first < pixels; first += piece) {
@@ -180,30 +175,63 @@ inline __attribute__((always_inline)) void channel_moments(const float* x, std::
   }
 }
 
-template <std::int64_t Block>
-inline __attribute__((always_inline)) void scaled_silu(const float* x, float* y,
-                                                       std::int64_t pixels, const float* scale,
-                                                       const float* offset) {
+/// Positions that are normalised together: few enough for the first cache.
+constexpr std::int64_t positions_at_once = 64;
+
+/// Values that are computed as float32 on their way to `y`: float32 itself, or the bits of
+/// bfloat16, which are made in a loop of their own, since a compiler vectorises no mixture of both.
+template <std::int64_t Block, typename Out>
+class Written {
+ public:
+  /// Where to put at most `positions_at_once` positions of one block.
+  SRDIFF_INLINE float* values(Out* y) {
+    if constexpr (std::is_same_v<Out, float>) {
+      return y;
+    } else {
+      return buffer_.data();
+    }
+  }
+
+  SRDIFF_INLINE void write(Out* y, std::int64_t positions) const {
+    if constexpr (!std::is_same_v<Out, float>) {
+      for (std::int64_t i = 0; i < positions * Block; ++i) {
+        y[i] = bf16_bits(buffer_[static_cast<std::size_t>(i)]);
+      }
+    }
+  }
+
+ private:
+  std::array<float, std::is_same_v<Out, float> ? 1 : positions_at_once * Block> buffer_;
+};
+
+template <std::int64_t Block, bool Silu, typename Out>
+SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, const float* scale,
+                          const float* offset) {
   std::array<float, Block> a{};
   std::array<float, Block> b{};
   for (std::size_t j = 0; j < Block; ++j) {
     a[j] = scale[j];
     b[j] = offset[j];
   }
-  for (std::int64_t p = 0; p < pixels; ++p) {
-    for (std::int64_t j = 0; j < Block; ++j) {
-      const auto lane = static_cast<std::size_t>(j);
-      y[p * Block + j] = silu(x[p * Block + j] * a[lane] + b[lane]);
+  Written<Block, Out> written;
+  for (std::int64_t first = 0; first < pixels; first += positions_at_once) {
+    const std::int64_t count = std::min(positions_at_once, pixels - first);
+    const float* from = x + first * Block;
+    float* to = written.values(y + first * Block);
+    for (std::int64_t p = 0; p < count; ++p) {
+      for (std::int64_t j = 0; j < Block; ++j) {
+        const auto lane = static_cast<std::size_t>(j);
+        const float normal = from[p * Block + j] * a[lane] + b[lane];
+        to[p * Block + j] = Silu ? silu(normal) : normal;
+      }
     }
+    written.write(y + first * Block, count);
   }
 }
 
-/// One position: `blocks` of them, `stride` floats apart.
+/// The moments of one position: `blocks` of channels, `stride` floats apart.
 template <std::int64_t Block>
-inline __attribute__((always_inline)) void norm_position(const float* x, float* y,
-                                                         std::int64_t blocks, std::int64_t stride,
-                                                         const float* weight, const float* bias,
-                                                         float eps) {
+SRDIFF_INLINE Moments position_moments(const float* x, std::int64_t blocks, std::int64_t stride) {
   const auto channels = static_cast<float>(blocks * Block);
   std::array<float, Block> part{};
   for (std::int64_t i = 0; i < blocks; ++i) {
@@ -219,45 +247,89 @@ inline __attribute__((always_inline)) void norm_position(const float* x, float* 
       part[static_cast<std::size_t>(j)] += d * d;
     }
   }
-  const float scale = 1.0F / std::sqrt(sum(part) / channels + eps);
-  for (std::int64_t i = 0; i < blocks; ++i) {
-    for (std::int64_t j = 0; j < Block; ++j) {
-      y[i * stride + j] =
-          silu((x[i * stride + j] - mean) * scale * weight[i * Block + j] + bias[i * Block + j]);
+  return {mean, sum(part) / channels};
+}
+
+/// `positions` of them.
+template <std::int64_t Block, typename Out>
+SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t positions,
+                                            std::int64_t blocks, std::int64_t stride,
+                                            const float* weight, const float* bias, float eps) {
+  Written<Block, Out> written;
+  std::array<float, positions_at_once> mean{};
+  std::array<float, positions_at_once> scale{};
+  for (std::int64_t first = 0; first < positions; first += positions_at_once) {
+    const std::int64_t count = std::min(positions_at_once, positions - first);
+    const float* from = x + first * Block;
+    for (std::int64_t p = 0; p < count; ++p) {
+      const Moments m = position_moments<Block>(from + p * Block, blocks, stride);
+      mean[static_cast<std::size_t>(p)] = m.mean;
+      scale[static_cast<std::size_t>(p)] = 1.0F / std::sqrt(m.variance + eps);
+    }
+    for (std::int64_t i = 0; i < blocks; ++i) {
+      Out* to = y + i * stride + first * Block;
+      float* values = written.values(to);
+      for (std::int64_t p = 0; p < count; ++p) {
+        const float center = mean[static_cast<std::size_t>(p)];
+        const float factor = scale[static_cast<std::size_t>(p)];
+        for (std::int64_t j = 0; j < Block; ++j) {
+          const float normal = (from[i * stride + p * Block + j] - center) * factor;
+          values[p * Block + j] = silu(normal * weight[i * Block + j] + bias[i * Block + j]);
+        }
+      }
+      written.write(to, count);
     }
   }
 }
 
 // What the loops above become for each block, once for every vector width.
-#define SRDIFF_BLOCK_LOOPS(BLOCK)                                                                 \
-  SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_##BLOCK(const float* x, std::int64_t pixels,     \
-                                                         double* mean, double* squares) {         \
-    channel_moments<BLOCK>(x, pixels, mean, squares);                                             \
-  }                                                                                               \
-  SRDIFF_EVERY_VECTOR_WIDTH void scaled_silu_##BLOCK(                                             \
-      const float* x, float* y, std::int64_t pixels, const float* scale, const float* offset) {   \
-    scaled_silu<BLOCK>(x, y, pixels, scale, offset);                                              \
-  }                                                                                               \
-  SRDIFF_EVERY_VECTOR_WIDTH void norm_positions_##BLOCK(                                          \
-      const float* x, float* y, std::int64_t positions, std::int64_t blocks, std::int64_t stride, \
-      const float* weight, const float* bias, float eps) {                                        \
-    for (std::int64_t p = 0; p < positions; ++p) {                                                \
-      norm_position<BLOCK>(x + p * BLOCK, y + p * BLOCK, blocks, stride, weight, bias, eps);      \
-    }                                                                                             \
+#define SRDIFF_NORM_LOOPS(NAME, BLOCK, OUT)                                                      \
+  SRDIFF_EVERY_VECTOR_WIDTH void scaled_##NAME(const float* x, OUT* y, std::int64_t pixels,      \
+                                               const float* scale, const float* offset) {        \
+    scaled<BLOCK, false>(x, y, pixels, scale, offset);                                           \
+  }                                                                                              \
+  SRDIFF_EVERY_VECTOR_WIDTH void scaled_silu_##NAME(const float* x, OUT* y, std::int64_t pixels, \
+                                                    const float* scale, const float* offset) {   \
+    scaled<BLOCK, true>(x, y, pixels, scale, offset);                                            \
+  }                                                                                              \
+  SRDIFF_EVERY_VECTOR_WIDTH void norm_positions_##NAME(                                          \
+      const float* x, OUT* y, std::int64_t positions, std::int64_t blocks, std::int64_t stride,  \
+      const float* weight, const float* bias, float eps) {                                       \
+    norm_positions_in_blocks<BLOCK>(x, y, positions, blocks, stride, weight, bias, eps);         \
   }
-SRDIFF_BLOCK_LOOPS(8)
-SRDIFF_BLOCK_LOOPS(16)
-#undef SRDIFF_BLOCK_LOOPS
+SRDIFF_NORM_LOOPS(8, 8, float)
+SRDIFF_NORM_LOOPS(16, 16, float)
+SRDIFF_NORM_LOOPS(8_bf16, 8, std::uint16_t)
+SRDIFF_NORM_LOOPS(16_bf16, 16, std::uint16_t)
+#undef SRDIFF_NORM_LOOPS
 
-struct BlockLoops {
-  decltype(&channel_moments_16) channel_moments;
-  decltype(&scaled_silu_16) scaled_silu;
-  decltype(&norm_positions_16) norm_positions;
+SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_8(const float* x, std::int64_t pixels, double* mean,
+                                                 double* squares) {
+  channel_moments<8>(x, pixels, mean, squares);
+}
+
+SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_16(const float* x, std::int64_t pixels, double* mean,
+                                                  double* squares) {
+  channel_moments<16>(x, pixels, mean, squares);
+}
+
+template <typename Out>
+struct NormLoops {
+  void (*scaled)(const float*, Out*, std::int64_t, const float*, const float*);
+  void (*scaled_silu)(const float*, Out*, std::int64_t, const float*, const float*);
+  void (*norm_positions)(const float*, Out*, std::int64_t, std::int64_t, std::int64_t, const float*,
+                         const float*, float);
 };
 
-BlockLoops block_loops(std::int64_t block) {
-  return block == 16 ? BlockLoops{channel_moments_16, scaled_silu_16, norm_positions_16}
-                     : BlockLoops{channel_moments_8, scaled_silu_8, norm_positions_8};
+template <typename Out>
+NormLoops<Out> norm_loops(std::int64_t block) {
+  if constexpr (std::is_same_v<Out, float>) {
+    return block == 16 ? NormLoops<Out>{scaled_16, scaled_silu_16, norm_positions_16}
+                       : NormLoops<Out>{scaled_8, scaled_silu_8, norm_positions_8};
+  } else {
+    return block == 16 ? NormLoops<Out>{scaled_16_bf16, scaled_silu_16_bf16, norm_positions_16_bf16}
+                       : NormLoops<Out>{scaled_8_bf16, scaled_silu_8_bf16, norm_positions_8_bf16};
+  }
 }
 
 /// The scale and offset that normalise one image's channels, from the moments of each.
@@ -292,65 +364,94 @@ at::Tensor per_channel(const c10::optional<at::Tensor>& values, std::int64_t cha
   return values && values->defined() ? values->contiguous() : at::full({channels}, otherwise);
 }
 
-at::Tensor group_norm_silu_in_blocks(const at::Tensor& blocks, std::int64_t groups,
-                                     const c10::optional<at::Tensor>& weight,
-                                     const c10::optional<at::Tensor>& bias, double eps) {
-  const at::Tensor x = blocks.contiguous();
-  const std::int64_t images = x.size(0);
-  const std::int64_t pixels = x.size(2) * x.size(3);
-  const std::int64_t block = x.size(4);
-  const std::int64_t channels = x.size(1) * block;
-  TORCH_CHECK(groups > 0 && channels % groups == 0, "group norm: ", channels,
-              " channels do not divide into ", groups, " groups");
-  const BlockLoops loops = block_loops(block);
-  const at::Tensor w = per_channel(weight, channels, 1.0);
-  const at::Tensor b = per_channel(bias, channels, 0.0);
-  const auto values = static_cast<std::size_t>(images * channels);
-  std::vector<double> mean(values);
-  std::vector<double> squares(values);
-  std::vector<float> scale(values);
-  std::vector<float> offset(values);
-  at::Tensor y = at::empty_like(x);
-  const auto* from = x.data_ptr<float>();
-  auto* to = y.data_ptr<float>();
-  const std::int64_t grain = 1 + 16384 / (pixels * block);
-  at::parallel_for(0, images * x.size(1), grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      loops.channel_moments(from + i * pixels * block, pixels, mean.data() + i * block,
-                            squares.data() + i * block);
-    }
-  });
-  for (std::int64_t i = 0; i < images; ++i) {
-    const std::int64_t first = i * channels;
-    group_scales(mean.data() + first, squares.data() + first, channels, groups, pixels,
-                 w.data_ptr<float>(), b.data_ptr<float>(), eps, scale.data() + first,
-                 offset.data() + first);
+/// The groups of one image in blocks, and how these fall together: `unit` blocks hold whole groups.
+struct BlockGroups {
+  std::int64_t pixels;
+  std::int64_t block;
+  std::int64_t channels;
+  std::int64_t groups;
+  std::int64_t unit;
+};
+
+/// Normalises `unit` blocks, whose moments and scales nothing else needs.
+template <typename Out>
+void norm_unit(const float* x, Out* y, const BlockGroups& of, const float* weight,
+               const float* bias, double eps, bool with_silu) {
+  const auto channels = static_cast<std::size_t>(of.unit * of.block);
+  std::vector<double> mean(channels);
+  std::vector<double> squares(channels);
+  std::vector<float> scale(channels);
+  std::vector<float> offset(channels);
+  const auto moments_of = of.block == 16 ? channel_moments_16 : channel_moments_8;
+  const std::int64_t values = of.pixels * of.block;
+  for (std::int64_t i = 0; i < of.unit; ++i) {
+    moments_of(x + i * values, of.pixels, mean.data() + i * of.block,
+               squares.data() + i * of.block);
   }
-  at::parallel_for(0, images * x.size(1), grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      loops.scaled_silu(from + i * pixels * block, to + i * pixels * block, pixels,
-                        scale.data() + i * block, offset.data() + i * block);
-    }
-  });
+  group_scales(mean.data(), squares.data(), of.unit * of.block,
+               of.unit * of.block * of.groups / of.channels, of.pixels, weight, bias, eps,
+               scale.data(), offset.data());
+  const NormLoops<Out> loops = norm_loops<Out>(of.block);
+  const auto apply = with_silu ? loops.scaled_silu : loops.scaled;
+  for (std::int64_t i = 0; i < of.unit; ++i) {
+    apply(x + i * values, y + i * values, of.pixels, scale.data() + i * of.block,
+          offset.data() + i * of.block);
+  }
+}
+
+at::Tensor empty_for(const at::Tensor& x, c10::ScalarType type) {
+  return at::empty(x.sizes(), x.options().dtype(type));
+}
+
+template <typename Out>
+at::Tensor group_norm_in_blocks(const at::Tensor& blocks, std::int64_t groups,
+                                const c10::optional<at::Tensor>& weight,
+                                const c10::optional<at::Tensor>& bias, double eps, bool with_silu,
+                                c10::ScalarType type) {
+  const at::Tensor x = blocks.contiguous();
+  BlockGroups of{x.size(2) * x.size(3), x.size(4), x.size(1) * x.size(4), groups, 0};
+  TORCH_CHECK(groups > 0 && of.channels % groups == 0, "group norm: ", of.channels,
+              " channels do not divide into ", groups, " groups");
+  of.unit = std::lcm(of.channels / groups, of.block) / of.block;
+  const at::Tensor w = per_channel(weight, of.channels, 1.0);
+  const at::Tensor b = per_channel(bias, of.channels, 0.0);
+  at::Tensor y = empty_for(x, type);
+  const auto* from = x.data_ptr<float>();
+  auto* to = static_cast<Out*>(y.data_ptr());
+  const auto* weights = w.data_ptr<float>();
+  const auto* biases = b.data_ptr<float>();
+  const std::int64_t units = x.size(1) / of.unit;
+  const std::int64_t channels = of.unit * of.block;
+  const std::int64_t values = channels * of.pixels;
+  at::parallel_for(0, x.size(0) * units, 1 + 16384 / values,
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t i = begin; i < end; ++i) {
+                       const std::int64_t first = i % units * channels;
+                       norm_unit(from + i * values, to + i * values, of, weights + first,
+                                 biases + first, eps, with_silu);
+                     }
+                   });
   return y;
 }
 
+template <typename Out>
 at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
                                      const c10::optional<at::Tensor>& weight,
-                                     const c10::optional<at::Tensor>& bias, double eps) {
+                                     const c10::optional<at::Tensor>& bias, double eps,
+                                     c10::ScalarType type) {
   const at::Tensor x = blocks.contiguous();
   const std::int64_t pixels = x.size(2) * x.size(3);
   const std::int64_t count = x.size(1);
   const std::int64_t block = x.size(4);
-  const BlockLoops loops = block_loops(block);
+  const NormLoops<Out> loops = norm_loops<Out>(block);
   const at::Tensor w = per_channel(weight, count * block, 1.0);
   const at::Tensor b = per_channel(bias, count * block, 0.0);
-  at::Tensor y = at::empty_like(x);
+  at::Tensor y = empty_for(x, type);
   const auto* weights = w.data_ptr<float>();
   const auto* biases = b.data_ptr<float>();
   for (std::int64_t image = 0; image < x.size(0); ++image) {
     const auto* from = x.data_ptr<float>() + image * count * pixels * block;
-    auto* to = y.data_ptr<float>() + image * count * pixels * block;
+    auto* to = static_cast<Out*>(y.data_ptr()) + image * count * pixels * block;
     at::parallel_for(
         0, pixels, 1 + 16384 / (count * block), [&](std::int64_t begin, std::int64_t end) {
           loops.norm_positions(from + begin * block, to + begin * block, end - begin, count,
@@ -362,11 +463,26 @@ at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
 
 }  // namespace
 
+at::Tensor group_norm_in_any_layout(const at::Tensor& x, std::int64_t groups,
+                                    const c10::optional<at::Tensor>& weight,
+                                    const c10::optional<at::Tensor>& bias, double eps,
+                                    c10::ScalarType type) {
+  if (!in_blocks(x)) {
+    return at::group_norm(x, groups, weight, bias, eps);
+  }
+  return type == c10::kBFloat16
+             ? group_norm_in_blocks<std::uint16_t>(x, groups, weight, bias, eps, false, type)
+             : group_norm_in_blocks<float>(x, groups, weight, bias, eps, false, type);
+}
+
 at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
                            const c10::optional<at::Tensor>& weight,
-                           const c10::optional<at::Tensor>& bias, double eps) {
+                           const c10::optional<at::Tensor>& bias, double eps,
+                           c10::ScalarType type) {
   if (in_blocks(x)) {
-    return group_norm_silu_in_blocks(x, groups, weight, bias, eps);
+    return type == c10::kBFloat16
+               ? group_norm_in_blocks<std::uint16_t>(x, groups, weight, bias, eps, true, type)
+               : group_norm_in_blocks<float>(x, groups, weight, bias, eps, true, type);
   }
   const bool fits = x.device().is_cpu() && x.scalar_type() == c10::kFloat && x.dim() > 1 &&
                     x.is_contiguous() && groups > 0 && x.size(1) % groups == 0 && x.numel() > 0;
@@ -395,9 +511,12 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
 }
 
 at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
-                           const c10::optional<at::Tensor>& bias, double eps) {
+                           const c10::optional<at::Tensor>& bias, double eps,
+                           c10::ScalarType type) {
   if (in_blocks(x)) {
-    return pixel_norm_silu_in_blocks(x, weight, bias, eps);
+    return type == c10::kBFloat16
+               ? pixel_norm_silu_in_blocks<std::uint16_t>(x, weight, bias, eps, type)
+               : pixel_norm_silu_in_blocks<float>(x, weight, bias, eps, type);
   }
   const std::int64_t channels = x.size(1);
   if (!x.device().is_cpu() || x.scalar_type() != c10::kFloat || x.numel() == 0) {

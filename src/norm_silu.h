@@ -1,23 +1,34 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/ScalarType.h>
 #include <c10/util/Optional.h>
 
 #include <cstdint>
 
 namespace srdiff {
 
-// Norm and SiLU in one pass over memory that the caches still hold, for float32 on the CPU. A value
-// is computed by one thread whatever their number, so that results do not depend on it.
+// Norms, and SiLU behind them in one pass over memory that the caches still hold, for float32 on
+// the CPU. A value is computed by one thread whatever their number, so that results do not depend
+// on it. What is in blocks (channel_blocks.h) gives blocks, of `type`: float32 or bfloat16; `type`
+// has no say over plain images.
 
-/// silu(group_norm(x)) of x [N,C,…]. `weight` and `bias` [C] may be absent.
+/// group_norm(x) of x [N,C,…]. `weight` and `bias` [C] may be absent.
+at::Tensor group_norm_in_any_layout(const at::Tensor& x, std::int64_t groups,
+                                    const c10::optional<at::Tensor>& weight,
+                                    const c10::optional<at::Tensor>& bias, double eps,
+                                    c10::ScalarType type = c10::kFloat);
+
+/// silu(group_norm(x)).
 at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
                            const c10::optional<at::Tensor>& weight,
-                           const c10::optional<at::Tensor>& bias, double eps);
+                           const c10::optional<at::Tensor>& bias, double eps,
+                           c10::ScalarType type = c10::kFloat);
 
-/// silu of a layer norm over the channels of each position of x [N,C,H,W]; the result is
-/// channels_last. `weight` and `bias` [C] may be absent.
+/// silu of a layer norm over the channels of each position of x [N,C,H,W]; the result of a plain
+/// image is channels_last. `weight` and `bias` [C] may be absent.
 at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
-                           const c10::optional<at::Tensor>& bias, double eps);
+                           const c10::optional<at::Tensor>& bias, double eps,
+                           c10::ScalarType type = c10::kFloat);
 
 }  // namespace srdiff

@@ -35,12 +35,13 @@ struct ConvolutionInputs {
   bool can_be_transposed;  ///< then behind the dilation: transposed, output_padding
 };
 
-constexpr std::array<ConvolutionInputs, 5> convolutions = {{
+constexpr std::array<ConvolutionInputs, 6> convolutions = {{
     {"aten::convolution", 3, 4, 5, 8, true},
     {"aten::_convolution", 3, 4, 5, 8, true},
     {"aten::mkldnn_convolution", 4, 3, 5, 6, false},
     {"srdiff::conv2d", 3, 4, 5, 6, false},
     {"srdiff::conv2d_to_blocks", 3, 4, 5, 6, false},
+    {"srdiff::conv2d_add_to_blocks", 3, 4, 5, 6, false},
 }};
 
 Product convolution(const ConvolutionInputs& where, Inputs inputs) {

@@ -5,12 +5,21 @@
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
+#include <limits>
+
+#include "blocked_convolution.h"
 #include "cpu_graph.h"
 #include "cpu_operators.h"
 #include "norm_silu.h"
 
 namespace srdiff {
 namespace {
+
+const std::vector<std::int64_t> zeros = {0, 0};
+const std::vector<std::int64_t> ones = {1, 1};
+const std::vector<std::int64_t> twos = {2, 2};
+const BlockedConvolutions::Steps at_points = {ones, zeros, ones};
+const BlockedConvolutions::Steps of_neighbours = {ones, ones, ones};
 
 class ChannelBlocksTest : public ::testing::Test {
  protected:
@@ -34,6 +43,14 @@ TEST_F(ChannelBlocksTest, HoldTheImage) {
   EXPECT_TRUE(at::equal(from_blocks(blocks), x));
   EXPECT_TRUE(at::equal(from_blocks(x), x));
   EXPECT_TRUE(at::equal(from_blocks(to_blocks(x.contiguous(at::MemoryFormat::ChannelsLast))), x));
+  EXPECT_EQ(image_size(blocks), x.sizes());
+  // Pixels that are a multiple of the block, and many.
+  const at::Tensor large = at::randn({1, 48, 32, 24});
+  const at::Tensor large_blocks = to_blocks(large);
+  EXPECT_TRUE(at::equal(
+      large_blocks,
+      large.reshape({1, -1, channel_block(), 32, 24}).permute({0, 1, 3, 4, 2}).contiguous()));
+  EXPECT_TRUE(at::equal(from_blocks(large_blocks), large));
 }
 
 TEST_F(ChannelBlocksTest, RepeatPixels) {
@@ -50,8 +67,9 @@ TEST_F(ChannelBlocksTest, NormAndSiluAreThoseOfPlainImages) {
   const at::Tensor b = at::randn({48});
   // Groups of 3 channels lie across the blocks' borders.
   for (const std::int64_t groups : {1, 3, 16, 48}) {
-    expect_close(from_blocks(group_norm_silu(to_blocks(x), groups, w, b, 1e-5)),
-                 at::silu(at::group_norm(x, groups, w, b, 1e-5)));
+    const at::Tensor normal = at::group_norm(x, groups, w, b, 1e-5);
+    expect_close(from_blocks(group_norm_in_any_layout(to_blocks(x), groups, w, b, 1e-5)), normal);
+    expect_close(from_blocks(group_norm_silu(to_blocks(x), groups, w, b, 1e-5)), at::silu(normal));
   }
   expect_close(from_blocks(pixel_norm_silu(to_blocks(x), w, b, 1e-6)),
                pixel_norm_silu(x, w, b, 1e-6).contiguous());
@@ -67,13 +85,13 @@ TEST_F(ChannelBlocksTest, NormsAndConvolutionsDoNotDependOnTheThreads) {
   at::set_num_threads(1);
   const at::Tensor group = group_norm_silu(x, 32, {}, {}, 1e-5);
   const at::Tensor pixel = pixel_norm_silu(x, {}, {}, 1e-6);
-  ASSERT_TRUE(convolutions.takes(x, w, {1, 1}, {0, 0}, {1, 1}, 1));
-  const at::Tensor image = convolutions(x, w, {}, {1, 1}, {0, 0}, {1, 1});
+  const at::Tensor image = convolutions(x, w, {}, at_points);
+  ASSERT_TRUE(image.defined());
   for (const int threads : {2, 3}) {
     at::set_num_threads(threads);
     EXPECT_TRUE(at::equal(group_norm_silu(x, 32, {}, {}, 1e-5), group));
     EXPECT_TRUE(at::equal(pixel_norm_silu(x, {}, {}, 1e-6), pixel));
-    EXPECT_TRUE(at::equal(convolutions(x, w, {}, {1, 1}, {0, 0}, {1, 1}), image));
+    EXPECT_TRUE(at::equal(convolutions(x, w, {}, at_points), image));
   }
   at::set_num_threads(before);
 }
@@ -85,15 +103,36 @@ TEST_F(ChannelBlocksTest, ConvolutionsAreConvolutions) {
   // Sizes and strides change and come back: what was kept for one must not serve another.
   for (const std::int64_t side : {8, 33, 8}) {
     const at::Tensor x = at::randn({2, 48, side, side + 3});
-    for (const std::int64_t stride : {1, 2}) {
-      const std::vector<std::int64_t> steps = {stride, stride};
-      ASSERT_TRUE(convolutions.takes(x, w, steps, {1, 1}, {1, 1}, 1));
-      const at::Tensor expected = at::conv2d(x, w, b, steps, at::IntArrayRef{1, 1});
-      expect_close(from_blocks(convolutions(x, w, b, steps, {1, 1}, {1, 1})), expected);
-      expect_close(from_blocks(convolutions(to_blocks(x), w, b, steps, {1, 1}, {1, 1})), expected);
+    for (const auto& stride : {ones, twos}) {
+      const BlockedConvolutions::Steps steps = {stride, ones, ones};
+      const at::Tensor expected = at::conv2d(x, w, b, stride, at::IntArrayRef{1, 1});
+      expect_close(from_blocks(convolutions(x, w, b, steps)), expected);
+      expect_close(from_blocks(convolutions(to_blocks(x), w, b, steps)), expected);
     }
-    expect_close(from_blocks(convolutions(x, w, {}, {1, 1}, {2, 2}, {2, 2})),
+    expect_close(from_blocks(convolutions(x, w, {}, {ones, twos, twos})),
                  at::conv2d(x, w, {}, 1, 2, 2));
+  }
+}
+
+TEST_F(ChannelBlocksTest, ConvolutionsAddAnImage) {
+  BlockedConvolutions convolutions;
+  const at::Tensor b = at::randn({32});
+  for (const std::int64_t side : {3, 1}) {
+    const at::Tensor w = at::randn({32, 48, side, side}) * 0.05;
+    const BlockedConvolutions::Steps steps = side == 3 ? of_neighbours : at_points;
+    const at::Tensor x = at::randn({2, 48, 9, 12});
+    const at::Tensor other = at::randn({2, 32, 9, 12});
+    const at::Tensor alone = at::conv2d(x, w, b, 1, side / 2);
+    // In turns: a kernel that adds must not serve a call that does not.
+    for (int turn = 0; turn < 2; ++turn) {
+      expect_close(from_blocks(convolutions(x, w, b, steps, other)), alone + other);
+      expect_close(from_blocks(convolutions(x, w, b, steps)), alone);
+      expect_close(from_blocks(convolutions(to_blocks(x), w, b, steps, to_blocks(other))),
+                   alone + other);
+      expect_close(from_blocks(convolutions(x, w, {}, steps, other)),
+                   at::conv2d(x, w, {}, 1, side / 2) + other);
+    }
+    EXPECT_FALSE(convolutions(x, w, b, steps, at::randn({2, 32, 1, 1})).defined());
   }
 }
 
@@ -106,19 +145,49 @@ TEST_F(ChannelBlocksTest, ConvolutionsInBf16RoundTheirInputsAlone) {
   const at::Tensor x = at::randn({2, 48, 9, 12});
   const at::Tensor w = at::randn({32, 48, 3, 3}) * 0.05;
   const at::Tensor b = at::randn({32});
+  const at::Tensor other = at::randn({2, 32, 9, 12});
   const auto rounded = [](const at::Tensor& t) { return t.to(at::kBFloat16).to(at::kFloat); };
-  ASSERT_TRUE(convolutions.takes(x, w, {1, 1}, {1, 1}, {1, 1}, 1));
-  for (const at::Tensor& image : {x, to_blocks(x)}) {
-    const at::Tensor result = convolutions(image, w, b, {1, 1}, {1, 1}, {1, 1});
+  const at::Tensor expected = at::conv2d(rounded(x), rounded(w), b, 1, 1);
+  for (const at::Tensor& image : {x, to_blocks(x), round_to_bf16(to_blocks(x))}) {
+    const at::Tensor result = convolutions(image, w, b, of_neighbours);
     EXPECT_EQ(result.scalar_type(), at::kFloat);
-    expect_close(from_blocks(result), at::conv2d(rounded(x), rounded(w), b, 1, 1));
+    expect_close(from_blocks(result), expected);
+    expect_close(from_blocks(convolutions(image, w, b, of_neighbours, other)), expected + other);
   }
+}
+
+TEST_F(ChannelBlocksTest, RoundToBf16AsLibTorchDoes) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const at::Tensor special =
+      at::tensor({0.0F, -0.0F, infinity, -infinity, 3.4e38F, 1.00390625F, 1.01171875F, 1e-40F});
+  const at::Tensor values = at::cat({special.repeat({4}), at::randn({4096}) * 100});
+  const at::Tensor x = values.reshape({1, 1, 43, 6, 16});
+  EXPECT_TRUE(at::equal(round_to_bf16(x).view(at::kShort), x.to(at::kBFloat16).view(at::kShort)));
+  const float not_a_number = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(
+      at::isnan(round_to_bf16(at::full({1, 1, 3, 3, 16}, not_a_number))).all().item<bool>());
+}
+
+TEST_F(ChannelBlocksTest, NormsWriteWhatConvolutionsInBf16WouldRoundTo) {
+  const at::Tensor x = to_blocks(at::randn({2, 48, 7, 9}) * 3);
+  const at::Tensor w = at::randn({48});
+  const at::Tensor b = at::randn({48});
+  const auto expect_rounded = [](const at::Tensor& measured, const at::Tensor& exact) {
+    ASSERT_EQ(measured.scalar_type(), at::kBFloat16);
+    // The same sums may be contracted differently: one step of bfloat16.
+    EXPECT_TRUE(at::allclose(measured.to(at::kFloat), exact, 1.0 / 128, 1e-6));
+  };
+  expect_rounded(group_norm_in_any_layout(x, 3, w, b, 1e-5, at::kBFloat16),
+                 group_norm_in_any_layout(x, 3, w, b, 1e-5));
+  expect_rounded(group_norm_silu(x, 3, w, b, 1e-5, at::kBFloat16),
+                 group_norm_silu(x, 3, w, b, 1e-5));
+  expect_rounded(pixel_norm_silu(x, w, b, 1e-6, at::kBFloat16), pixel_norm_silu(x, w, b, 1e-6));
 }
 
 TEST_F(ChannelBlocksTest, ConvolutionsThatCannotBeHadAreRefused) {
   BlockedConvolutions convolutions;
   const auto takes = [&](const at::Tensor& x, const at::Tensor& w, std::int64_t groups) {
-    return convolutions.takes(x, w, {1, 1}, {1, 1}, {1, 1}, groups);
+    return convolutions(x, w, {}, {ones, ones, ones, groups}).defined();
   };
   const at::Tensor x = at::randn({1, 32, 8, 8});
   EXPECT_TRUE(takes(x, at::randn({16, 32, 3, 3}), 1));
@@ -126,6 +195,8 @@ TEST_F(ChannelBlocksTest, ConvolutionsThatCannotBeHadAreRefused) {
   EXPECT_FALSE(takes(at::randn({1, 3, 8, 8}), at::randn({16, 3, 3, 3}), 1));  // and in
   EXPECT_FALSE(takes(x, at::randn({32, 16, 3, 3}), 2));
   EXPECT_FALSE(takes(x.to(at::kBFloat16), at::randn({16, 32, 3, 3}).to(at::kBFloat16), 1));
+  // bf16 in blocks is for those who asked for it
+  EXPECT_FALSE(takes(round_to_bf16(to_blocks(x)), at::randn({16, 32, 3, 3}), 1));
 }
 
 /// What the networks do with images, and what cpu_graph.h must see through: a list of skips,
@@ -140,10 +211,11 @@ def forward(self, x, level):
     if self.joined:
         h = torch.cat([h, skips.pop()], 1)
     x = torch.conv2d(h, self.third, None, [2, 2], [1, 1]) + torch.conv2d(h, self.fourth, None, [2, 2])
-    n, c, height, width = x.shape
+    n, c, height, width = x.size(0), x.size(1), x.shape[2], x.size(-1)
     for i in range(2):
         width = width * 1
     mixed = torch.softmax(x.reshape(n, c, height * width), -1).reshape(n, c, height, width)
+    x = torch.conv2d(torch.group_norm(x, 2, None, None, 1e-5), self.fifth, self.bias, [1, 1]) + x
     y = torch.silu(x) + mixed
     odd = torch.conv2d(y, self.odd, None, [1, 1], [1, 1])
     return torch.cat([odd, y], 1), x
@@ -159,27 +231,48 @@ torch::jit::Module network_with_everything() {
   weight("second", at::randn({32, 32, 3, 3}) * 0.1);
   weight("third", at::randn({32, 64, 3, 3}) * 0.1);
   weight("fourth", at::randn({32, 64, 1, 1}) * 0.1);
+  weight("fifth", at::randn({32, 32, 1, 1}) * 0.1);
   weight("odd", at::randn({5, 32, 3, 3}) * 0.1);
   module.register_attribute("joined", c10::BoolType::get(), true);
   module.define(everything);
   return module;
 }
 
+std::size_t count(const std::string& text, const std::string& word) {
+  std::size_t found = 0;
+  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
 TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
   torch::jit::Module module = network_with_everything();
-  const std::vector<c10::IValue> inputs = {at::randn({2, 16, 12, 10}), at::randn({2, 32})};
-  const auto expected = module.forward(inputs).toTuple();
+  const torch::jit::Module original = module.deepcopy();
   optimise_for_cpu(module);
   const std::string graph = module.get_method("forward").graph()->toString();
-  EXPECT_NE(graph.find("srdiff::conv2d_to_blocks"), std::string::npos) << graph;
-  EXPECT_NE(graph.find("srdiff::cat_channels"), std::string::npos) << graph;
-  OperatorState state;
-  const OperatorScope scope(state);
-  const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
-  for (int call = 0; call < 2; ++call) {
-    const auto measured = module.forward(inputs).toTuple();
-    for (std::size_t i = 0; i < 2; ++i) {
-      expect_close(measured->elements()[i].toTensor(), expected->elements()[i].toTensor());
+  EXPECT_EQ(count(graph, "srdiff::conv2d_to_blocks"), 3U) << graph;
+  EXPECT_EQ(count(graph, "srdiff::conv2d_add_to_blocks"), 3U) << graph;
+  EXPECT_EQ(count(graph, "srdiff::cat_channels"), 2U) << graph;
+  EXPECT_EQ(count(graph, "srdiff::add("), 1U) << graph;
+  for (const bool in_bf16 : {false, true}) {
+    OperatorState state;
+    if (in_bf16) {
+      state.blocked.use_bf16();
+    }
+    const OperatorScope scope(state);
+    const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
+    // The offsets of a batch are folded into the bias when they are the same for all its images.
+    const at::Tensor offset = at::randn({1, 32});
+    for (const at::Tensor& level : {offset.repeat({2, 1}), at::randn({2, 32})}) {
+      const std::vector<c10::IValue> inputs = {at::randn({2, 16, 12, 10}), level};
+      const auto expected = torch::jit::Module(original).forward(inputs).toTuple();
+      const auto measured = module.forward(inputs).toTuple();
+      for (std::size_t i = 0; i < 2; ++i) {
+        const at::Tensor difference =
+            measured->elements()[i].toTensor() - expected->elements()[i].toTensor();
+        EXPECT_LT(difference.abs().max().item<double>(), in_bf16 ? 0.1 : 3e-5);
+      }
     }
   }
 }

@@ -1,0 +1,267 @@
+#include "blocked_convolution.h"
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "channel_blocks.h"
+
+#ifdef SRDIFF_ONEDNN
+#include <dnnl.hpp>
+#endif
+
+namespace srdiff {
+
+bool fits_blocks(const at::Tensor& weight) {
+  const std::int64_t block = channel_block();
+  return block > 0 && weight.dim() == 4 && weight.size(0) % block == 0 &&
+         weight.size(1) % block == 0;
+}
+
+#ifdef SRDIFF_ONEDNN
+
+namespace {
+
+using Tag = dnnl::memory::format_tag;
+using Type = dnnl::memory::data_type;
+using Desc = dnnl::memory::desc;
+using Dims = dnnl::memory::dims;
+using Primitive = dnnl::convolution_forward::primitive_desc;
+
+const dnnl::engine& processor() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+Tag block_tag() {
+  return channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c;
+}
+
+at::Tensor bytes(const Desc& desc) {
+  return at::empty({static_cast<std::int64_t>(desc.get_size())}, at::kByte);
+}
+
+/// The image, stride, padding and dilation, and whether an image is added: what a weight's kernels
+/// differ in.
+using Shape = std::array<std::int64_t, 11>;
+
+Shape shape_of(const Dims& image, const BlockedConvolutions::Steps& steps, bool adds) {
+  const auto& [stride, padding, dilation, groups] = steps;
+  return {image[0],   image[1],   image[2],    image[3],    stride[0],   stride[1],
+          padding[0], padding[1], dilation[0], dilation[1], adds ? 1 : 0};
+}
+
+Dims output_size(const Dims& image, const at::Tensor& weight,
+                 const BlockedConvolutions::Steps& steps) {
+  Dims size = {image[0], weight.size(0), 0, 0};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::int64_t reach =
+        steps.dilation[i] * (weight.size(static_cast<std::int64_t>(i) + 2) - 1) + 1;
+    size[i + 2] = (image[i + 2] + 2 * steps.padding[i] - reach) / steps.stride[i] + 1;
+  }
+  return size;
+}
+
+}  // namespace
+
+bool has_bf16_convolutions() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx512_core_bf16:
+    case dnnl::cpu_isa::avx512_core_amx:
+      return true;
+    default:
+      return false;
+  }
+}
+
+struct BlockedConvolutions::Kernels {
+  /// A kernel and what it reads and writes; where these are is set before each run.
+  struct Kernel {
+    dnnl::convolution_forward run;
+    std::unordered_map<int, dnnl::memory> arguments;
+    at::Tensor weight;   ///< in the kernel's order
+    at::Tensor scratch;  ///< the kernel's, between calls of no meaning
+    Dims output;
+    bool usable = false;
+
+    void set(int argument, const at::Tensor& tensor) {
+      arguments.at(argument).set_data_handle(tensor.data_ptr());
+    }
+  };
+  struct OfWeight {
+    std::map<Shape, Kernel> kernels;
+    /// The weight in each order that a kernel wants; most want the same.
+    std::vector<std::pair<Desc, at::Tensor>> orders;
+    at::Tensor no_bias;
+  };
+  static constexpr int addend = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
+
+  std::unordered_map<const void*, OfWeight> of_weight;
+  dnnl::stream stream = dnnl::stream(processor());
+  Type type = Type::f32;  ///< of images and weights
+
+  /// An image in blocks of the kernels' type.
+  at::Tensor input(const at::Tensor& x) const {
+    const at::Tensor blocks = in_blocks(x) ? x.contiguous() : to_blocks(x);
+    return type == Type::bf16 && x.scalar_type() == c10::kFloat ? round_to_bf16(blocks) : blocks;
+  }
+
+  Kernel& find(const Dims& image, const at::Tensor& weight, const Steps& steps, bool adds) {
+    OfWeight& known = of_weight[weight.unsafeGetTensorImpl()];
+    const auto [place, is_new] = known.kernels.try_emplace(shape_of(image, steps, adds));
+    if (is_new) {
+      prepare(known, place->second, image, weight, steps, adds);
+    }
+    return place->second;
+  }
+
+  at::Tensor in_order(OfWeight& known, const at::Tensor& weight, const Desc& order) {
+    for (const auto& [desc, tensor] : known.orders) {
+      if (desc == order) {
+        return tensor;
+      }
+    }
+    const at::Tensor plain = weight.contiguous();
+    at::Tensor result = bytes(order);
+    dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
+    dnnl::memory to(order, processor(), result.data_ptr());
+    dnnl::reorder(from, to).execute(stream, from, to);
+    stream.wait();
+    known.orders.emplace_back(order, result);
+    return result;
+  }
+
+  void prepare(OfWeight& known, Kernel& kernel, const Dims& image, const at::Tensor& weight,
+               const Steps& steps, bool adds) {
+    kernel.output = output_size(image, weight, steps);
+    const Dims around = steps.padding.vec();
+    const Dims gaps = {steps.dilation[0] - 1, steps.dilation[1] - 1};
+    const Dims filter = weight.sizes().vec();
+    const Desc result(kernel.output, Type::f32, block_tag());
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (adds) {
+      dnnl::post_ops add;
+      add.append_binary(dnnl::algorithm::binary_add, result);
+      attributes.set_post_ops(add);
+    }
+    Primitive description;
+    try {
+      // A bias always: one of zeros costs nothing that can be measured.
+      const dnnl::convolution_forward::desc wanted(
+          dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+          Desc(image, type, block_tag()), Desc(filter, type, Tag::any),
+          Desc({filter[0]}, Type::f32, Tag::x), result, steps.stride.vec(), gaps, around, around);
+      description = Primitive(wanted, attributes, processor());
+      const std::string name = description.impl_info_str();
+      if (name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0) {
+        return;
+      }
+      kernel.run = dnnl::convolution_forward(description);
+    } catch (const dnnl::error&) {
+      return;  // no kernel for this shape
+    }
+    kernel.weight = in_order(known, weight, description.weights_desc());
+    kernel.scratch = bytes(description.scratchpad_desc());
+    if (!known.no_bias.defined()) {
+      known.no_bias = at::zeros({weight.size(0)}, weight.options());
+    }
+    const auto argument = [&](int name, const Desc& desc, void* data) {
+      kernel.arguments.emplace(name, dnnl::memory(desc, processor(), data));
+    };
+    argument(DNNL_ARG_SRC, description.src_desc(), nullptr);
+    argument(DNNL_ARG_WEIGHTS, description.weights_desc(), kernel.weight.data_ptr());
+    argument(DNNL_ARG_BIAS, description.bias_desc(), nullptr);
+    argument(DNNL_ARG_DST, description.dst_desc(), nullptr);
+    argument(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), kernel.scratch.data_ptr());
+    if (adds) {
+      argument(addend, result, nullptr);
+    }
+    kernel.usable = true;
+  }
+};
+
+BlockedConvolutions::BlockedConvolutions() : kernels_(std::make_unique<Kernels>()) {}
+
+void BlockedConvolutions::use_bf16() {
+  kernels_->type = Type::bf16;
+}
+
+bool BlockedConvolutions::in_bf16() const {
+  return kernels_->type == Type::bf16;
+}
+
+at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor& weight,
+                                           const at::Tensor& bias, const Steps& steps,
+                                           const at::Tensor& addend) {
+  const bool of_blocks = in_blocks(x);
+  const bool can_be_read = x.scalar_type() == c10::kFloat ||
+                           (of_blocks && in_bf16() && x.scalar_type() == c10::kBFloat16);
+  if (!fits_blocks(weight) || !(x.dim() == 4 || of_blocks) || !can_be_read ||
+      weight.scalar_type() != c10::kFloat || !x.device().is_cpu() || x.numel() == 0 ||
+      steps.groups != 1 || steps.stride.size() != 2 || steps.padding.size() != 2 ||
+      steps.dilation.size() != 2) {
+    return {};
+  }
+  const Dims size = image_size(x);
+  if (size[1] != weight.size(1)) {
+    return {};
+  }
+  Kernels::Kernel& kernel = kernels_->find(size, weight, steps, addend.defined());
+  if (!kernel.usable || (addend.defined() && (image_size(addend) != kernel.output ||
+                                              addend.scalar_type() != c10::kFloat))) {
+    return {};
+  }
+  const std::int64_t block = channel_block();
+  const at::Tensor image = kernels_->input(x);
+  const at::Tensor offsets = bias.defined()
+                                 ? bias.contiguous()
+                                 : kernels_->of_weight[weight.unsafeGetTensorImpl()].no_bias;
+  at::Tensor result = at::empty(
+      {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
+      weight.options());
+  at::Tensor added;
+  kernel.set(DNNL_ARG_SRC, image);
+  kernel.set(DNNL_ARG_BIAS, offsets);
+  kernel.set(DNNL_ARG_DST, result);
+  if (addend.defined()) {
+    added = in_blocks(addend) ? addend.contiguous() : to_blocks(addend);
+    kernel.set(Kernels::addend, added);
+  }
+  kernel.run.execute(kernels_->stream, kernel.arguments);
+  kernels_->stream.wait();
+  return result;
+}
+
+#else
+
+bool has_bf16_convolutions() {
+  return false;
+}
+
+struct BlockedConvolutions::Kernels {};
+
+BlockedConvolutions::BlockedConvolutions() = default;
+
+void BlockedConvolutions::use_bf16() {}
+
+bool BlockedConvolutions::in_bf16() const {
+  return false;
+}
+
+at::Tensor BlockedConvolutions::operator()(const at::Tensor& /*x*/, const at::Tensor& /*weight*/,
+                                           const at::Tensor& /*bias*/, const Steps& /*steps*/,
+                                           const at::Tensor& /*addend*/) {
+  return {};
+}
+
+#endif
+
+BlockedConvolutions::~BlockedConvolutions() = default;
+
+}  // namespace srdiff

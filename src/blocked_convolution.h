@@ -1,0 +1,49 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace srdiff {
+
+/// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AVX512-BF16.
+bool has_bf16_convolutions();
+
+/// Whether a weight [O,C,kh,kw] has counts of channels that fit blocks (channel_blocks.h).
+bool fits_blocks(const at::Tensor& weight);
+
+/// Convolutions from blocks of channels to blocks of float32. What depends on a weight and an
+/// image's size (oneDNN's kernel, the weight in its order) is made once and kept.
+class BlockedConvolutions {
+ public:
+  BlockedConvolutions();
+  /// Images and weights are rounded to bf16 for their products; these are summed in float32, and
+  /// what comes out is float32. Before the first call.
+  void use_bf16();
+  bool in_bf16() const;
+  ~BlockedConvolutions();
+  BlockedConvolutions(const BlockedConvolutions&) = delete;
+  BlockedConvolutions& operator=(const BlockedConvolutions&) = delete;
+
+  struct Steps {
+    at::IntArrayRef stride;
+    at::IntArrayRef padding;
+    at::IntArrayRef dilation;
+    std::int64_t groups = 1;
+  };
+
+  /// conv2d(x, weight, bias) + addend, in blocks; undefined where that cannot be had: it takes
+  /// float32 on the CPU (`x` bf16 too, in blocks), one group, counts of channels that are multiples
+  /// of b, and a kernel of oneDNN's. `x` [N,C,H,W] in blocks or not. `weight` [O,C,kh,kw] must
+  /// live, unchanged, as long as this object: it is recognised by its address. `bias` [O] may be
+  /// undefined, and so may `addend`, an image of the result's size, in blocks or not.
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                        const Steps& steps, const at::Tensor& addend = {});
+
+ private:
+  struct Kernels;
+  std::unique_ptr<Kernels> kernels_;
+};
+
+}  // namespace srdiff
