@@ -118,8 +118,8 @@ int main(int argc, char** argv) {
   ::mallopt(M_MMAP_THRESHOLD, returned_when_freed);
 #endif
 #ifdef M_TRIM_THRESHOLD
-  // A fixed threshold above fixes this one at 128 kB: pages that every layer gives back and asks for
-  // again, cleared. They were 6 % of an evaluation of faces-x8.
+  // A fixed threshold above fixes this one at 128 kB: pages that every layer gives back and asks
+  // for again, cleared. They were 6 % of an evaluation of faces-x8.
   constexpr int kept_at_the_top = 64 << 20;
   ::mallopt(M_TRIM_THRESHOLD, kept_at_the_top);
 #endif
