@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -35,8 +36,8 @@ SRDIFF_INLINE void exchange(typename Row<Side>::Vector& upper, typename Row<Side
 }
 
 template <int Side, int Step>
-SRDIFF_INLINE void exchange_rows(typename Row<Side>::Vector* rows) {
-  for (int i = 0; i < Side; ++i) {
+SRDIFF_INLINE void exchange_rows(std::array<typename Row<Side>::Vector, Side>& rows) {
+  for (std::size_t i = 0; i < Side; ++i) {
     if ((i & Step) == 0) {
       exchange<Side, Step>(rows[i], rows[i + Step], std::make_integer_sequence<int, Side>());
     }
@@ -46,9 +47,9 @@ SRDIFF_INLINE void exchange_rows(typename Row<Side>::Vector* rows) {
 /// Side x Side values, the rows `x_row` and `y_row` floats apart.
 template <int Side>
 SRDIFF_INLINE void transpose(const float* x, std::int64_t x_row, float* y, std::int64_t y_row) {
-  typename Row<Side>::Vector rows[Side];
-  for (int i = 0; i < Side; ++i) {
-    std::memcpy(&rows[i], x + i * x_row, sizeof(rows[i]));
+  std::array<typename Row<Side>::Vector, Side> rows;
+  for (std::size_t i = 0; i < Side; ++i) {
+    std::memcpy(&rows[i], x + static_cast<std::int64_t>(i) * x_row, sizeof(rows[i]));
   }
   exchange_rows<Side, 1>(rows);
   exchange_rows<Side, 2>(rows);
@@ -56,8 +57,8 @@ SRDIFF_INLINE void transpose(const float* x, std::int64_t x_row, float* y, std::
   if constexpr (Side == 16) {
     exchange_rows<Side, 8>(rows);
   }
-  for (int i = 0; i < Side; ++i) {
-    std::memcpy(y + i * y_row, &rows[i], sizeof(rows[i]));
+  for (std::size_t i = 0; i < Side; ++i) {
+    std::memcpy(y + static_cast<std::int64_t>(i) * y_row, &rows[i], sizeof(rows[i]));
   }
 }
 

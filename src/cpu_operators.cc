@@ -29,8 +29,8 @@ at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                             at::IntArrayRef padding, at::IntArrayRef dilation,
                             std::int64_t groups) {
   if (current != nullptr) {
-    const at::Tensor blocks = current->blocked(x, weight, bias.value_or(at::Tensor()),
-                                               {stride, padding, dilation, groups});
+    at::Tensor blocks = current->blocked(x, weight, bias.value_or(at::Tensor()),
+                                         {stride, padding, dilation, groups});
     if (blocks.defined()) {
       return blocks;
     }
@@ -83,8 +83,8 @@ at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                             dilation, groups);
   }
   if (current != nullptr) {
-    const at::Tensor sum = current->blocked(x, weight, bias.value_or(at::Tensor()),
-                                            {stride, padding, dilation, groups}, addend);
+    at::Tensor sum = current->blocked(x, weight, bias.value_or(at::Tensor()),
+                                      {stride, padding, dilation, groups}, addend);
     if (sum.defined()) {
       return sum;
     }

@@ -283,6 +283,7 @@ SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t
 }
 
 // What the loops above become for each block, once for every vector width.
+// NOLINTBEGIN(bugprone-macro-parentheses): a type in parentheses is none
 #define SRDIFF_NORM_LOOPS(NAME, BLOCK, OUT)                                                      \
   SRDIFF_EVERY_VECTOR_WIDTH void scaled_##NAME(const float* x, OUT* y, std::int64_t pixels,      \
                                                const float* scale, const float* offset) {        \
@@ -302,6 +303,7 @@ SRDIFF_NORM_LOOPS(16, 16, float)
 SRDIFF_NORM_LOOPS(8_bf16, 8, std::uint16_t)
 SRDIFF_NORM_LOOPS(16_bf16, 16, std::uint16_t)
 #undef SRDIFF_NORM_LOOPS
+// NOLINTEND(bugprone-macro-parentheses)
 
 SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_8(const float* x, std::int64_t pixels, double* mean,
                                                  double* squares) {
