@@ -21,6 +21,7 @@
 #include "journal.h"
 #include "report.h"
 #include "sha256.h"
+#include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/name_text.h"
 #include "temporary_file.h"
@@ -166,7 +167,7 @@ class BatchRun {
       threads.emplace_back([this, loop, ready = std::move(ready)]() mutable {
         // LibTorch's threads are for the networks. Asked first, or the first use would set it back.
         at::get_num_threads();
-        at::set_num_threads(1);
+        set_threads(1);
         ready.set_value();
         (this->*loop)();
       });
@@ -180,7 +181,7 @@ class BatchRun {
     for (const auto& ready : started) {
       ready.wait();
     }
-    at::set_num_threads(network_threads);
+    set_threads(network_threads);
     compute_all();
     computed_.close();
     for (std::thread& thread : threads) {

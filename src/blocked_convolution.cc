@@ -86,6 +86,7 @@ struct BlockedConvolutions::Kernels {
     std::unordered_map<int, dnnl::memory> arguments;
     at::Tensor weight;   ///< in the kernel's order
     at::Tensor scratch;  ///< the kernel's, between calls of no meaning
+    at::Tensor no_bias;  ///< zeros
     Dims output;
     bool usable = false;
 
@@ -97,7 +98,6 @@ struct BlockedConvolutions::Kernels {
     std::map<Shape, Kernel> kernels;
     /// The weight in each order that a kernel wants; most want the same.
     std::vector<std::pair<Desc, at::Tensor>> orders;
-    at::Tensor no_bias;
   };
   static constexpr int addend = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
 
@@ -168,9 +168,7 @@ struct BlockedConvolutions::Kernels {
     }
     kernel.weight = in_order(known, weight, description.weights_desc());
     kernel.scratch = bytes(description.scratchpad_desc());
-    if (!known.no_bias.defined()) {
-      known.no_bias = at::zeros({weight.size(0)}, weight.options());
-    }
+    kernel.no_bias = at::zeros({weight.size(0)}, weight.options());
     const auto argument = [&](int name, const Desc& desc, void* data) {
       kernel.arguments.emplace(name, dnnl::memory(desc, processor(), data));
     };
@@ -219,9 +217,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   }
   const std::int64_t block = channel_block();
   const at::Tensor image = kernels_->input(x);
-  const at::Tensor offsets = bias.defined()
-                                 ? bias.contiguous()
-                                 : kernels_->of_weight[weight.unsafeGetTensorImpl()].no_bias;
+  const at::Tensor offsets = bias.defined() ? bias.contiguous() : kernel.no_bias;
   at::Tensor result = at::empty(
       {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
       weight.options());

@@ -16,9 +16,6 @@
 namespace srdiff {
 namespace {
 
-/// Values that are worth a thread of their own.
-constexpr std::int64_t thread_share = 16384;
-
 /// A row of `Side` floats that shuffles work on.
 template <int Side>
 struct Row {
@@ -113,7 +110,7 @@ void for_each_block(const at::Tensor& x, const at::Tensor& y, std::int64_t value
                     const Change& change) {
   const auto* from = x.data_ptr<float>();
   auto* to = y.data_ptr<float>();
-  at::parallel_for(0, x.numel() / values, 1 + thread_share / values,
+  at::parallel_for(0, x.numel() / values, pieces_for_a_thread(values),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t i = begin; i < end; ++i) {
                        change(from + i * values, to + i * values);
@@ -159,10 +156,10 @@ at::Tensor from_blocks(const at::Tensor& x) {
 
 at::Tensor round_to_bf16(const at::Tensor& blocks) {
   const at::Tensor x = blocks.contiguous();
-  at::Tensor rounded = at::empty(x.sizes(), x.options().dtype(c10::kBFloat16));
+  at::Tensor rounded = at::empty_like(x, x.options().dtype(c10::kBFloat16));
   const auto* from = x.data_ptr<float>();
   auto* to = static_cast<std::uint16_t*>(rounded.data_ptr());
-  at::parallel_for(0, x.numel(), thread_share, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, x.numel(), pieces_for_a_thread(1), [&](std::int64_t begin, std::int64_t end) {
     round_values(from + begin, to + begin, end - begin);
   });
   return rounded;
@@ -179,7 +176,7 @@ at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor) {
   const auto* from = x.data_ptr<float>();
   auto* to = y.data_ptr<float>();
   const auto row = static_cast<std::size_t>(width * factor * block);
-  const std::int64_t grain = 1 + thread_share / (width * block);
+  const std::int64_t grain = pieces_for_a_thread(width * block);
   at::parallel_for(0, planes * height, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const float* pixel = from + i * width * block;

@@ -20,6 +20,12 @@ namespace srdiff {
 /// neither.
 std::int64_t channel_block();
 
+/// How many pieces of `values` values each are worth a thread of their own: at::parallel_for's
+/// grain.
+constexpr std::int64_t pieces_for_a_thread(std::int64_t values) {
+  return 1 + 16384 / values;
+}
+
 /// Whether x is in blocks. Plain images have four dimensions.
 inline bool in_blocks(const at::Tensor& x) {
   return x.dim() == 5;

@@ -401,15 +401,11 @@ void norm_unit(const float* x, Out* y, const BlockGroups& of, const float* weigh
   }
 }
 
-at::Tensor empty_for(const at::Tensor& x, c10::ScalarType type) {
-  return at::empty(x.sizes(), x.options().dtype(type));
-}
-
 template <typename Out>
-at::Tensor group_norm_in_blocks(const at::Tensor& blocks, std::int64_t groups,
-                                const c10::optional<at::Tensor>& weight,
-                                const c10::optional<at::Tensor>& bias, double eps, bool with_silu,
-                                c10::ScalarType type) {
+at::Tensor group_norm_of_type(const at::Tensor& blocks, std::int64_t groups,
+                              const c10::optional<at::Tensor>& weight,
+                              const c10::optional<at::Tensor>& bias, double eps, bool with_silu,
+                              c10::ScalarType type) {
   const at::Tensor x = blocks.contiguous();
   BlockGroups of{x.size(2) * x.size(3), x.size(4), x.size(1) * x.size(4), groups, 0};
   TORCH_CHECK(groups > 0 && of.channels % groups == 0, "group norm: ", of.channels,
@@ -417,7 +413,7 @@ at::Tensor group_norm_in_blocks(const at::Tensor& blocks, std::int64_t groups,
   of.unit = std::lcm(of.channels / groups, of.block) / of.block;
   const at::Tensor w = per_channel(weight, of.channels, 1.0);
   const at::Tensor b = per_channel(bias, of.channels, 0.0);
-  at::Tensor y = empty_for(x, type);
+  at::Tensor y = at::empty_like(x, x.options().dtype(type));
   const auto* from = x.data_ptr<float>();
   auto* to = static_cast<Out*>(y.data_ptr());
   const auto* weights = w.data_ptr<float>();
@@ -425,7 +421,7 @@ at::Tensor group_norm_in_blocks(const at::Tensor& blocks, std::int64_t groups,
   const std::int64_t units = x.size(1) / of.unit;
   const std::int64_t channels = of.unit * of.block;
   const std::int64_t values = channels * of.pixels;
-  at::parallel_for(0, x.size(0) * units, 1 + 16384 / values,
+  at::parallel_for(0, x.size(0) * units, pieces_for_a_thread(values),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t i = begin; i < end; ++i) {
                        const std::int64_t first = i % units * channels;
@@ -434,6 +430,15 @@ at::Tensor group_norm_in_blocks(const at::Tensor& blocks, std::int64_t groups,
                      }
                    });
   return y;
+}
+
+at::Tensor group_norm_in_blocks(const at::Tensor& blocks, std::int64_t groups,
+                                const c10::optional<at::Tensor>& weight,
+                                const c10::optional<at::Tensor>& bias, double eps, bool with_silu,
+                                c10::ScalarType type) {
+  const auto norm =
+      type == c10::kBFloat16 ? group_norm_of_type<std::uint16_t> : group_norm_of_type<float>;
+  return norm(blocks, groups, weight, bias, eps, with_silu, type);
 }
 
 template <typename Out>
@@ -448,14 +453,14 @@ at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
   const NormLoops<Out> loops = norm_loops<Out>(block);
   const at::Tensor w = per_channel(weight, count * block, 1.0);
   const at::Tensor b = per_channel(bias, count * block, 0.0);
-  at::Tensor y = empty_for(x, type);
+  at::Tensor y = at::empty_like(x, x.options().dtype(type));
   const auto* weights = w.data_ptr<float>();
   const auto* biases = b.data_ptr<float>();
   for (std::int64_t image = 0; image < x.size(0); ++image) {
     const auto* from = x.data_ptr<float>() + image * count * pixels * block;
     auto* to = static_cast<Out*>(y.data_ptr()) + image * count * pixels * block;
     at::parallel_for(
-        0, pixels, 1 + 16384 / (count * block), [&](std::int64_t begin, std::int64_t end) {
+        0, pixels, pieces_for_a_thread(count * block), [&](std::int64_t begin, std::int64_t end) {
           loops.norm_positions(from + begin * block, to + begin * block, end - begin, count,
                                pixels * block, weights, biases, static_cast<float>(eps));
         });
@@ -472,9 +477,7 @@ at::Tensor group_norm_in_any_layout(const at::Tensor& x, std::int64_t groups,
   if (!in_blocks(x)) {
     return at::group_norm(x, groups, weight, bias, eps);
   }
-  return type == c10::kBFloat16
-             ? group_norm_in_blocks<std::uint16_t>(x, groups, weight, bias, eps, false, type)
-             : group_norm_in_blocks<float>(x, groups, weight, bias, eps, false, type);
+  return group_norm_in_blocks(x, groups, weight, bias, eps, false, type);
 }
 
 at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
@@ -482,9 +485,7 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
                            const c10::optional<at::Tensor>& bias, double eps,
                            c10::ScalarType type) {
   if (in_blocks(x)) {
-    return type == c10::kBFloat16
-               ? group_norm_in_blocks<std::uint16_t>(x, groups, weight, bias, eps, true, type)
-               : group_norm_in_blocks<float>(x, groups, weight, bias, eps, true, type);
+    return group_norm_in_blocks(x, groups, weight, bias, eps, true, type);
   }
   const bool fits = x.device().is_cpu() && x.scalar_type() == c10::kFloat && x.dim() > 1 &&
                     x.is_contiguous() && groups > 0 && x.size(1) % groups == 0 && x.numel() > 0;
@@ -500,7 +501,7 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
   auto* to = y.data_ptr<float>();
   const auto* weights = w.data_ptr<float>();
   const auto* biases = b.data_ptr<float>();
-  const std::int64_t grain = 1 + 16384 / (channels * pixels);
+  const std::int64_t grain = pieces_for_a_thread(channels * pixels);
   at::parallel_for(0, x.size(0) * groups, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i * channels * pixels;
@@ -533,7 +534,7 @@ at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>&
   auto* to = y.data_ptr<float>();
   const auto* weights = w.data_ptr<float>();
   const auto* biases = b.data_ptr<float>();
-  at::parallel_for(0, x.numel() / channels, 1 + 16384 / channels,
+  at::parallel_for(0, x.numel() / channels, pieces_for_a_thread(channels),
                    [&](std::int64_t begin, std::int64_t end) {
                      norm_positions(from + begin * channels, to + begin * channels, end - begin,
                                     channels, weights, biases, static_cast<float>(eps));

@@ -269,9 +269,10 @@ TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
       const auto expected = torch::jit::Module(original).forward(inputs).toTuple();
       const auto measured = module.forward(inputs).toTuple();
       for (std::size_t i = 0; i < 2; ++i) {
-        const at::Tensor difference =
-            measured->elements()[i].toTensor() - expected->elements()[i].toTensor();
-        EXPECT_LT(difference.abs().max().item<double>(), in_bf16 ? 0.1 : 3e-5);
+        const at::Tensor result = measured->elements()[i].toTensor();
+        const at::Tensor exact = expected->elements()[i].toTensor();
+        ASSERT_EQ(result.sizes(), exact.sizes());
+        EXPECT_LT((result - exact).abs().max().item<double>(), in_bf16 ? 0.1 : 3e-5);
       }
     }
   }
