@@ -4,9 +4,11 @@
     bench_peers.py --config configs/faces-x8.json --model models/faces-x8 --json peers.json
 
 One evaluation: srdiff (the reverse step and the noise included: 64 more evaluations of one picture),
-PyTorch eager and torch.jit in this Python's torch, ONNX Runtime and OpenVINO where this Python has
-them (`pip install onnx onnxruntime openvino`), with the same number of threads, in float32 and where
-they can in bf16. Each runs in its own process; they take turns, --repeats times, so that what else the
+PyTorch eager, torch.jit and torch.compile (max-autotune) in this Python's torch, ONNX Runtime and
+OpenVINO where this Python has them (`pip install onnx onnxruntime openvino`), with the same number of
+threads, in float32 and where they can in bf16. --device cuda times srdiff and PyTorch on a GPU, in
+channels_last and without TF32; --batch N gives all of them N pictures at once, and takes srdiff's
+figure from `srdiff bench`. Each runs in its own process; they take turns, --repeats times, so that what else the
 machine does slows all. Every peer's output is compared with PyTorch's in float32 before it is timed.
 
 End to end, one picture, without loading: srdiff with its recommended evaluations against srdiff with
@@ -25,26 +27,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts" / "training"))
-PEERS = ("eager", "eager-bf16", "jit", "onnxruntime", "openvino", "openvino-bf16")
+TORCH_PEERS = ("eager", "eager-bf16", "jit", "compile", "compile-bf16")
+PEERS = (*TORCH_PEERS, "onnxruntime", "openvino", "openvino-bf16")
 MORE = 64      # evaluations that tell what one takes
 CALLS = 10     # of a peer's network a turn; their median is the turn's figure
 
 
 # A peer's process: says what it is in a line of JSON, then answers each line it is given with seconds.
 
-def inputs(model, size: int):
+def inputs(model, size: int, batch: int):
     import torch
     generator = torch.Generator().manual_seed(0)
-    condition, x_t = torch.rand(2, 1, 3, size, size, generator=generator) * 2 - 1
-    return condition, x_t, torch.tensor([float(model.schedule.alpha_bar[300]) ** 0.5])
-
-
-def eager_network(config: dict, folder: str):
-    import torch
-    from networks import build
-    network = build("denoiser", config["denoiser"]["architecture"])
-    network.load_state_dict(torch.jit.load(os.path.join(folder, "denoiser.pt"), map_location="cpu").float().state_dict())
-    return network.eval().requires_grad_(False)
+    condition, x_t = torch.rand(2, batch, 3, size, size, generator=generator) * 2 - 1
+    return condition, x_t, torch.full((batch,), float(model.schedule.alpha_bar[300]) ** 0.5)
 
 
 def exported(network, arrays, scratch: str) -> str:
@@ -60,16 +55,20 @@ def exported(network, arrays, scratch: str) -> str:
 def peer_call(peer: str, network, tensors, args):
     """A function of no arguments that runs the network once, and the peer's name with its version."""
     import torch
-    if peer == "eager":
-        return lambda: network(*tensors), f"PyTorch {torch.__version__}, eager"
-    if peer == "eager-bf16":
+    if peer.startswith(("eager", "compile")):
+        run, name = network, f"PyTorch {torch.__version__}, eager"
+        if peer.startswith("compile"):
+            run, name = torch.compile(network, mode="max-autotune"), f"PyTorch {torch.__version__}, torch.compile"
+        if not peer.endswith("bf16"):
+            return lambda: run(*tensors), name
+
         def call():
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                return network(*tensors)
-        return call, f"PyTorch {torch.__version__}, eager, autocast to bf16"
+            with torch.autocast(args.device, dtype=torch.bfloat16):
+                return run(*tensors)
+        return call, name + ", autocast to bf16"
     if peer == "jit":
         file = os.path.join(args.model, "denoiser.pt")
-        scripted = torch.jit.freeze(torch.jit.load(file, map_location="cpu").float().eval())
+        scripted = torch.jit.freeze(torch.jit.load(file, map_location=args.device).float().eval())
         return lambda: scripted(*tensors), f"PyTorch {torch.__version__}, torch.jit.freeze"
     path = exported(network, tensors, args.scratch)
     arrays = {name: tensor.numpy() for name, tensor in zip(("condition", "x_t", "noise_level"), tensors)}
@@ -93,33 +92,47 @@ def peer_call(peer: str, network, tensors, args):
 
 def worker(args) -> None:
     import torch
+    from networks import stored
     from reference import Model, sample, step_grid
     torch.set_num_threads(args.threads)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as in srdiff
     with open(args.config) as file:
         config = json.load(file)
     model = Model(args.model)
-    network = eager_network(config, args.model)
-    tensors = inputs(model, config["native_size"])
+    network = stored(os.path.join(args.model, "denoiser.pt"), "denoiser", config["denoiser"]["architecture"])
+    layout = torch.channels_last if args.device == "cuda" else torch.contiguous_format
+    network = network.to(args.device, memory_format=layout)
+    tensors = tuple(tensor.to(args.device) for tensor in inputs(model, config["native_size"], args.batch))
+
+    def wait():
+        if args.device == "cuda":
+            torch.cuda.synchronize()
+
     with torch.inference_mode():
         call, name = peer_call(args.worker, network, tensors, args)
         expected = network(*tensors)
-        error = float((torch.as_tensor(call()) - expected).abs().max())
+        for _ in range(3):  # torch.compile records a graph after its first calls
+            error = float((torch.as_tensor(call()) - expected).abs().max())
         if not error < (0.1 if args.worker.endswith("bf16") else 1e-3):
             raise SystemExit(f"{name}: differs from PyTorch by {error:.2g}")
         print(json.dumps({"name": name, "error": error}), flush=True)
         for line in sys.stdin:
             if line.strip() == "loop":  # the public SR3: every step from T, on a network that loads no regressor
+                wait()
                 start = time.perf_counter()
                 grid = step_grid(model.schedule, model.schedule.T, model.schedule.T)
-                noises = iter(lambda: torch.randn(tensors[1].shape), None)
+                noises = iter(lambda: torch.randn(tensors[1].shape, device=args.device), None)
                 sample(network, model.schedule, model.parameterisation, tensors[0], tensors[1], grid, "ddpm",
                        noises=noises)
+                wait()
                 print(time.perf_counter() - start, flush=True)
                 continue
             seconds = []
             for _ in range(CALLS):
+                wait()
                 start = time.perf_counter()
                 call()
+                wait()
                 seconds.append(time.perf_counter() - start)
             print(statistics.median(seconds), flush=True)
 
@@ -127,7 +140,8 @@ def worker(args) -> None:
 class Peer:
     def __init__(self, kind: str, args):
         words = [sys.executable, __file__, "--worker", kind, "--config", args.config, "--model", args.model,
-                 "--threads", str(args.threads), "--scratch", args.scratch]
+                 "--threads", str(args.threads), "--scratch", args.scratch, "--device", args.device, "--batch",
+                 str(args.batch)]
         self.log = open(os.path.join(args.scratch, f"{kind}.log"), "w+")
         environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads)}
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
@@ -158,11 +172,18 @@ class Srdiff:
 
     def seconds(self, *options: str) -> float:
         words = [self.args.srdiff, "upscale", self.picture, os.path.join(self.args.scratch, "out.png"), "--model",
-                 self.args.model, "--threads", str(self.args.threads), "--json", "--quiet", *options]
+                 self.args.model, "--device", self.args.device, "--threads", str(self.args.threads), "--json",
+                 "--quiet", *options]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)["seconds"]["upscale"]
 
     def evaluation(self, precision: str) -> float:
+        if self.args.batch > 1 or self.args.device == "cuda":
+            words = [self.args.srdiff, "bench", "--model", self.args.model, "--device", self.args.device, "--threads",
+                     str(self.args.threads), "--precision", precision, "--batch", str(self.args.batch), "--repeats", "3",
+                     "--json", "--quiet"]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            return json.loads(done.stdout)["evaluations"][0]["seconds"]["median"]
         options = ("--precision", precision, "--nfe")
         return (self.seconds(*options, str(8 + MORE)) - self.seconds(*options, "8")) / MORE
 
@@ -176,7 +197,9 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="training config: the denoiser's architecture")
     parser.add_argument("--model", required=True, help="model folder")
     parser.add_argument("--srdiff", default=str(ROOT / "build/default/apps/srdiff/srdiff"))
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, help="default: all that the device can run")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--batch", type=int, default=1, help="pictures in an evaluation")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--long-repeats", type=int, default=1, help="of what takes T evaluations; 0: none")
@@ -189,7 +212,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as args.scratch:
         ours, peers = Srdiff(args), {}
-        for kind in args.peers:
+        for kind in args.peers or (PEERS if args.device == "cpu" else TORCH_PEERS):
             try:
                 peers[kind] = Peer(kind, args)
             except RuntimeError as error:
@@ -203,13 +226,13 @@ def main() -> None:
             short.append(ours.seconds())
             for peer in peers.values():
                 one[peer.name].append(peer.ask("go"))
-            if turn < args.long_repeats:
+            if turn < args.long_repeats and args.batch == 1:
                 long.append(ours.seconds("--start", "noise", "--sampler", "ddpm"))
                 if "eager" in peers:
                     loop.append(peers["eager"].ask("loop"))
             print(f"turn {turn + 1} of {args.repeats}", file=sys.stderr, flush=True)
     base = one[ours.name]
-    print(f"| one evaluation, {args.threads} threads | median ms | least to most | times srdiff's |\n|---|---|---|---|")
+    print(f"| one evaluation of {args.batch}, {args.device}, {args.threads} threads | median ms | least to most | times srdiff's |\n|---|---|---|---|")
     for name, values in one.items():
         ratio = statistics.median(a / b for a, b in zip(values, base))
         print(f"| {name} | {1e3 * statistics.median(values):.1f} | {1e3 * min(values):.1f} to {1e3 * max(values):.1f} "

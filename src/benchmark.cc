@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "file_bytes.h"
@@ -128,6 +130,18 @@ std::string label(std::int64_t batch, std::int64_t size) {
   return "batch " + std::to_string(batch) + ", " + std::to_string(size) + " px";
 }
 
+/// A product of square matrices, large enough that the device computes all the time.
+std::function<void()> matrix_product_on(c10::Device device, c10::ScalarType precision,
+                                        std::int64_t side) {
+  const at::Tensor matrix =
+      at::rand({side, side}, at::TensorOptions().device(device)).to(precision);
+  return [matrix] { at::matmul(matrix, matrix); };
+}
+
+std::string count_of_images(std::int64_t images) {
+  return images == 1 ? "one image" : std::to_string(images) + " images";
+}
+
 EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBenchmark& measured,
                                        const Clock& clock, int repeats) {
   EvaluationBenchmark result = measured;
@@ -140,8 +154,13 @@ EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBench
     products.push_back(
         {product, calls, std::move(layouts), std::vector<std::vector<double>>(count)});
   }
+  const std::int64_t side = model.device().is_cpu() ? 2048 : 8192;
+  const auto multiply = matrix_product_on(model.device(), model.precision(), side);
+  multiply();
   std::vector<double> seconds;
+  std::vector<double> matrix_seconds;
   for (int i = 0; i < repeats; ++i) {
+    matrix_seconds.push_back(clock.seconds(multiply));
     evaluate();  // the products of the repeat before have driven the weights out of the caches
     seconds.push_back(clock.seconds(evaluate));
     for (ProductRun& product : products) {
@@ -149,33 +168,40 @@ EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBench
     }
   }
   result.seconds = timing_of(std::move(seconds));
+  const double matrix_flops = 2.0 * std::pow(static_cast<double>(side), 3);
+  result.matrix_flops_per_second = matrix_flops / timing_of(std::move(matrix_seconds)).median;
   for (const ProductRun& product : products) {
     result.products.push_back(product.result());
   }
   return result;
 }
 
-ImageBenchmark measure_image(const Upscaler& upscaler, std::int64_t size, const Clock& clock,
-                             int repeats) {
-  clock.tell("one image, " + std::to_string(size) + " px");
+UpscaleSettings recommended(const Manifest& manifest) {
   UpscaleOptions options;
-  const Manifest& manifest = upscaler.model().manifest();
   if (!manifest.regressor) {
     options.start = Start::noise;
   }
   options.weight_map = manifest.weight_map.has_value();
-  const UpscaleSettings settings = resolve(options, manifest);
-  const at::Tensor lr = at::rand({1, 3, size / manifest.scale, size / manifest.scale});
-  ImageBenchmark result;
-  result.size = size;
-  result.nfe = settings.nfe;
+  return resolve(options, manifest);
+}
+
+ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& settings,
+                              std::int64_t size, std::int64_t images, const Clock& clock,
+                              int repeats) {
+  clock.tell(count_of_images(images) + ", " + std::to_string(size) + " px");
+  const std::int64_t side = size / upscaler.model().manifest().scale;
+  const at::Tensor lr = at::rand({images, 3, side, side});
+  const auto upscale = [&] { upscaler.upscale(lr, settings); };
+  if (upscaler.model().device().is_cuda()) {
+    upscale();  // the first call of a shape measures kernels and records
+    upscale();
+  }
   std::vector<double> seconds;
   seconds.reserve(static_cast<std::size_t>(repeats));
   for (int i = 0; i < repeats; ++i) {
-    seconds.push_back(clock.seconds([&] { upscaler.upscale(lr, settings); }));
+    seconds.push_back(clock.seconds(upscale));
   }
-  result.seconds = timing_of(std::move(seconds));
-  return result;
+  return {size, settings.nfe, timing_of(std::move(seconds)), images};
 }
 
 std::vector<std::pair<std::string, std::string>> circumstances_of(const Manifest& manifest,
@@ -217,6 +243,7 @@ ordered_json to_json(const EvaluationBenchmark& evaluation) {
           {"gflop_per_second", evaluation.flops_per_second() / 1e9},
           {"floor_seconds", evaluation.floor_seconds()},
           {"share_of_floor", evaluation.share_of_floor()},
+          {"matrix_gflop_per_second", evaluation.matrix_flops_per_second / 1e9},
           {"products", products}};
 }
 
@@ -225,6 +252,7 @@ EvaluationBenchmark read_evaluation(const JsonFields& fields) {
   evaluation.batch = fields.required<std::int64_t>("batch");
   evaluation.size = fields.required<std::int64_t>("size");
   evaluation.seconds = read_timing(fields.object("seconds"));
+  evaluation.matrix_flops_per_second = 1e9 * fields.optional("matrix_gflop_per_second", 0.0);
   for (const JsonFields& product : fields.objects("products")) {
     evaluation.products.push_back(
         {product.required<std::string>("what"), product.required<std::int64_t>("calls"),
@@ -250,7 +278,8 @@ Benchmark read_fields(const JsonFields& fields) {
   }
   for (const JsonFields& image : fields.objects("images")) {
     benchmark.images.push_back({image.required<std::int64_t>("size"), image.required<int>("nfe"),
-                                read_timing(image.object("seconds"))});
+                                read_timing(image.object("seconds")),
+                                image.optional("images", std::int64_t{1})});
   }
   return benchmark;
 }
@@ -275,8 +304,8 @@ void compare_images(const Benchmark& before, const Benchmark& now,
                     std::vector<BenchmarkChange>& changes) {
   for (const ImageBenchmark& old : before.images) {
     for (const ImageBenchmark& current : now.images) {
-      if (old.size == current.size && old.nfe == current.nfe) {
-        changes.push_back({"one image, " + std::to_string(old.size) + " px, " +
+      if (old.size == current.size && old.nfe == current.nfe && old.images == current.images) {
+        changes.push_back({count_of_images(old.images) + ", " + std::to_string(old.size) + " px, " +
                                std::to_string(old.nfe) + " evaluations: seconds",
                            old.seconds.median, current.seconds.median});
       }
@@ -357,8 +386,14 @@ Benchmark run_benchmark(const fs::path& folder, const Manifest& manifest, c10::D
     }
   }
   const Upscaler upscaler(*model);
+  const UpscaleSettings settings = options.settings ? *options.settings : recommended(manifest);
   for (const std::int64_t size : options.sizes) {
-    result.images.push_back(measure_image(upscaler, size, clock, options.repeats));
+    const std::int64_t side = size / manifest.scale;
+    std::set<std::int64_t> counts = {1, upscaler.images_per_call(side, side, settings)};
+    for (const std::int64_t count : counts) {
+      result.images.push_back(
+          measure_images(upscaler, settings, size, count, clock, options.repeats));
+    }
   }
   result.peak_memory_bytes = peak_memory();
   for (EvaluationBenchmark& evaluation : result.evaluations) {
@@ -378,8 +413,11 @@ std::string benchmark_json(const Benchmark& benchmark) {
   }
   ordered_json images = ordered_json::array();
   for (const ImageBenchmark& image : benchmark.images) {
-    images.push_back(
-        {{"size", image.size}, {"nfe", image.nfe}, {"seconds", to_json(image.seconds)}});
+    images.push_back({{"size", image.size},
+                      {"nfe", image.nfe},
+                      {"images", image.images},
+                      {"seconds", to_json(image.seconds)},
+                      {"images_per_second", image.images_per_second()}});
   }
   return ordered_json{{"format", format},
                       {"circumstances", circumstances},

@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <future>
+#include <mutex>
 #include <sstream>
 #include <utility>
 
 #include "blocked_convolution.h"
+#include "cuda_device.h"
 #include "network_folder.h"
 #include "sha256.h"
+#include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "srdiff/sampler.h"
@@ -57,8 +60,12 @@ void require_shape(const std::string& what, const at::Tensor& result, at::IntArr
   }
 }
 
+bool is_finite(const at::Tensor& tensor) {
+  return at::isfinite(tensor).all().item<bool>();
+}
+
 void require_finite(const std::string& what, const at::Tensor& result) {
-  if (!at::isfinite(result).all().item<bool>()) {
+  if (!is_finite(result)) {
     throw ModelError(what + " gave values that are not finite");
   }
 }
@@ -92,9 +99,17 @@ void verify_files(const fs::path& folder, const Manifest& manifest) {
   }
 }
 
-Model::Model(Manifest manifest)
-    : manifest_(std::move(manifest)),
-      schedule_(Schedule::linear(manifest_.T, manifest_.beta_start, manifest_.beta_end)) {}
+struct Model::Late {
+  std::mutex mutex;
+  Network network;
+};
+
+Model::Model(fs::path folder, Manifest manifest, c10::Device device)
+    : folder_(std::move(folder)),
+      manifest_(std::move(manifest)),
+      schedule_(Schedule::linear(manifest_.T, manifest_.beta_start, manifest_.beta_end)),
+      float32_denoiser_(std::make_shared<Late>()),
+      device_(device) {}
 
 Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType precision) {
   return load(folder, read_manifest(folder), device, precision);
@@ -105,24 +120,22 @@ Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
   if (precision == c10::kHalf && device.is_cpu()) {
     throw ModelError("fp16 is not computed on the CPU; use --precision bf16 or fp32");
   }
-  Model model(std::move(manifest));
-  model.device_ = device;
-  model.load_networks(folder, precision);
+  Model model(folder, std::move(manifest), device);
+  model.load_networks(precision);
   if (precision != c10::kFloat) {
-    model.check_precision(model.load_network(folder, model.manifest_.denoiser, c10::kFloat));
+    model.check_precision(model.load_network(model.manifest_.denoiser, c10::kFloat));
   }
   return model;
 }
 
 Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device) {
-  Model model(std::move(manifest));
-  model.device_ = device;
-  const bool has_faster = device.is_cpu() && has_bf16_convolutions();
-  model.load_networks(folder, has_faster ? c10::kBFloat16 : c10::kFloat);
+  Model model(folder, std::move(manifest), device);
+  const bool has_faster = device.is_cpu() ? has_bf16_convolutions() : multiplies_bf16(device);
+  model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat);
   if (!has_faster) {
     return model;
   }
-  Network reference = model.load_network(folder, model.manifest_.denoiser, c10::kFloat);
+  Network reference = model.load_network(model.manifest_.denoiser, c10::kFloat);
   const SamplerOptions options{SamplerKind::ddim, model.manifest_.parameterisation};
   const ReverseSteps step(model.schedule_, {model.manifest_.defaults.t, 0}, options);
   const at::Tensor x_t = model.test_image();
@@ -139,33 +152,52 @@ Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device
   return model;
 }
 
-Network Model::load_network(const fs::path& folder, const NetworkFile& file,
-                            c10::ScalarType precision) const {
-  return Network::from_bytes(read_verified(folder, file), (folder / file.path).string(), device_,
+Network Model::load_network(const NetworkFile& file, c10::ScalarType precision) const {
+  return Network::from_bytes(read_verified(folder_, file), (folder_ / file.path).string(), device_,
                              precision);
 }
 
-void Model::load_networks(const fs::path& folder, c10::ScalarType precision) {
+Model Model::in_float32() const {
+  Model exact = *this;
+  if (precision_ != c10::kFloat) {
+    const std::lock_guard lock(float32_denoiser_->mutex);
+    Network& network = float32_denoiser_->network;
+    if (!network.defined()) {
+      log::warn("{}: {} gave values that are not finite; such pictures are made in fp32",
+                manifest_.name, to_string(precision_));
+      network = load_network(manifest_.denoiser, c10::kFloat);
+    }
+    exact.denoiser_ = network;
+    exact.precision_ = c10::kFloat;
+  }
+  return exact;
+}
+
+void Model::load_networks(c10::ScalarType precision) {
   // Reading a network's code takes as long as many evaluations: side by side.
   const auto start = [&](const std::optional<NetworkFile>& file) {
-    return std::async(std::launch::async, [this, &folder, file] {
-      return file ? load_network(folder, *file, c10::kFloat) : Network();
-    });
+    return std::async(std::launch::async,
+                      [this, file] { return file ? load_network(*file, c10::kFloat) : Network(); });
   };
   std::future<Network> regressor = start(manifest_.regressor);
   std::future<Network> weight_map = start(manifest_.weight_map);
-  denoiser_ = load_network(folder, manifest_.denoiser, precision);
+  denoiser_ = load_network(manifest_.denoiser, precision);
   regressor_ = regressor.get();
   weight_map_ = weight_map.get();
   precision_ = precision;
-  check_networks(folder);
-  log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder.string());
+  const std::int64_t side = std::int64_t{manifest_.size_multiple} * manifest_.scale;
+  const std::int64_t bytes = peak_device_memory(device_, [&] { check_networks(); });
+  if (bytes > 0) {
+    constexpr std::int64_t share = 2;  // half of what is free: others use the device too
+    device_pixels_ = free_device_memory(device_) / share * (side * side) / bytes;
+  }
+  log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder_.string());
 }
 
-void Model::check_networks(const fs::path& folder) const {
+void Model::check_networks() const {
   const std::int64_t side = manifest_.size_multiple;
   const std::int64_t large = side * manifest_.scale;
-  const auto file = [&](const NetworkFile& network) { return (folder / network.path).string(); };
+  const auto file = [&](const NetworkFile& network) { return (folder_ / network.path).string(); };
   at::Tensor image = at::zeros({1, 3, large, large}, at::TensorOptions().device(device_));
   if (has_regressor()) {
     const std::string what = file(*manifest_.regressor) + ": the regressor";
@@ -225,8 +257,16 @@ at::Tensor Model::weigh(const at::Tensor& x_sr) const {
 }
 
 at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
-  const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t));
+  // Made on the device: a copy from the host would wait for it.
+  const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t),
+                                    at::TensorOptions().dtype(at::kFloat).device(device_));
   return denoiser_({condition, x_t, level});
+}
+
+at::Tensor Model::denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
+  const at::Tensor output = denoise(condition, x_t, t);
+  return precision_ == c10::kFloat || is_finite(output) ? output
+                                                        : in_float32().denoise(condition, x_t, t);
 }
 
 }  // namespace srdiff

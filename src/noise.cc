@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "philox.h"
 #include "sha256.h"
+#include "tensor_noise.h"
 
 namespace srdiff {
 namespace {
@@ -30,15 +32,14 @@ std::array<float, 2> normal_pair(std::uint32_t a, std::uint32_t b) {
 
 std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
                                            std::array<std::uint32_t, 2> key) {
-  constexpr int rounds = 10;
-  for (int round = 0; round < rounds; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
-    const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];
+  for (int round = 0; round < Philox::rounds; ++round) {
+    const std::uint64_t a = std::uint64_t{Philox::multipliers[0]} * counter[0];
+    const std::uint64_t b = std::uint64_t{Philox::multipliers[1]} * counter[2];
     counter = {
         static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
         static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
+    key[0] += Philox::increments[0];
+    key[1] += Philox::increments[1];
   }
   return counter;
 }
@@ -67,7 +68,10 @@ std::uint64_t noise_key(std::uint64_t seed, const at::Tensor& lr) {
 }
 
 at::Tensor noise_field(std::uint64_t key, int step, std::int64_t height, std::int64_t width,
-                       std::int64_t y0, std::int64_t x0) {
+                       std::int64_t y0, std::int64_t x0, c10::Device device) {
+  if (!device.is_cpu()) {
+    return tensor_noise({key}, step, height, width, y0, x0, device)[0];
+  }
   at::Tensor field = at::empty({3, height, width}, at::kFloat);
   auto* red = field.data_ptr<float>();
   float* green = red + height * width;
@@ -95,7 +99,10 @@ at::Tensor noise_field(std::uint64_t key, int step, std::int64_t height, std::in
 }
 
 at::Tensor noise_batch(const std::vector<std::uint64_t>& keys, int step, std::int64_t height,
-                       std::int64_t width) {
+                       std::int64_t width, c10::Device device) {
+  if (!device.is_cpu()) {
+    return tensor_noise(keys, step, height, width, 0, 0, device);
+  }
   std::vector<at::Tensor> fields;
   fields.reserve(keys.size());
   for (const std::uint64_t key : keys) {

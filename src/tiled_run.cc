@@ -149,7 +149,8 @@ at::Tensor TiledRun::network_output(const Stage& stage, std::int64_t first_colum
     case Kind::weight_map:
       return model_.weigh(input);
     default:
-      return model_.denoise(at::cat(conditions).to(model_.device()), input, steps_.t(stage.step));
+      return model_.denoise_finite(at::cat(conditions).to(model_.device()), input,
+                                   steps_.t(stage.step));
   }
 }
 
@@ -239,9 +240,9 @@ void TiledRun::emit(RowRange rows, const at::Tensor& x0) {
 }
 
 at::Tensor TiledRun::noise(int t, RowRange rows) const {
-  return noise_field(key_, t, rows.last - rows.first, grid_.canvas_width() * scale_, rows.first)
-      .unsqueeze(0)
-      .to(model_.device());
+  return noise_field(key_, t, rows.last - rows.first, grid_.canvas_width() * scale_, rows.first, 0,
+                     model_.device())
+      .unsqueeze(0);
 }
 
 void TiledRun::stop_if_cancelled() const {

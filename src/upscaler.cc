@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "enum_words.h"
+#include "host_copies.h"
 #include "rounding.h"
 #include "srdiff/consistency.h"
 #include "srdiff/error.h"
@@ -54,6 +55,10 @@ at::Tensor network_input(const Image& image) {
              : image.rgb;
 }
 
+bool is_finite(const at::Tensor& image) {
+  return at::isfinite(image).all().item<bool>();
+}
+
 /// Images in one piece on their way through the method.
 class Run {
  public:
@@ -65,7 +70,7 @@ class Run {
         first_image_(first_image),
         images_(images) {}
 
-  /// [n,3,h,w] → [n,3,s·h,s·w] in [−1,1] on the CPU.
+  /// [n,3,h,w] → [n,3,s·h,s·w] in [−1,1] on the model's device, which may still be at work on it.
   at::Tensor operator()(const at::Tensor& lr) {
     const std::int64_t scale = model_.manifest().scale;
     height_ = lr.size(2) * scale;
@@ -96,13 +101,28 @@ class Run {
                                  settings_.eta};
     const at::Tensor x0 = sample(
         schedule, step_grid(schedule, settings_.t, settings_.nfe, settings_.grid), x_t,
-        [&](const at::Tensor& x, int t) { return model_.denoise(condition, x, t); },
+        [&](const at::Tensor& x, int t) { return watched(model_.denoise(condition, x, t)); },
         [&](int t) { return noise_like(condition, t); }, options,
         [&](const StepState& state) { after_step(state); });
-    return crop(x0).clamp(-1.0, 1.0).to(at::kCPU).contiguous();
+    const at::Tensor result = crop(x0).clamp(-1.0, 1.0);
+    return settings_.color_fix == ColorFix::consistency
+               ? consistent(result, lr.to(model_.device(), /*non_blocking=*/true))
+               : result;
   }
 
+  /// Whether a reduced precision's outputs were finite; waits for the device.
+  bool was_finite() const { return !finite_.defined() || finite_.item<bool>(); }
+
  private:
+  /// Looks at an output, which clipping would hide, without waiting for it.
+  at::Tensor watched(const at::Tensor& output) {
+    if (model_.precision() != c10::kFloat) {
+      const at::Tensor finite = at::isfinite(output).all();
+      finite_ = finite_.defined() ? finite_.logical_and(finite) : finite;
+    }
+    return output;
+  }
+
   at::Tensor start(const at::Tensor& x_sr, const at::Tensor& eps) {
     if (settings_.start == Start::noise) {
       return eps;
@@ -117,7 +137,7 @@ class Run {
   }
 
   at::Tensor noise_like(const at::Tensor& image, int t) const {
-    return noise_batch(keys_, t, image.size(2), image.size(3)).to(model_.device());
+    return noise_batch(keys_, t, image.size(2), image.size(3), model_.device());
   }
 
   at::Tensor crop(const at::Tensor& image) const {
@@ -151,6 +171,7 @@ class Run {
   std::int64_t first_image_;
   std::int64_t images_;
   std::vector<std::uint64_t> keys_;
+  at::Tensor finite_;
   std::int64_t height_ = 0;
   std::int64_t width_ = 0;
 };
@@ -323,22 +344,40 @@ std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
   if (model_.device().is_cpu()) {
     return 1;
   }
+  if (settings.batch) {
+    return *settings.batch;
+  }
   const Manifest& manifest = model_.manifest();
-  const std::int64_t native = std::int64_t{manifest.native_size} * manifest.native_size;
+  constexpr std::int64_t images = 64;  // from there on a GPU is busy
+  const std::int64_t most = images * manifest.native_size * manifest.native_size;
   const std::int64_t output = height * width * manifest.scale * manifest.scale;
-  return settings.batch ? *settings.batch : std::max<std::int64_t>(1, 8 * native / output);
+  return std::max<std::int64_t>(1, std::min(most, model_.device_pixels()) / output);
 }
 
 at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                                   const UpscaleObserver& observer) const {
   const std::int64_t chunk = images_per_call(lr.size(2), lr.size(3), settings);
+  HostCopies copies(model_.device());
+  std::vector<Run> runs;
   std::vector<at::Tensor> results;
+  const auto part = [&](std::size_t i) { return lr.split(chunk)[i]; };
   for (std::int64_t first = 0; first < lr.size(0); first += chunk) {
-    Run run(model_, settings, observer, first, lr.size(0));
-    const at::Tensor part = lr.slice(0, first, std::min(first + chunk, lr.size(0)));
-    const at::Tensor result = run(part);
-    results.push_back(settings.color_fix == ColorFix::consistency ? consistent(result, part)
-                                                                  : result);
+    runs.emplace_back(model_, settings, observer, first, lr.size(0));
+    results.push_back(copies.add(runs.back()(part(results.size()))));
+  }
+  copies.wait();
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].was_finite() && is_finite(results[i])) {
+      continue;
+    }
+    const Model exact = model_.in_float32();
+    UpscaleObserver quiet;
+    quiet.cancelled = observer.cancelled;
+    results[i] = Run(exact, settings, quiet, 0, lr.size(0))(part(i)).to(at::kCPU);
+    if (!is_finite(results[i])) {
+      throw InputError("the networks of " + model_.manifest().name +
+                       " gave values that are not finite for this picture");
+    }
   }
   return at::cat(results);
 }

@@ -46,15 +46,19 @@ void print_benchmark(const srdiff::Benchmark& benchmark, bool products) {
                            benchmark.load_seconds, benchmark.warm_up_seconds,
                            static_cast<double>(benchmark.peak_memory_bytes) / 1048576);
   for (const srdiff::ImageBenchmark& image : benchmark.images) {
-    std::cout << fmt::format("one image, {} px, {} evaluations: {}\n", image.size, image.nfe,
-                             milliseconds(image.seconds));
+    std::cout << fmt::format(
+        "{}, {} px, {} evaluations: {}, {:.3g} a second\n",
+        image.images == 1 ? "one image" : fmt::format("{} images", image.images), image.size,
+        image.nfe, milliseconds(image.seconds), image.images_per_second());
   }
   for (const srdiff::EvaluationBenchmark& evaluation : benchmark.evaluations) {
     std::cout << fmt::format(
-        "evaluation, batch {}, {} px: {}, {:.1f} GFLOP/s, {:.2f} of the floor of {:.1f} ms\n",
+        "evaluation, batch {}, {} px: {}, {:.1f} GFLOP/s, {:.2f} of the floor of {:.1f} ms, {:.2f} "
+        "of "
+        "a large matrix product's rate\n",
         evaluation.batch, evaluation.size, milliseconds(evaluation.seconds),
         evaluation.flops_per_second() / 1e9, evaluation.share_of_floor(),
-        evaluation.floor_seconds() * 1e3);
+        evaluation.floor_seconds() * 1e3, evaluation.share_of_matrix_rate());
     if (products) {
       print_products(evaluation);
     }
@@ -93,8 +97,10 @@ int run_bench(const BenchArgs& args) {
   srdiff::BenchmarkObserver observer;
   observer.on_start = [](const std::string& what) { srdiff::log::info("{}", what); };
   observer.cancelled = [] { return interrupted.load(); };
+  srdiff::BenchmarkOptions options = args.options;
+  options.settings = method.settings;
   const srdiff::Benchmark benchmark = srdiff::run_benchmark(
-      method.folder, method.manifest, method.device, method.precision, args.options, observer);
+      method.folder, method.manifest, method.device, method.precision, options, observer);
   std::optional<srdiff::BenchmarkComparison> comparison;
   if (before) {
     comparison = srdiff::compare(*before, benchmark);
@@ -136,6 +142,11 @@ void add_bench(CLI::App& app, Command& command) {
       ->capture_default_str();
   sub.add_option("--size", args->options.sizes, "Output sides, pixels; default: the model's")
       ->delimiter(',');
+  sub.add_option("--start", method.start, "Of whole images: predicted, sr, or noise")
+      ->capture_default_str();
+  sub.add_flag("--no-weight-map", method.no_weight_map, "Whole images without the weight map");
+  sub.add_option("--nfe", method.options.nfe,
+                 "Evaluations for a whole image; default: the model's");
   sub.add_option("--repeats", args->options.repeats, "Measurements of each figure")
       ->capture_default_str();
   sub.add_option("--compare", args->compare, "An earlier --json: print the ratios to it");

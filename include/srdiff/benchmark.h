@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "srdiff/manifest.h"
+#include "srdiff/upscaler.h"
 
 namespace srdiff {
 
@@ -40,19 +42,25 @@ struct EvaluationBenchmark {
   std::int64_t size = 0;  ///< output side, pixels
   Timing seconds;
   std::vector<ProductBenchmark> products;
+  /// Of one large matrix product in the same precision, measured in the same turns; 0: not
+  /// measured.
+  double matrix_flops_per_second = 0.0;
 
   double flops() const;          ///< of the products: what else a network does is not counted
   double floor_seconds() const;  ///< the products' best times together
   double flops_per_second() const { return flops() / seconds.median; }
   /// How much of the evaluation is products at their best: floor / measured.
   double share_of_floor() const { return floor_seconds() / seconds.median; }
+  double share_of_matrix_rate() const { return flops_per_second() / matrix_flops_per_second; }
 };
 
-/// One image through the whole method, with the settings that the model recommends.
+/// Images through the whole method.
 struct ImageBenchmark {
   std::int64_t size = 0;  ///< output side, pixels
   int nfe = 0;
-  Timing seconds;
+  Timing seconds;           ///< of all of them
+  std::int64_t images = 1;  ///< in one call
+  double images_per_second() const { return static_cast<double>(images) / seconds.median; }
 };
 
 struct Benchmark {
@@ -64,13 +72,15 @@ struct Benchmark {
   double warm_up_seconds = 0.0;        ///< the first evaluation of the first batch and size
   std::int64_t peak_memory_bytes = 0;  ///< of the process, without the measuring of the floor
   std::vector<EvaluationBenchmark> evaluations;
-  std::vector<ImageBenchmark> images;
+  std::vector<ImageBenchmark> images;  ///< one image, and as many as a GPU takes at once
 };
 
 struct BenchmarkOptions {
   std::vector<std::int64_t> batches = {1, 8};
   std::vector<std::int64_t> sizes = {};  ///< output sides in pixels; empty: the model's native one
   int repeats = 5;
+  /// How images are made; empty: as the model recommends, from noise when it has no regressor.
+  std::optional<UpscaleSettings> settings = {};
 };
 
 struct BenchmarkObserver {

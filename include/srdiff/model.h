@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -47,11 +48,15 @@ class Model {
   static Model load(const std::filesystem::path& folder, Manifest manifest, c10::Device device,
                     c10::ScalarType precision);
 
-  /// The same in the fastest precision that is as good as float32: bf16 on a processor that
-  /// multiplies in it, when x̂_0 of one evaluation has at least 45 dB PSNR against float32's, and
-  /// float32 otherwise. `precision()` says which.
+  /// The same in the fastest precision that is as good as float32: bf16 on a processor or
+  /// GPU that multiplies in it, when x̂_0 of one evaluation has at least 45 dB PSNR against
+  /// float32's, and float32 otherwise. `precision()` says which.
   static Model load_fastest(const std::filesystem::path& folder, Manifest manifest,
                             c10::Device device);
+
+  /// The same model with a float32 denoiser: itself, or its file read again on the first call, with
+  /// a warning. For pictures on which a reduced precision fails: fp16 overflows on some.
+  Model in_float32() const;
 
   const Manifest& manifest() const { return manifest_; }
   c10::ScalarType precision() const { return precision_; }
@@ -59,6 +64,9 @@ class Model {
   c10::Device device() const { return device_; }
   bool has_regressor() const { return regressor_.defined(); }
   bool has_weight_map() const { return weight_map_.defined(); }
+  /// Output pixels that a network call on a CUDA device may have by the memory that was free when
+  /// the model was loaded; 0 on the CPU.
+  std::int64_t device_pixels() const { return device_pixels_; }
 
   /// lr [N,3,h,w] in [−1,1] → x_sr [N,3,s·h,s·w] in [−1,1]. Sides are multiples of
   /// manifest().size_multiple. Throws ModelError when the folder has no regressor.
@@ -68,19 +76,27 @@ class Model {
   /// condition and x_t [N,3,H,W], step t → the denoiser's raw output [N,3,H,W] (see
   /// Parameterisation). The network is told √ᾱ_t.
   at::Tensor denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
+  /// The same, and in float32 where a reduced precision's output is not finite. It waits for the
+  /// device to look.
+  at::Tensor denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
 
  private:
-  explicit Model(Manifest manifest);
-  void check_networks(const std::filesystem::path& folder) const;
-  void load_networks(const std::filesystem::path& folder, c10::ScalarType precision);
-  Network load_network(const std::filesystem::path& folder, const NetworkFile& file,
-                       c10::ScalarType precision) const;
+  Model(std::filesystem::path folder, Manifest manifest, c10::Device device);
+  void check_networks() const;
+  void load_networks(c10::ScalarType precision);
+  Network load_network(const NetworkFile& file, c10::ScalarType precision) const;
   at::Tensor test_image() const;
   at::Tensor test_evaluation(const Network& denoiser) const;
   void check_precision(const Network& reference) const;
 
+  /// A network that copies of the model load once between them.
+  struct Late;
+
+  std::filesystem::path folder_;
   Manifest manifest_;
   Schedule schedule_;
+  std::shared_ptr<Late> float32_denoiser_;
+  std::int64_t device_pixels_ = 0;
   c10::Device device_ = c10::kCPU;
   c10::ScalarType precision_ = c10::kFloat;
   Network regressor_;

@@ -60,8 +60,8 @@ struct UpscaleSettings {
   double scale = 0.0;
   /// Pictures larger than a tile are cut into tiles (tiling.h).
   TileSize tile = {};
-  /// Images or tiles in one network call on a GPU, where empty takes as many as make the pixels of
-  /// eight of the model's native size. The CPU takes them one by one.
+  /// Images or tiles in one network call on a GPU, where empty takes as many as its free memory
+  /// holds, up to the pixels of 64 of the model's native size. The CPU takes them one by one.
   std::optional<int> batch = {};
 };
 
@@ -133,8 +133,9 @@ class Upscaler {
   ///
   /// An image's result depends on its own pixels, the settings and the seed: on the CPU not on N
   /// or the number of threads, bit for bit.
-  /// `on_state` is called for images in one piece only. Throws InputError on the size, Cancelled,
-  /// ModelError when a network fails.
+  /// `on_state` is called for images in one piece only. Where a reduced precision gives values that
+  /// are not finite the work is done again in float32, with a warning. Throws InputError on the
+  /// size, or when float32 gives such values too; Cancelled; ModelError when a network fails.
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
 

@@ -22,7 +22,7 @@ import torch
 
 from diffusion import condition_of
 from folders import replacing, sha256, write_json
-from networks import build, parameters
+from networks import build, parameters, stored
 
 KINDS = ("regressor", "weight_map", "denoiser")
 
@@ -61,8 +61,7 @@ def borrow(folder: str, kind: str, config: dict) -> Borrowed:
     theirs = {"schedule": manifest["schedule"], "parameterisation": manifest["parameterisation"],
               "condition": condition_of(manifest), kind: training["config"][kind]}
     path = os.path.join(folder, manifest["files"][kind]["path"])
-    network = build(kind, ours)
-    network.load_state_dict(torch.jit.load(path, map_location="cpu").float().state_dict())
+    network = stored(path, kind, ours)
     run = {"images": training.get("images_seen", {}).get(kind, 0), "steps": 0, "seconds": 0.0, "loss": None,
            **training.get("runs", {}).get(kind, {})}
     state = {"config": {**config, **theirs}, **run, "curve": [] if run["loss"] is None else [(run["images"], run["loss"])],

@@ -375,5 +375,12 @@ def build(kind: str, architecture: dict) -> nn.Module:
     return {"regressor": Regressor, "weight_map": WeightMap, "denoiser": Denoiser}[kind](**architecture)
 
 
+def stored(path: str, kind: str, architecture: dict) -> nn.Module:
+    """The network, for inference, with the float32 copies of a model folder's TorchScript weights."""
+    network = build(kind, architecture)
+    network.load_state_dict(torch.jit.load(path, map_location="cpu").float().state_dict())
+    return network.eval().requires_grad_(False)
+
+
 def parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())

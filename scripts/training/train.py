@@ -5,7 +5,8 @@
     train.py weight-map --config ... --data ... --out runs/weight-map --regressor runs/regressor
     train.py denoiser   --config ... --data ... --out runs/denoiser   (--regressor if it is conditioned on x_sr)
 
---resume continues from the run's checkpoint.pt. Ctrl-C or SIGTERM writes a checkpoint and ends.
+--resume continues from the run's checkpoint.pt; --initial starts from the weights of a model folder.
+Ctrl-C or SIGTERM writes a checkpoint and ends.
 """
 import argparse
 import contextlib
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from contrast import weight_target
 from data import Faces, load_images, to_bytes, to_unit
 from diffusion import Schedule, bicubic, condition_of, per_image, target_of, x0_of
-from networks import build, parameters
+from networks import build, parameters, stored
 from photos import Photos, load_photos
 from plots import loss_curve, sheet
 from reference import sample, step_grid
@@ -49,14 +50,12 @@ def load_regressor(folder: str, config: dict, device):
     checkpoint = os.path.join(folder, "checkpoint.pt")
     if os.path.exists(checkpoint):
         state = torch.load(checkpoint, map_location="cpu")
-        architecture, weights = state["config"][state["kind"]]["architecture"], state["ema"]
+        network = build("regressor", state["config"][state["kind"]]["architecture"])
+        network.load_state_dict(state["ema"])
     elif os.path.exists(os.path.join(folder, "regressor.pt")):
-        architecture = config["regressor"]["architecture"]
-        weights = torch.jit.load(os.path.join(folder, "regressor.pt"), map_location="cpu").float().state_dict()
+        network = stored(os.path.join(folder, "regressor.pt"), "regressor", config["regressor"]["architecture"])
     else:
         raise SystemExit(f"{folder} holds neither checkpoint.pt nor regressor.pt: not a run, not a model folder")
-    network = build("regressor", architecture)
-    network.load_state_dict(weights)
     return network.to(device).eval().requires_grad_(False)
 
 
@@ -204,14 +203,17 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self.settings["lr"], betas=tuple(self.settings["betas"]),
             weight_decay=self.settings["weight_decay"], **self.fused())
-        self.steps = self.images = 0
+        self.steps = self.images = self.warm_from = 0
         self.seconds = 0.0
         self.curve = []
         self.stop = False
-        if args.resume:
+        held = os.path.exists(self.path("checkpoint.pt"))
+        if args.resume and held:
             self.resume()
-        elif os.path.exists(self.path("checkpoint.pt")):
+        elif held:
             raise SystemExit(f"{args.out} already holds a run: --resume it or choose another folder")
+        elif args.initial:
+            self.start_from(args.initial)
         with open(self.path("config.json"), "w") as file:
             json.dump(self.config, file, indent=2)
 
@@ -235,21 +237,37 @@ class Trainer:
             return {}
 
     def resume(self):
-        if not os.path.exists(self.path("checkpoint.pt")):
-            return
         state = torch.load(self.path("checkpoint.pt"), map_location="cpu")
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.steps, self.images, self.seconds = state["steps"], state["images"], state["seconds"]
+        self.warm_from = state.get("warm_from", 0)
         self.curve = [tuple(point) for point in state["curve"]]
         print(f"resuming after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
+
+    def start_from(self, folder: str):
+        """The weights of a model folder, which are averages, and its counts; the optimiser starts anew."""
+        try:
+            with open(os.path.join(folder, "manifest.json")) as file:
+                manifest = json.load(file)
+            path = os.path.join(folder, manifest["files"][self.kind]["path"])
+            weights = stored(path, self.kind, self.config[self.kind]["architecture"]).state_dict()
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise SystemExit(f"{folder}: no {self.kind} of the config's architecture to start from: {error}")
+        for network in (self.network, self.ema):
+            network.load_state_dict(weights)
+        run = manifest.get("training", {}).get("runs", {}).get(self.kind, {})
+        self.steps, self.images, self.seconds = (run.get(name, 0) for name in ("steps", "images", "seconds"))
+        self.warm_from = self.steps
+        print(f"starting from {path} after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
 
     def checkpoint(self):
         cpu = lambda network: {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
         atomic_save({"kind": self.kind, "config": self.config, "network": cpu(self.network), "ema": cpu(self.ema),
                      "optimizer": self.optimizer.state_dict(), "steps": self.steps, "images": self.images,
-                     "seconds": self.seconds, "curve": self.curve, "torch": str(torch.__version__)},
+                     "seconds": self.seconds, "warm_from": self.warm_from, "curve": self.curve,
+                     "torch": str(torch.__version__)},
                     self.path("checkpoint.pt"))
         loss_curve(self.path("loss.png"), self.curve, self.kind)
 
@@ -326,7 +344,7 @@ class Trainer:
         mark = saved = sheeted = reported = time.time()
         total, count, first = 0.0, 0, self.images
         while self.progress() < 1 and not self.stop:
-            rate = learning_rate(self.settings, self.steps, self.progress())
+            rate = learning_rate(self.settings, self.steps - self.warm_from, self.progress())
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             low, high = source.batch(self.images, batch)
@@ -386,6 +404,7 @@ def main():
     parser.add_argument("--out", required=True, help="run folder")
     parser.add_argument("--regressor", help="run or model folder of the regressor (weight-map, and a denoiser on x_sr)")
     parser.add_argument("--resume", action="store_true", help="continue the run, if there is one")
+    parser.add_argument("--initial", help="model folder to start from, where there is no run to resume")
     parser.add_argument("--max-minutes", type=float, help="budget of all legs together, instead of images")
     parser.add_argument("--max-images", type=int, help="budget in images, instead of the config's")
     parser.add_argument("--batch", type=int, help="batch size, instead of the config's")

@@ -134,12 +134,23 @@ TEST_F(BenchmarkTest, MeasuresEachBatchAndSize) {
     EXPECT_EQ(evaluation.flops(), pixels * 2 * 9 * (7 * 8 + 8 * 3));
     EXPECT_EQ(evaluation.products.size(), 2U);
     EXPECT_GT(evaluation.floor_seconds(), 0.0);
+    EXPECT_GT(evaluation.matrix_flops_per_second, 0.0);
     EXPECT_LE(evaluation.seconds.least, evaluation.seconds.median);
     EXPECT_LE(evaluation.seconds.median, evaluation.seconds.most);
     EXPECT_EQ(evaluation.share_of_floor(), evaluation.floor_seconds() / evaluation.seconds.median);
   }
   EXPECT_GT(benchmark.load_seconds, 0.0);
   EXPECT_GT(benchmark.peak_memory_bytes, 1 << 20);
+}
+
+TEST_F(BenchmarkTest, AModelWithoutRegressorStartsFromNoise) {
+  const auto model =
+      make_test_model(folder_.path() / "bare", {.regressor = false, .weight_map = false});
+  const Manifest manifest = read_manifest(model);
+  BenchmarkOptions options{.batches = {1}, .sizes = {16}, .repeats = 1};
+  EXPECT_EQ(run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0].nfe, 8);
+  options.settings = resolve({.start = Start::noise, .weight_map = false, .nfe = 3}, manifest);
+  EXPECT_EQ(run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0].nfe, 3);
 }
 
 TEST_F(BenchmarkTest, IsReadAsItWasWritten) {

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "tensor_noise.h"
+
 namespace srdiff {
 namespace {
 
@@ -70,6 +72,23 @@ TEST(NoiseBatch, StacksTheFieldsOfItsKeys) {
   const at::Tensor batch = noise_batch({3, 9}, 4, 8, 6);
   EXPECT_TRUE(at::equal(batch[0], noise_field(3, 4, 8, 6)));
   EXPECT_TRUE(at::equal(batch[1], noise_field(9, 4, 8, 6)));
+}
+
+// What a GPU computes, on the CPU: the words must be the same to the bit (a wrong one gives another
+// value altogether), logarithm and cosine to their rounding.
+TEST(TensorNoise, IsTheNoiseOfTheCpu) {
+  const std::vector<std::uint64_t> keys = {0, 0xFFFFFFFFFFFFFFFF, 0x243f6a8885a308d3};
+  for (const int step : {0, 1, 2000}) {
+    const at::Tensor made = tensor_noise(keys, step, 37, 53, 0, 0, c10::kCPU);
+    ASSERT_EQ(made.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::allclose(made, noise_batch(keys, step, 37, 53), 1e-6, 1e-7)) << step;
+  }
+}
+
+TEST(TensorNoise, AWindowIsThatPartOfTheWholeField) {
+  const std::int64_t far = 0xFFFF0000;  // the products' upper halves matter
+  EXPECT_TRUE(at::allclose(tensor_noise({7}, 9, 5, 6, 65530, far, c10::kCPU)[0],
+                           noise_field(7, 9, 5, 6, 65530, far), 1e-6, 1e-7));
 }
 
 at::Tensor picture() {

@@ -105,6 +105,20 @@ TEST_F(TiledRunTest, DoesNotDependOnThreadsOrCompany) {
   at::set_num_threads(before);
 }
 
+TEST_F(TiledRunTest, ATileThatOverflowsInAReducedPrecisionIsMadeInFloat32) {
+  TestModelOptions options;
+  options.manifest_patch = tiles_of_16;
+  options.denoiser_source = testing::overflows_in_bf16;
+  const auto folder = make_test_model(folder_.path() / "overflows", options);
+  const at::Tensor lr = picture(40, 56);
+  const auto run_in = [&](c10::ScalarType precision) {
+    const Upscaler upscaler(Model::load(folder, c10::kCPU, precision));
+    return upscaler.upscale(lr, resolve({.beta = 1.0}, upscaler.model().manifest()));
+  };
+  // Where no value of a tile is large, bf16 stays.
+  EXPECT_TRUE(at::allclose(run_in(c10::kBFloat16), run_in(c10::kFloat), 0, 0.01));
+}
+
 TEST_F(TiledRunTest, CountsEvaluationsOverTiles) {
   std::vector<std::int64_t> done;
   UpscaleObserver observer;

@@ -155,6 +155,25 @@ TEST_F(UpscalerTest, StopsWhenAsked) {
   EXPECT_EQ(asked, 3);
 }
 
+TEST_F(UpscalerTest, WhatOverflowsInAReducedPrecisionIsMadeInFloat32) {
+  TestModelOptions options;
+  options.denoiser_source = testing::overflows_in_bf16;
+  const std::filesystem::path folder = make_test_model(folder_.path() / "model", options);
+  const Upscaler exact(Model::load(folder));
+  const Upscaler reduced(Model::load(folder, c10::kCPU, c10::kBFloat16));
+  ASSERT_EQ(reduced.model().precision(), c10::kBFloat16);
+  const at::Tensor lr = pictures(2, 8, 8);
+  EXPECT_TRUE(at::equal(run(reduced, lr, {.beta = 1.0}), run(exact, lr, {.beta = 1.0})));
+}
+
+TEST_F(UpscalerTest, APictureWithoutFiniteValuesIsRefused) {
+  TestModelOptions options;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n"
+      "    return torch.where(x_t.abs() > 1.5, x_t * float('nan'), x_t)\n";
+  EXPECT_THROW(run(make(options), pictures(1, 8, 8), {.beta = 1.0}), InputError);
+}
+
 TEST_F(UpscalerTest, AnEmptyBatchGivesAnEmptyBatch) {
   const Upscaler upscaler = make();
   EXPECT_EQ(run(upscaler, at::zeros({0, 3, 4, 4})).sizes(), (at::IntArrayRef{0, 3, 8, 8}));

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <functional>
+
+namespace srdiff {
+
+// Built against a LibTorch without CUDA, where no device is a CUDA one, these answer as for the
+// CPU.
+
+/// Float32 products in float32, not in TF32's 10 bits, which cuDNN takes unasked; the fastest
+/// convolution of each shape by measurement. For the whole process.
+void set_cuda_policy();
+
+/// Whether the device multiplies bf16 in hardware: compute capability 8.0 and later.
+bool multiplies_bf16(c10::Device device);
+
+/// Bytes that further tensors on a CUDA device can have: those free, and those that LibTorch holds
+/// unused. 0 for other devices.
+std::int64_t free_device_memory(c10::Device device);
+
+/// Bytes of tensors on a CUDA device that a call held at its worst moment beyond what was there.
+/// 0 for other devices.
+std::int64_t peak_device_memory(c10::Device device, const std::function<void()>& call);
+
+}  // namespace srdiff

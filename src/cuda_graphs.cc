@@ -1,0 +1,131 @@
+#include "cuda_graphs.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "srdiff/logging.h"
+
+#ifdef SRDIFF_CUDA
+#include <ATen/cuda/CUDAContext.h>
+#include <ATen/cuda/CUDAEvent.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#endif
+
+namespace srdiff {
+
+#ifdef SRDIFF_CUDA
+
+namespace {
+
+/// Shapes for which recordings are kept: tiles, and a folder's last, smaller batch.
+constexpr std::size_t max_recordings = 4;
+
+/// A shape is recorded when it comes for the second time: the first call let cuDNN choose.
+constexpr int calls_before_recording = 1;
+
+bool same_shapes(const CudaGraphs::Tensors& a, const CudaGraphs::Tensors& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const at::Tensor& x, const at::Tensor& y) {
+                      return x.sizes() == y.sizes() && x.scalar_type() == y.scalar_type();
+                    });
+}
+
+}  // namespace
+
+struct CudaGraphs::Recording {
+  Tensors inputs;  ///< that the graph reads; before it is recorded, only their shapes count
+  int calls = 0;
+  std::unique_ptr<at::cuda::CUDAGraph> graph = {};
+  at::Tensor output = {};  ///< that the graph writes
+
+  bool record(const Call& call) {
+    const auto own = [](const at::Tensor& tensor) { return tensor.clone(); };
+    std::transform(inputs.begin(), inputs.end(), inputs.begin(), own);
+    const c10::cuda::CUDAStream recording = c10::cuda::getStreamFromPool();
+    at::cuda::CUDAEvent ready;
+    ready.record(c10::cuda::getCurrentCUDAStream());
+    ready.block(recording);
+    auto candidate = std::make_unique<at::cuda::CUDAGraph>();
+    const c10::cuda::CUDAStreamGuard on_its_stream(recording);
+    call(inputs);  // this stream's workspaces, which must not be made while recording
+    bool capturing = false;
+    try {
+      candidate->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+      capturing = true;
+      output = call(inputs);
+      capturing = false;
+      candidate->capture_end();
+    } catch (const std::exception& error) {
+      if (capturing) {
+        try {
+          candidate->capture_end();  // leaves the stream usable
+        } catch (const std::exception&) {
+          capturing = false;
+        }
+      }
+      log::debug("CUDA graphs are not used: {}", error.what());
+      return false;
+    }
+    recording.synchronize();
+    graph = std::move(candidate);
+    return true;
+  }
+
+  at::Tensor replay(const Tensors& given) const {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      inputs[i].copy_(given[i], /*non_blocking=*/true);
+    }
+    graph->replay();
+    return output.clone();  // the next replay writes over it
+  }
+};
+
+at::Tensor CudaGraphs::operator()(const Tensors& inputs, const Call& call) {
+  if (refused_ || inputs.empty() || !inputs.front().is_cuda()) {
+    return call(inputs);
+  }
+  const c10::cuda::CUDAGuard device(inputs.front().device());
+  const auto known = std::find_if(recordings_.begin(), recordings_.end(), [&](const auto& one) {
+    return same_shapes(one->inputs, inputs);
+  });
+  if (known == recordings_.end()) {
+    if (recordings_.size() == max_recordings) {
+      recordings_.erase(recordings_.begin());
+    }
+    recordings_.push_back(std::make_unique<Recording>(Recording{inputs}));
+  } else {
+    std::rotate(known, known + 1, recordings_.end());
+  }
+  Recording& recording = *recordings_.back();
+  if (recording.graph == nullptr) {
+    if (recording.calls++ < calls_before_recording) {
+      return call(inputs);
+    }
+    if (!recording.record(call)) {
+      refused_ = true;
+      recordings_.clear();
+      return call(inputs);
+    }
+  }
+  return recording.replay(inputs);
+}
+
+#else
+
+struct CudaGraphs::Recording {};
+
+at::Tensor CudaGraphs::operator()(const Tensors& inputs, const Call& call) {
+  return call(inputs);
+}
+
+#endif
+
+CudaGraphs::CudaGraphs() = default;
+CudaGraphs::CudaGraphs(CudaGraphs&&) noexcept = default;
+CudaGraphs& CudaGraphs::operator=(CudaGraphs&&) noexcept = default;
+CudaGraphs::~CudaGraphs() = default;
+
+}  // namespace srdiff

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace srdiff {
+
+/// A network's calls, recorded as CUDA graphs: replaying one costs the host a single launch where a
+/// call costs one for each of some hundred operators. One recording a set of shapes; a recording
+/// that CUDA refuses, and every call on another device, is made as it stands.
+class CudaGraphs {
+ public:
+  using Tensors = std::vector<at::Tensor>;
+  using Call = std::function<at::Tensor(const Tensors& inputs)>;
+
+  CudaGraphs();
+  CudaGraphs(CudaGraphs&&) noexcept;
+  CudaGraphs& operator=(CudaGraphs&&) noexcept;
+  ~CudaGraphs();
+
+  /// call(inputs), for a call that depends on its inputs' values alone and asks none of them.
+  at::Tensor operator()(const Tensors& inputs, const Call& call);
+
+ private:
+  struct Recording;
+  std::vector<std::unique_ptr<Recording>> recordings_;  ///< the one used last is last
+  bool refused_ = false;
+};
+
+}  // namespace srdiff
