@@ -1,6 +1,7 @@
 #include "file_bytes.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cctype>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "srdiff/error.h"
 #include "temporary_file.h"
@@ -38,6 +40,20 @@ class InputFile {
   }
 
   std::int64_t size() const { return status().st_size; }
+
+  /// The whole file, from here on the caller's to unmap; empty when the file is.
+  std::string_view map() const {
+    const auto length = static_cast<std::size_t>(size());
+    if (length == 0) {
+      return {};
+    }
+    void* const start =
+        ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor_.number, 0);
+    if (start == MAP_FAILED) {
+      fail(errno);
+    }
+    return {static_cast<const char*>(start), length};
+  }
 
   /// Up to `count` bytes from the start; fewer where the file ends earlier.
   std::size_t read(char* bytes, std::size_t count) const {
@@ -111,6 +127,21 @@ std::string read_file(const fs::path& path, std::int64_t max_bytes) {
     throw InputError(path.string() + ": changed while it was read; try again when it is complete");
   }
   return bytes;
+}
+
+MappedFile::MappedFile(const fs::path& path) : bytes_(InputFile(path).map()) {}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) {
+    ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+  }
 }
 
 void write_file_atomically(const fs::path& path, const std::string& bytes) {

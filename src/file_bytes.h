@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <string_view>
 
 namespace srdiff {
 
@@ -12,6 +13,24 @@ namespace srdiff {
 /// device.
 std::string read_file(const std::filesystem::path& path,
                       std::int64_t max_bytes = std::numeric_limits<std::int64_t>::max());
+
+/// A file's bytes, mapped: the system's own copy, which processes share, instead of one more. For
+/// files that nobody writes to in place, as model files: such a change would show here.
+class MappedFile {
+ public:
+  /// Throws as read_file does.
+  explicit MappedFile(const std::filesystem::path& path);
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::string_view bytes_;
+};
 
 /// Writes through a temporary file beside `path`, flushed to the disk and then renamed, so that
 /// `path` holds either what it held before or all of `bytes`.

@@ -95,7 +95,7 @@ std::string default_model(std::int64_t height, std::int64_t width) {
 
 void verify_files(const fs::path& folder, const Manifest& manifest) {
   for (const NetworkFile& file : files_of(manifest)) {
-    read_verified(folder, file);
+    map_verified(folder, file);
   }
 }
 
@@ -121,9 +121,9 @@ Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
     throw ModelError("fp16 is not computed on the CPU; use --precision bf16 or fp32");
   }
   Model model(folder, std::move(manifest), device);
-  model.load_networks(precision);
-  if (precision != c10::kFloat) {
-    model.check_precision(model.load_network(model.manifest_.denoiser, c10::kFloat));
+  const Network reference = model.load_networks(precision);
+  if (reference.defined()) {
+    model.check_precision(reference);
   }
   return model;
 }
@@ -131,11 +131,10 @@ Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
 Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device) {
   Model model(folder, std::move(manifest), device);
   const bool has_faster = device.is_cpu() ? has_bf16_convolutions() : multiplies_bf16(device);
-  model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat);
+  Network reference = model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat);
   if (!has_faster) {
     return model;
   }
-  Network reference = model.load_network(model.manifest_.denoiser, c10::kFloat);
   const SamplerOptions options{SamplerKind::ddim, model.manifest_.parameterisation};
   const ReverseSteps step(model.schedule_, {model.manifest_.defaults.t, 0}, options);
   const at::Tensor x_t = model.test_image();
@@ -153,8 +152,8 @@ Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device
 }
 
 Network Model::load_network(const NetworkFile& file, c10::ScalarType precision) const {
-  return Network::from_bytes(read_verified(folder_, file), (folder_ / file.path).string(), device_,
-                             precision);
+  return Network::from_bytes(map_verified(folder_, file).bytes(), (folder_ / file.path).string(),
+                             device_, precision);
 }
 
 Model Model::in_float32() const {
@@ -173,53 +172,64 @@ Model Model::in_float32() const {
   return exact;
 }
 
-void Model::load_networks(c10::ScalarType precision) {
+Network Model::load_networks(c10::ScalarType precision) {
   // Reading a network's code takes as long as many evaluations: side by side.
-  const auto start = [&](const std::optional<NetworkFile>& file) {
+  const auto start = [this](const std::optional<NetworkFile>& file) {
     return std::async(std::launch::async,
                       [this, file] { return file ? load_network(*file, c10::kFloat) : Network(); });
   };
   std::future<Network> regressor = start(manifest_.regressor);
   std::future<Network> weight_map = start(manifest_.weight_map);
+  std::future<Network> reference =
+      start(precision == c10::kFloat ? std::nullopt : std::optional(manifest_.denoiser));
   denoiser_ = load_network(manifest_.denoiser, precision);
   regressor_ = regressor.get();
   weight_map_ = weight_map.get();
   precision_ = precision;
-  const std::int64_t side = std::int64_t{manifest_.size_multiple} * manifest_.scale;
-  const std::int64_t bytes = peak_device_memory(device_, [&] { check_networks(); });
-  if (bytes > 0) {
-    constexpr std::int64_t share = 2;  // half of what is free: others use the device too
-    device_pixels_ = free_device_memory(device_) / share * (side * side) / bytes;
-  }
+  check_networks();
+  measure_device_memory();
   log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder_.string());
+  return reference.get();
+}
+
+std::int64_t Model::test_side() const {
+  return std::int64_t{manifest_.size_multiple} * manifest_.scale;
 }
 
 void Model::check_networks() const {
-  const std::int64_t side = manifest_.size_multiple;
-  const std::int64_t large = side * manifest_.scale;
-  const auto file = [&](const NetworkFile& network) { return (folder_ / network.path).string(); };
-  at::Tensor image = at::zeros({1, 3, large, large}, at::TensorOptions().device(device_));
+  const std::int64_t side = test_side();
+  const auto check = [&](const NetworkFile& file, const char* what, std::int64_t channels,
+                         const at::Tensor& output) {
+    const std::string name = (folder_ / file.path).string() + ": the " + what;
+    require_shape(name, output, {1, channels, side, side});
+    require_finite(name, output);
+  };
+  at::Tensor image = test_image();
   if (has_regressor()) {
-    const std::string what = file(*manifest_.regressor) + ": the regressor";
-    image = regressor_({at::zeros({1, 3, side, side})});
-    require_shape(what, image, {1, 3, large, large});
-    require_finite(what, image);
+    const std::int64_t low = manifest_.size_multiple;
+    image = regressor_({at::zeros({1, 3, low, low})});
+    check(*manifest_.regressor, "regressor", 3, image);
   }
   if (has_weight_map()) {
-    const std::string what = file(*manifest_.weight_map) + ": the weight map";
-    const at::Tensor map = weight_map_({image});
-    require_shape(what, map, {1, manifest_.weight_map_channels, large, large});
-    require_finite(what, map);
+    check(*manifest_.weight_map, "weight map", manifest_.weight_map_channels, weight_map_({image}));
   }
-  const at::Tensor output = denoise(image, image, manifest_.defaults.t);
-  const std::string what = file(manifest_.denoiser) + ": the denoiser";
-  require_shape(what, output, {1, 3, large, large});
-  require_finite(what, output);
+  check(manifest_.denoiser, "denoiser", 3, denoise(image, image, manifest_.defaults.t));
+}
+
+/// What a call of each network holds on a CUDA device, against what is free there.
+void Model::measure_device_memory() {
+  if (!device_.is_cuda()) {
+    return;
+  }
+  const std::int64_t bytes = peak_device_memory(device_, [this] { check_networks(); });
+  constexpr std::int64_t share = 2;  // half of what is free: others use the device too
+  device_pixels_ = free_device_memory(device_) / share * (test_side() * test_side()) /
+                   std::max<std::int64_t>(bytes, 1);
 }
 
 /// A fixed smooth pattern: any input shows a faulty kernel, and this one needs no generator.
 at::Tensor Model::test_image() const {
-  const std::int64_t side = std::int64_t{manifest_.size_multiple} * manifest_.scale;
+  const std::int64_t side = test_side();
   return at::linspace(-1.0, 1.0, 3 * side * side).mul(40.0).sin().reshape({1, 3, side, side});
 }
 

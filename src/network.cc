@@ -37,7 +37,7 @@ std::string first_line(const std::string& message) {
 /// A file in memory, for LibTorch's reader.
 class Bytes : public caffe2::serialize::ReadAdapterInterface {
  public:
-  explicit Bytes(const std::string& bytes) : bytes_(bytes) {}
+  explicit Bytes(std::string_view bytes) : bytes_(bytes) {}
 
   std::size_t size() const override { return bytes_.size(); }
 
@@ -50,7 +50,7 @@ class Bytes : public caffe2::serialize::ReadAdapterInterface {
   }
 
  private:
-  const std::string& bytes_;
+  std::string_view bytes_;
 };
 
 /// Whether most of a network's convolutions can be computed in blocks of channels, by weights.
@@ -87,7 +87,7 @@ struct Network::State {
   c10::ScalarType precision = c10::kFloat;
 };
 
-Network Network::from_bytes(const std::string& bytes, const std::string& name, c10::Device device,
+Network Network::from_bytes(std::string_view bytes, const std::string& name, c10::Device device,
                             c10::ScalarType precision) {
   auto state = std::make_shared<State>();
   state->name = name;

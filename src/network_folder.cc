@@ -127,14 +127,18 @@ std::optional<NetworkFile> read_network_file(const JsonFields& files, const char
   return result;
 }
 
-std::string read_verified(const fs::path& folder, const NetworkFile& file) {
+MappedFile map_verified(const fs::path& folder, const NetworkFile& file) {
   const fs::path path = folder / file.path;
-  std::string bytes = read_model_file(path);
-  if (sha256_hex(bytes) != file.sha256) {
-    throw ModelError(path.string() +
-                     ": damaged: its SHA-256 is not the manifest's; fetch the model again");
+  try {
+    MappedFile mapped(path);
+    if (sha256_hex(mapped.bytes()) == file.sha256) {
+      return mapped;
+    }
+  } catch (const InputError& error) {
+    throw ModelError(error.what());
   }
-  return bytes;
+  throw ModelError(path.string() +
+                   ": damaged: its SHA-256 is not the manifest's; fetch the model again");
 }
 
 }  // namespace srdiff

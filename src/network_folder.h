@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "file_bytes.h"
 #include "json_fields.h"
 #include "srdiff/network.h"
 
@@ -47,6 +48,6 @@ void parse_network_manifest(
 std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key);
 
 /// The file's bytes, once their hash is the manifest's. Throws ModelError.
-std::string read_verified(const std::filesystem::path& folder, const NetworkFile& file);
+MappedFile map_verified(const std::filesystem::path& folder, const NetworkFile& file);
 
 }  // namespace srdiff

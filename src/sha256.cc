@@ -70,7 +70,7 @@ std::uint64_t Sha256::first_u64() {
   return value;
 }
 
-std::string sha256_hex(const std::string& bytes) {
+std::string sha256_hex(std::string_view bytes) {
   Sha256 hash;
   hash.update(bytes.data(), bytes.size());
   return hash.hex();

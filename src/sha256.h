@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace srdiff {
 
@@ -29,6 +30,6 @@ class Sha256 {
 };
 
 /// The digest of `bytes` as 64 lower-case hexadecimal digits.
-std::string sha256_hex(const std::string& bytes);
+std::string sha256_hex(std::string_view bytes);
 
 }  // namespace srdiff

@@ -38,10 +38,10 @@ void verify_files(const std::filesystem::path& folder, const Manifest& manifest)
 class Model {
  public:
   /// Loads and checks a folder: manifest, hashes, and one dry call of each network that compares
-  /// shapes and the scale with the manifest. `precision` is the denoiser's arithmetic; the other
-  /// networks run once an image and stay in float32. A reduced precision is compared with
-  /// float32 on one evaluation and refused where this LibTorch computes it wrongly.
-  /// Throws ModelError naming file and reason.
+  /// shapes and the scale with the manifest.
+  /// `precision` is the denoiser's arithmetic; the other networks run once an image and stay in
+  /// float32. A reduced precision is compared with float32 on one evaluation and refused where this
+  /// LibTorch computes it wrongly. Throws ModelError naming file and reason.
   static Model load(const std::filesystem::path& folder, c10::Device device = c10::kCPU,
                     c10::ScalarType precision = c10::kFloat);
   /// The same with the folder's manifest, which was read before.
@@ -82,9 +82,12 @@ class Model {
 
  private:
   Model(std::filesystem::path folder, Manifest manifest, c10::Device device);
-  void check_networks() const;
-  void load_networks(c10::ScalarType precision);
+  /// Returns the denoiser in float32, for comparison, when `precision` is another.
+  Network load_networks(c10::ScalarType precision);
   Network load_network(const NetworkFile& file, c10::ScalarType precision) const;
+  std::int64_t test_side() const;
+  void check_networks() const;
+  void measure_device_memory();
   at::Tensor test_image() const;
   at::Tensor test_evaluation(const Network& denoiser) const;
   void check_precision(const Network& reference) const;

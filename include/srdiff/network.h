@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace srdiff {
@@ -29,7 +30,7 @@ class Network {
   /// Reads a TorchScript file from memory, its weights converted to `precision` on `device`.
   /// `name` is what messages call it. TorchScript is code: load only what you trust.
   /// Throws ModelError when the bytes are not a TorchScript module with a `forward`.
-  static Network from_bytes(const std::string& bytes, const std::string& name, c10::Device device,
+  static Network from_bytes(std::string_view bytes, const std::string& name, c10::Device device,
                             c10::ScalarType precision);
 
   bool defined() const { return state_ != nullptr; }

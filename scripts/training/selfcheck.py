@@ -211,11 +211,11 @@ def check_round_trip():
                 path("weight-map"), "--run-denoiser", path("denoiser"), "--config", path("config.json"),
                 "--out", path("model"))
         words[words.index("--out") + 1] = path("again")
-        run(*words, "--initial", path("model"), "--max-images", "16")
+        run(*words, "--initial", path("model"), "--max-images", "24")
         again = torch.load(path("again", "checkpoint.pt"), map_location="cpu")
-        assert again["images"] == 16 and again["warm_from"] == again["steps"] == 4
+        assert again["images"] == 24 and again["steps"] == again["warm_from"] + 2
         for name, value in state["ema"].items():
-            assert torch.allclose(again["ema"][name], value, atol=1e-3), name
+            assert torch.allclose(again["ema"][name], value, atol=2e-3), name
         state = {f"denoise_fn.{name}": value for name, value in state["ema"].items()}
         public = {**small, "condition": "bicubic"}
         with open(path("public.json"), "w") as file:

@@ -257,8 +257,10 @@ class Trainer:
             raise SystemExit(f"{folder}: no {self.kind} of the config's architecture to start from: {error}")
         for network in (self.network, self.ema):
             network.load_state_dict(weights)
-        run = manifest.get("training", {}).get("runs", {}).get(self.kind, {})
-        self.steps, self.images, self.seconds = (run.get(name, 0) for name in ("steps", "images", "seconds"))
+        training = manifest.get("training", {})
+        run = training.get("runs", {}).get(self.kind, {})
+        self.images = training.get("images_seen", {}).get(self.kind, 0)
+        self.steps, self.seconds = run.get("steps", 0), run.get("seconds", 0.0)
         self.warm_from = self.steps
         print(f"starting from {path} after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
 

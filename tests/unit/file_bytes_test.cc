@@ -27,6 +27,21 @@ TEST(FileBytes, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(entries(folder.path()), 1U);
 }
 
+TEST(FileBytes, AMappedFileHoldsItsBytesUntilItGoes) {
+  const testing::TemporaryFolder folder;
+  const std::string bytes(100000, 'x');
+  write_file_atomically(folder.path() / "x", bytes);
+  MappedFile mapped(folder.path() / "x");
+  EXPECT_EQ(mapped.bytes(), bytes);
+  const MappedFile moved = std::move(mapped);
+  fs::remove(folder.path() / "x");
+  EXPECT_EQ(moved.bytes(), bytes);
+  std::ofstream(folder.path() / "empty").flush();
+  EXPECT_EQ(MappedFile(folder.path() / "empty").bytes(), "");
+  EXPECT_THROW(MappedFile(folder.path() / "missing"), InputError);
+  EXPECT_THROW(MappedFile(folder.path()), InputError);
+}
+
 TEST(FileBytes, ReplacesAFileWhole) {
   const testing::TemporaryFolder folder;
   write_file_atomically(folder.path() / "x", "a long first content");
