@@ -114,8 +114,8 @@ struct ProductRun {
         best = i;
       }
     }
-    return {describe(product), calls, flops(product), timing_of(seconds[best]).median,
-            layouts[best].name};
+    return {describe(product),  calls,           flops(product), timing_of(seconds[best]).median,
+            layouts[best].name, traffic(product)};
   }
 };
 
@@ -138,6 +138,14 @@ std::function<void()> matrix_product_on(c10::Device device, c10::ScalarType prec
   return [matrix] { at::matmul(matrix, matrix); };
 }
 
+/// A copy far larger than any cache, on a device; `bytes` are read and as many written.
+std::function<void()> copy_on(c10::Device device, std::int64_t bytes) {
+  const at::TensorOptions options = at::TensorOptions().dtype(at::kByte).device(device);
+  const at::Tensor source = at::ones({bytes}, options);
+  const at::Tensor target = at::zeros({bytes}, options);
+  return [source, target] { target.copy_(source); };
+}
+
 std::string count_of_images(std::int64_t images) {
   return images == 1 ? "one image" : std::to_string(images) + " images";
 }
@@ -157,10 +165,14 @@ EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBench
   const std::int64_t side = model.device().is_cpu() ? 2048 : 8192;
   const auto multiply = matrix_product_on(model.device(), model.precision(), side);
   multiply();
+  const std::int64_t copied = std::int64_t{model.device().is_cpu() ? 128 : 1024} << 20;
+  const auto copy = copy_on(model.device(), copied);
   std::vector<double> seconds;
   std::vector<double> matrix_seconds;
+  std::vector<double> copy_seconds;
   for (int i = 0; i < repeats; ++i) {
     matrix_seconds.push_back(clock.seconds(multiply));
+    copy_seconds.push_back(clock.seconds(copy));
     evaluate();  // the products of the repeat before have driven the weights out of the caches
     seconds.push_back(clock.seconds(evaluate));
     for (ProductRun& product : products) {
@@ -170,6 +182,8 @@ EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBench
   result.seconds = timing_of(std::move(seconds));
   const double matrix_flops = 2.0 * std::pow(static_cast<double>(side), 3);
   result.matrix_flops_per_second = matrix_flops / timing_of(std::move(matrix_seconds)).median;
+  result.copy_bytes_per_second =
+      2.0 * static_cast<double>(copied) / timing_of(std::move(copy_seconds)).median;
   for (const ProductRun& product : products) {
     result.products.push_back(product.result());
   }
@@ -234,7 +248,8 @@ ordered_json to_json(const EvaluationBenchmark& evaluation) {
                         {"calls", product.calls},
                         {"flops", product.flops},
                         {"best_seconds", product.best_seconds},
-                        {"best_layout", product.best_layout}});
+                        {"best_layout", product.best_layout},
+                        {"bytes", product.bytes}});
   }
   return {{"batch", evaluation.batch},
           {"size", evaluation.size},
@@ -244,6 +259,8 @@ ordered_json to_json(const EvaluationBenchmark& evaluation) {
           {"floor_seconds", evaluation.floor_seconds()},
           {"share_of_floor", evaluation.share_of_floor()},
           {"matrix_gflop_per_second", evaluation.matrix_flops_per_second / 1e9},
+          {"copy_gigabyte_per_second", evaluation.copy_bytes_per_second / 1e9},
+          {"traffic_seconds", evaluation.traffic_seconds()},
           {"products", products}};
 }
 
@@ -252,12 +269,13 @@ EvaluationBenchmark read_evaluation(const JsonFields& fields) {
   evaluation.batch = fields.required<std::int64_t>("batch");
   evaluation.size = fields.required<std::int64_t>("size");
   evaluation.seconds = read_timing(fields.object("seconds"));
+  evaluation.copy_bytes_per_second = 1e9 * fields.optional("copy_gigabyte_per_second", 0.0);
   evaluation.matrix_flops_per_second = 1e9 * fields.optional("matrix_gflop_per_second", 0.0);
   for (const JsonFields& product : fields.objects("products")) {
     evaluation.products.push_back(
         {product.required<std::string>("what"), product.required<std::int64_t>("calls"),
          product.required<double>("flops"), product.required<double>("best_seconds"),
-         product.required<std::string>("best_layout")});
+         product.required<std::string>("best_layout"), product.optional("bytes", 0.0)});
   }
   return evaluation;
 }
@@ -337,6 +355,14 @@ double EvaluationBenchmark::floor_seconds() const {
     sum += static_cast<double>(product.calls) * product.best_seconds;
   }
   return sum;
+}
+
+double EvaluationBenchmark::traffic_seconds() const {
+  double bytes = 0.0;
+  for (const ProductBenchmark& product : products) {
+    bytes += static_cast<double>(product.calls) * product.bytes;
+  }
+  return copy_bytes_per_second > 0.0 ? bytes / copy_bytes_per_second : 0.0;
 }
 
 BenchmarkOptions resolve(BenchmarkOptions options, const Manifest& manifest) {

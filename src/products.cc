@@ -172,13 +172,20 @@ double product_of_sizes(const Sizes& sizes) {
   return product;
 }
 
+std::int64_t output_channels(const Product& product) {
+  return product.transposed ? product.right[1] * product.groups : product.right[0];
+}
+
 /// Pixels of one output channel of one image.
 double output_pixels(const Product& product) {
   double pixels = 1.0;
   for (std::size_t i = 0; i < product.stride.size(); ++i) {
     const std::int64_t reach = product.dilation[i] * (product.right[i + 2] - 1) + 1;
+    const std::int64_t side = product.left[i + 2];
     pixels *= static_cast<double>(
-        (product.left[i + 2] + 2 * product.padding[i] - reach) / product.stride[i] + 1);
+        product.transposed ? (side - 1) * product.stride[i] - 2 * product.padding[i] + reach +
+                                 product.output_padding[i]
+                           : (side + 2 * product.padding[i] - reach) / product.stride[i] + 1);
   }
   return pixels;
 }
@@ -197,8 +204,7 @@ std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device dev
   const at::TensorOptions options = at::TensorOptions().device(device).dtype(p.type);
   const at::Tensor image = at::rand(p.left, options.dtype(c10::kFloat)).to(p.type);
   const at::Tensor weight = at::rand(p.right, options.dtype(c10::kFloat)).to(p.type);
-  const std::int64_t outputs = p.transposed ? p.right[1] * p.groups : p.right[0];
-  const at::Tensor bias = p.bias ? at::zeros({outputs}, options) : at::Tensor();
+  const at::Tensor bias = p.bias ? at::zeros({output_channels(p)}, options) : at::Tensor();
   const auto plain = [p, bias](const at::Tensor& x, const at::Tensor& w) {
     return [p, bias, x, w] {
       at::convolution(x, w, bias, p.stride, p.padding, p.dilation, p.transposed, p.output_padding,
@@ -256,6 +262,17 @@ double flops(const Product& product) {
                                                  static_cast<double>(product.left[1])
                                            : output_pixels(product);
   return 2.0 * images * weights * pixels;
+}
+
+double traffic(const Product& product) {
+  const double result = product.kind == Product::Kind::matrix
+                            ? product_of_sizes(product.left) /
+                                  static_cast<double>(product.left.back()) *
+                                  static_cast<double>(product.right.back())
+                            : static_cast<double>(product.left[0] * output_channels(product)) *
+                                  output_pixels(product);
+  return static_cast<double>(c10::elementSize(product.type)) *
+         (product_of_sizes(product.left) + product_of_sizes(product.right) + result);
 }
 
 std::string describe(const Product& product) {

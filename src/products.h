@@ -33,6 +33,9 @@ struct Product {
 /// Two operations for each multiplication with its addition, as the field counts.
 double flops(const Product& product);
 
+/// Bytes that must go through memory for it: each operand read once, the result written once.
+double traffic(const Product& product);
+
 /// "convolution [1,96,32,32] with [128,96,3,3], stride [2,2]", "matrix product [4,64,32]
 /// [4,32,64]".
 std::string describe(const Product& product);

@@ -34,6 +34,7 @@ struct ProductBenchmark {
   double flops;         ///< of one call: two for each multiplication with its addition
   double best_seconds;  ///< of one call: the least median over the layouts
   std::string best_layout;
+  double bytes = 0.0;  ///< of one call: operands read once, the result written once
 };
 
 /// One call of the denoiser.
@@ -45,9 +46,13 @@ struct EvaluationBenchmark {
   /// Of one large matrix product in the same precision, measured in the same turns; 0: not
   /// measured.
   double matrix_flops_per_second = 0.0;
+  /// Read and written by one large copy, likewise.
+  double copy_bytes_per_second = 0.0;
 
   double flops() const;          ///< of the products: what else a network does is not counted
   double floor_seconds() const;  ///< the products' best times together
+  /// What the products' bytes take at the rate of a large copy: the floor that memory sets.
+  double traffic_seconds() const;
   double flops_per_second() const { return flops() / seconds.median; }
   /// How much of the evaluation is products at their best: floor / measured.
   double share_of_floor() const { return floor_seconds() / seconds.median; }

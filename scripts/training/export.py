@@ -92,6 +92,13 @@ def write_network(path: str, kind: str, network, config: dict, half: bool):
         raise SystemExit(f"{path}: differs from the trained network by {difference:.3g}")
 
 
+def table(rows: list) -> list:
+    """Objects with the same keys as the lines of a Markdown table."""
+    keys = list(rows[0]) if rows else []
+    lines = ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)] if rows else []
+    return lines + ["| " + " | ".join(str(row.get(key, "")) for key in keys) + " |" for row in rows]
+
+
 def model_card(manifest: dict, states: dict, half: bool) -> str:
     lines = [f"# {manifest['name']} {manifest['version']}", "", manifest["description"] + ".", "",
              f"Data: {manifest['training']['data']}. Licence: {manifest['training']['licence']}.", "",
@@ -110,12 +117,10 @@ def model_card(manifest: dict, states: dict, half: bool) -> str:
     if curves:
         lines += ["", "Loss curves: " + ", ".join(curves) + "."]
     if manifest["figures"]:
-        lines += ["", "## Measured figures", "", manifest["figures"].get("protocol", ""), ""]
-        rows = manifest["figures"].get("rows", [])
-        if rows:
-            keys = list(rows[0])
-            lines += ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
-            lines += ["| " + " | ".join(str(row.get(key, "")) for key in keys) + " |" for row in rows]
+        lines += ["", "## Measured figures", "", manifest["figures"].get("protocol", ""), "",
+                  *table(manifest["figures"].get("rows", []))]
+        for comparison in manifest["figures"].get("comparisons", []):
+            lines += ["", comparison["text"], "", *table(comparison["rows"])]
     lines += ["", "Recommended defaults: " + ", ".join(f"{k} {v}" for k, v in manifest["defaults"].items()) + ".",
               "", "## Configuration", "", "```json",
               json.dumps(manifest["training"]["config"], indent=1), "```", ""]
@@ -183,7 +188,8 @@ def main():
     for kind in KINDS:
         parser.add_argument(f"--run-{kind.replace('_', '-')}", required=kind == "denoiser")
     parser.add_argument("--config", required=True)
-    parser.add_argument("--figures", help="JSON of evaluate.py, for the manifest and the card")
+    parser.add_argument("--figures", help="JSON of evaluate.py, for the manifest and the card: a protocol, rows, and "
+                                          "where wanted comparisons, each a text with rows")
     parser.add_argument("--out", required=True, help="model folder")
     args = parser.parse_args()
     with open(args.config) as file:

@@ -52,6 +52,25 @@ TEST(Products, MatrixProductsAreCountedOnce) {
   EXPECT_EQ(flops_of([&] { at::silu(a + 1); }), 0.0);
 }
 
+TEST(Products, TrafficIsOperandsAndResultOnce) {
+  const auto expect = [](const at::Tensor& left, const at::Tensor& right,
+                         const std::function<at::Tensor()>& call) {
+    at::Tensor result;
+    const auto products = record_products([&] { result = call(); });
+    ASSERT_EQ(products.size(), 1U);
+    EXPECT_EQ(traffic(products[0].first),
+              static_cast<double>(left.nbytes() + right.nbytes() + result.nbytes()));
+  };
+  const at::Tensor x = at::rand({2, 6, 9, 7});
+  const at::Tensor w = at::rand({4, 3, 3, 3});
+  expect(x, w, [&] { return at::conv2d(x, w, {}, 2, 1, 1, 2); });
+  const at::Tensor spread = at::rand({6, 5, 2, 2});
+  expect(x, spread, [&] { return at::conv_transpose2d(x, spread, {}, 2, 1, 1); });
+  const at::Tensor a = at::rand({2, 3, 4});
+  const at::Tensor b = at::rand({2, 4, 6});
+  expect(a, b, [&] { return at::bmm(a, b); });
+}
+
 TEST(Products, EqualCallsAreOneProductWithACount) {
   const at::Tensor x = at::rand({1, 3, 8, 8});
   const at::Tensor w = at::rand({3, 3, 3, 3});
@@ -135,6 +154,9 @@ TEST_F(BenchmarkTest, MeasuresEachBatchAndSize) {
     EXPECT_EQ(evaluation.products.size(), 2U);
     EXPECT_GT(evaluation.floor_seconds(), 0.0);
     EXPECT_GT(evaluation.matrix_flops_per_second, 0.0);
+    // Images of 7, 8, 8 and 3 channels, and the weights.
+    const double values = pixels * (7 + 8 + 8 + 3) + 9 * (7 * 8 + 8 * 3);
+    EXPECT_DOUBLE_EQ(evaluation.traffic_seconds() * evaluation.copy_bytes_per_second, 4 * values);
     EXPECT_LE(evaluation.seconds.least, evaluation.seconds.median);
     EXPECT_LE(evaluation.seconds.median, evaluation.seconds.most);
     EXPECT_EQ(evaluation.share_of_floor(), evaluation.floor_seconds() / evaluation.seconds.median);
