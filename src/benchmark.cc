@@ -323,9 +323,7 @@ void compare_images(const Benchmark& before, const Benchmark& now,
   for (const ImageBenchmark& old : before.images) {
     for (const ImageBenchmark& current : now.images) {
       if (old.size == current.size && old.nfe == current.nfe && old.images == current.images) {
-        changes.push_back({count_of_images(old.images) + ", " + std::to_string(old.size) + " px, " +
-                               std::to_string(old.nfe) + " evaluations: seconds",
-                           old.seconds.median, current.seconds.median});
+        changes.push_back({old.what() + ": seconds", old.seconds.median, current.seconds.median});
       }
     }
   }
@@ -363,6 +361,11 @@ double EvaluationBenchmark::traffic_seconds() const {
     bytes += static_cast<double>(product.calls) * product.bytes;
   }
   return copy_bytes_per_second > 0.0 ? bytes / copy_bytes_per_second : 0.0;
+}
+
+std::string ImageBenchmark::what() const {
+  return count_of_images(images) + ", " + std::to_string(size) + " px, " + std::to_string(nfe) +
+         " evaluations";
 }
 
 BenchmarkOptions resolve(BenchmarkOptions options, const Manifest& manifest) {

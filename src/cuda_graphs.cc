@@ -124,8 +124,6 @@ at::Tensor CudaGraphs::operator()(const Tensors& inputs, const Call& call) {
 #endif
 
 CudaGraphs::CudaGraphs() = default;
-CudaGraphs::CudaGraphs(CudaGraphs&&) noexcept = default;
-CudaGraphs& CudaGraphs::operator=(CudaGraphs&&) noexcept = default;
 CudaGraphs::~CudaGraphs() = default;
 
 }  // namespace srdiff

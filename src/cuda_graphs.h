@@ -17,8 +17,8 @@ class CudaGraphs {
   using Call = std::function<at::Tensor(const Tensors& inputs)>;
 
   CudaGraphs();
-  CudaGraphs(CudaGraphs&&) noexcept;
-  CudaGraphs& operator=(CudaGraphs&&) noexcept;
+  CudaGraphs(const CudaGraphs&) = delete;
+  CudaGraphs& operator=(const CudaGraphs&) = delete;
   ~CudaGraphs();
 
   /// call(inputs), for a call that depends on its inputs' values alone and asks none of them.

@@ -7,6 +7,7 @@
 
 #include "eight_bit.h"
 #include "enum_words.h"
+#include "finite.h"
 #include "network_folder.h"
 #include "sha256.h"
 #include "srdiff/resize.h"
@@ -117,7 +118,7 @@ FeatureNetwork FeatureNetwork::load(const fs::path& folder, c10::Device device) 
   FeatureNetwork result(std::move(manifest), std::move(network));
   const at::Tensor grey = at::zeros({3, dry_call_side, dry_call_side});
   const at::Tensor features = result(result.prepare(grey).unsqueeze(0));
-  if (!at::isfinite(features).all().item<bool>()) {
+  if (!is_finite(features)) {
     throw ModelError(name + ": gave features that are not finite");
   }
   return result;

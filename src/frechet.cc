@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "finite.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -21,7 +22,7 @@ Gaussian Gaussian::from_covariance(const at::Tensor& mean, const at::Tensor& cov
   if (mean.dim() != 1 || covariance.sizes() != at::IntArrayRef({dimensions, dimensions})) {
     throw UsageError("a Gaussian needs a mean [D] and a covariance [D,D]");
   }
-  if (!at::isfinite(mean).all().item<bool>() || !at::isfinite(covariance).all().item<bool>()) {
+  if (!is_finite(mean) || !is_finite(covariance)) {
     throw UsageError("a Gaussian's mean or covariance holds values that are not finite");
   }
   const auto [variances, directions] = at::linalg_eigh(covariance);

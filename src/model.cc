@@ -11,6 +11,7 @@
 
 #include "blocked_convolution.h"
 #include "cuda_device.h"
+#include "finite.h"
 #include "network_folder.h"
 #include "sha256.h"
 #include "srdiff/device.h"
@@ -58,10 +59,6 @@ void require_shape(const std::string& what, const at::Tensor& result, at::IntArr
     text << what << " gave " << shape(result) << " where the manifest promises " << expected;
     throw ModelError(text.str());
   }
-}
-
-bool is_finite(const at::Tensor& tensor) {
-  return at::isfinite(tensor).all().item<bool>();
 }
 
 void require_finite(const std::string& what, const at::Tensor& result) {

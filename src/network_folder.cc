@@ -46,6 +46,16 @@ bool has_manifest(const fs::path& folder) {
   return fs::is_regular_file(folder / "manifest.json", error);
 }
 
+/// What is wrong with a file of a model is wrong with the model.
+template <typename Read>
+auto of_model(Read read) {
+  try {
+    return read();
+  } catch (const InputError& error) {
+    throw ModelError(error.what());
+  }
+}
+
 }  // namespace
 
 fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& name) {
@@ -88,11 +98,7 @@ std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {
 }
 
 std::string read_model_file(const fs::path& path) {
-  try {
-    return read_file(path);
-  } catch (const InputError& error) {
-    throw ModelError(error.what());
-  }
+  return of_model([&] { return read_file(path); });
 }
 
 void parse_network_manifest(
@@ -129,16 +135,12 @@ std::optional<NetworkFile> read_network_file(const JsonFields& files, const char
 
 MappedFile map_verified(const fs::path& folder, const NetworkFile& file) {
   const fs::path path = folder / file.path;
-  try {
-    MappedFile mapped(path);
-    if (sha256_hex(mapped.bytes()) == file.sha256) {
-      return mapped;
-    }
-  } catch (const InputError& error) {
-    throw ModelError(error.what());
+  MappedFile mapped = of_model([&] { return MappedFile(path); });
+  if (sha256_hex(mapped.bytes()) != file.sha256) {
+    throw ModelError(path.string() +
+                     ": damaged: its SHA-256 is not the manifest's; fetch the model again");
   }
-  throw ModelError(path.string() +
-                   ": damaged: its SHA-256 is not the manifest's; fetch the model again");
+  return mapped;
 }
 
 }  // namespace srdiff

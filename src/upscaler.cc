@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "enum_words.h"
+#include "finite.h"
 #include "host_copies.h"
 #include "rounding.h"
 #include "srdiff/consistency.h"
@@ -53,10 +54,6 @@ at::Tensor network_input(const Image& image) {
   return image.alpha.defined()
              ? fill_transparent(image.rgb.unsqueeze(0), image.alpha.unsqueeze(0)).squeeze(0)
              : image.rgb;
-}
-
-bool is_finite(const at::Tensor& image) {
-  return at::isfinite(image).all().item<bool>();
 }
 
 /// Images in one piece on their way through the method.
@@ -357,23 +354,25 @@ std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
 at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                                   const UpscaleObserver& observer) const {
   const std::int64_t chunk = images_per_call(lr.size(2), lr.size(3), settings);
+  const std::vector<at::Tensor> parts = lr.split(chunk);
   HostCopies copies(model_.device());
   std::vector<Run> runs;
   std::vector<at::Tensor> results;
-  const auto part = [&](std::size_t i) { return lr.split(chunk)[i]; };
-  for (std::int64_t first = 0; first < lr.size(0); first += chunk) {
+  std::int64_t first = 0;
+  for (const at::Tensor& part : parts) {
     runs.emplace_back(model_, settings, observer, first, lr.size(0));
-    results.push_back(copies.add(runs.back()(part(results.size()))));
+    results.push_back(copies.add(runs.back()(part)));
+    first += part.size(0);
   }
   copies.wait();
-  for (std::size_t i = 0; i < runs.size(); ++i) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
     if (runs[i].was_finite() && is_finite(results[i])) {
       continue;
     }
     const Model exact = model_.in_float32();
     UpscaleObserver quiet;
     quiet.cancelled = observer.cancelled;
-    results[i] = Run(exact, settings, quiet, 0, lr.size(0))(part(i)).to(at::kCPU);
+    results[i] = Run(exact, settings, quiet, 0, lr.size(0))(parts[i]).to(at::kCPU);
     if (!is_finite(results[i])) {
       throw InputError("the networks of " + model_.manifest().name +
                        " gave values that are not finite for this picture");

@@ -46,10 +46,8 @@ void print_benchmark(const srdiff::Benchmark& benchmark, bool products) {
                            benchmark.load_seconds, benchmark.warm_up_seconds,
                            static_cast<double>(benchmark.peak_memory_bytes) / 1048576);
   for (const srdiff::ImageBenchmark& image : benchmark.images) {
-    std::cout << fmt::format(
-        "{}, {} px, {} evaluations: {}, {:.3g} a second\n",
-        image.images == 1 ? "one image" : fmt::format("{} images", image.images), image.size,
-        image.nfe, milliseconds(image.seconds), image.images_per_second());
+    std::cout << fmt::format("{}: {}, {:.3g} a second\n", image.what(), milliseconds(image.seconds),
+                             image.images_per_second());
   }
   for (const srdiff::EvaluationBenchmark& evaluation : benchmark.evaluations) {
     std::cout << fmt::format(

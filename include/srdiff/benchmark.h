@@ -63,8 +63,9 @@ struct EvaluationBenchmark {
 struct ImageBenchmark {
   std::int64_t size = 0;  ///< output side, pixels
   int nfe = 0;
-  Timing seconds;           ///< of all of them
-  std::int64_t images = 1;  ///< in one call
+  Timing seconds;            ///< of all of them
+  std::int64_t images = 1;   ///< in one call
+  std::string what() const;  ///< "one image, 128 px, 8 evaluations"
   double images_per_second() const { return static_cast<double>(images) / seconds.median; }
 };
 
