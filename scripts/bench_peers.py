@@ -8,8 +8,9 @@ PyTorch eager, torch.jit and torch.compile (max-autotune) in this Python's torch
 OpenVINO where this Python has them (`pip install onnx onnxruntime openvino`), with the same number of
 threads, in float32 and where they can in bf16. --device cuda times srdiff and PyTorch on a GPU, in
 channels_last and without TF32; --batch N gives all of them N pictures at once, and takes srdiff's
-figure from `srdiff bench`. Each runs in its own process; they take turns, --repeats times, so that what else the
-machine does slows all. Every peer's output is compared with PyTorch's in float32 before it is timed.
+figure from `srdiff bench`. Each runs in its own process; they take turns, --repeats times, so that what
+else the machine does slows all. Every peer's output is compared with PyTorch's in float32 before it is
+timed.
 
 End to end, one picture, without loading: srdiff with its recommended evaluations against srdiff with
 T of them from noise, and the same in PyTorch as the public SR3 runs it. Those with T evaluations run
@@ -232,7 +233,8 @@ def main() -> None:
                     loop.append(peers["eager"].ask("loop"))
             print(f"turn {turn + 1} of {args.repeats}", file=sys.stderr, flush=True)
     base = one[ours.name]
-    print(f"| one evaluation of {args.batch}, {args.device}, {args.threads} threads | median ms | least to most | times srdiff's |\n|---|---|---|---|")
+    print(f"| one evaluation of {args.batch}, {args.device}, {args.threads} threads | median ms | least to most "
+          "| times srdiff's |\n|---|---|---|---|")
     for name, values in one.items():
         ratio = statistics.median(a / b for a, b in zip(values, base))
         print(f"| {name} | {1e3 * statistics.median(values):.1f} | {1e3 * min(values):.1f} to {1e3 * max(values):.1f} "

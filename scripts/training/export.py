@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 
 from diffusion import condition_of
-from folders import replacing, sha256, write_json
+from folders import replacing, run_of, sha256, write_json
 from networks import build, parameters, stored
 
 KINDS = ("regressor", "weight_map", "denoiser")
@@ -62,8 +62,7 @@ def borrow(folder: str, kind: str, config: dict) -> Borrowed:
               "condition": condition_of(manifest), kind: training["config"][kind]}
     path = os.path.join(folder, manifest["files"][kind]["path"])
     network = stored(path, kind, ours)
-    run = {"images": training.get("images_seen", {}).get(kind, 0), "steps": 0, "seconds": 0.0, "loss": None,
-           **training.get("runs", {}).get(kind, {})}
+    run = run_of(manifest, kind)
     state = {"config": {**config, **theirs}, **run, "curve": [] if run["loss"] is None else [(run["images"], run["loss"])],
              "parameters": parameters(network)}
     picture = os.path.join(folder, f"loss-{kind}.png")

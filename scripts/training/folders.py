@@ -34,3 +34,10 @@ def replacing(out: str):
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_of(manifest: dict, kind: str) -> dict:
+    """How a model folder's manifest says that a network was trained: images, steps, seconds, loss."""
+    training = manifest.get("training", {})
+    return {"images": training.get("images_seen", {}).get(kind, 0), "steps": 0, "seconds": 0.0, "loss": None,
+            **training.get("runs", {}).get(kind, {})}

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from contrast import weight_target
 from data import Faces, load_images, to_bytes, to_unit
 from diffusion import Schedule, bicubic, condition_of, per_image, target_of, x0_of
+from folders import run_of
 from networks import build, parameters, stored
 from photos import Photos, load_photos
 from plots import loss_curve, sheet
@@ -257,10 +258,8 @@ class Trainer:
             raise SystemExit(f"{folder}: no {self.kind} of the config's architecture to start from: {error}")
         for network in (self.network, self.ema):
             network.load_state_dict(weights)
-        training = manifest.get("training", {})
-        run = training.get("runs", {}).get(self.kind, {})
-        self.images = training.get("images_seen", {}).get(self.kind, 0)
-        self.steps, self.seconds = run.get("steps", 0), run.get("seconds", 0.0)
+        run = run_of(manifest, self.kind)
+        self.steps, self.images, self.seconds = run["steps"], run["images"], run["seconds"]
         self.warm_from = self.steps
         print(f"starting from {path} after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
 
