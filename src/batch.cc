@@ -166,9 +166,7 @@ class BatchRun {
       std::promise<void> ready;
       started.push_back(ready.get_future());
       threads.emplace_back([this, loop, ready = std::move(ready)]() mutable {
-        // LibTorch's threads are for the networks. Asked first, or the first use would set it back.
-        at::get_num_threads();
-        set_threads(1);
+        set_threads(1);  // LibTorch's threads are for the networks
         ready.set_value();
         (this->*loop)();
       });

@@ -95,10 +95,15 @@ void set_threads(int count) {
   if (count < 1) {
     throw UsageError("threads = " + std::to_string(count) + "; give 1 or more");
   }
-  at::set_num_threads(count);
 #ifdef _OPENMP
-  ::omp_set_num_threads(count);  // a LibTorch with an OpenMP of its own does not tell ours
+  at::get_num_threads();  // a thread's first call sets the default
+  ::omp_set_num_threads(count);
 #endif
+  // A LibTorch that shares our OpenMP knows now. Telling it would start the threads of a second
+  // pool that srdiff has no use for, and they spin for 0.1 s.
+  if (at::get_num_threads() != count) {
+    at::set_num_threads(count);
+  }
 }
 
 std::string describe_machine() {

@@ -172,8 +172,10 @@ Model Model::in_float32() const {
 Network Model::load_networks(c10::ScalarType precision) {
   // Reading a network's code takes as long as many evaluations: side by side.
   const auto start = [this](const std::optional<NetworkFile>& file) {
-    return std::async(std::launch::async,
-                      [this, file] { return file ? load_network(*file, c10::kFloat) : Network(); });
+    return std::async(std::launch::async, [this, file] {
+      set_threads(1);
+      return file ? load_network(*file, c10::kFloat) : Network();
+    });
   };
   std::future<Network> regressor = start(manifest_.regressor);
   std::future<Network> weight_map = start(manifest_.weight_map);

@@ -4,6 +4,8 @@
 #include <spdlog/sinks/ansicolor_sink.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -104,9 +106,7 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   return fail(app, exit_usage, std::string(error.what()) + "; see " + help);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
   command_line.assign(argv, argv + argc);
 #ifdef M_ARENA_MAX
   // Pictures go from thread to thread; with an arena for each, a long run would hold ever more.
@@ -153,4 +153,22 @@ int main(int argc, char** argv) {
     return report_parse_error(app, error);
   }
   return run(app, command);
+}
+
+/// Ends the process with what is written flushed, but without the destructors of LibTorch's tables,
+/// which take 0.05 s. Sanitizers look for leaks at the usual end.
+[[noreturn]] void leave(int status) {
+  std::cout.flush();
+  std::fflush(nullptr);
+#ifdef __SANITIZE_ADDRESS__
+  std::exit(status);
+#else
+  std::_Exit(status);
+#endif
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  leave(parse_and_run(argc, argv));
 }

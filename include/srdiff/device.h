@@ -19,7 +19,7 @@ std::string to_string(c10::ScalarType precision);
 /// half of the machine's.
 int available_processors();
 
-/// Threads for one network evaluation, for the whole process. Throws UsageError when count < 1.
+/// Threads for a network evaluation by the calling thread. Throws UsageError when count < 1.
 void set_threads(int count);
 
 /// The LibTorch that runs, its thread count, instruction sets and devices, one "key: value" a line.
