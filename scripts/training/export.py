@@ -4,7 +4,8 @@
     export.py --run-regressor runs/regressor --run-weight-map runs/weight-map \\
               --run-denoiser runs/denoiser --config configs/faces-x8.json --out models/faces-x8
 
-A model folder in a run's place lends its network, whose file is copied as it is.
+A model folder in a run's place lends its network, whose file is copied as it is, or with --rewrite
+written anew from its weights.
 
 Use the oldest torch that is to load the files: TorchScript is read by newer versions, not by older
 ones. Regressor and weight map may be left out. An existing folder is replaced in one step.
@@ -21,6 +22,7 @@ from typing import NamedTuple
 import torch
 
 from diffusion import condition_of
+from flatten import flattened
 from folders import replacing, run_of, sha256, write_json
 from networks import build, parameters, stored
 
@@ -31,6 +33,7 @@ class Borrowed(NamedTuple):
     """A network of another model folder."""
     path: str        # its TorchScript file
     multiple: int    # that folder's size multiple
+    network: object = None
     state: dict = {}    # as `load` returns it, without weights; empty: the card does not speak of it
     picture: str = ""   # of its loss
 
@@ -66,7 +69,7 @@ def borrow(folder: str, kind: str, config: dict) -> Borrowed:
     state = {"config": {**config, **theirs}, **run, "curve": [] if run["loss"] is None else [(run["images"], run["loss"])],
              "parameters": parameters(network)}
     picture = os.path.join(folder, f"loss-{kind}.png")
-    return Borrowed(path, manifest["size_multiple"], state, picture if os.path.exists(picture) else "")
+    return Borrowed(path, manifest["size_multiple"], network, state, picture if os.path.exists(picture) else "")
 
 
 def input_multiple(kind: str, network, scale: int) -> int:
@@ -79,7 +82,7 @@ def write_network(path: str, kind: str, network, config: dict, half: bool):
     """The TorchScript file, checked against the network it came from as it will be computed."""
     stored = build(kind, config[kind]["architecture"])
     stored.load_state_dict(network.state_dict())
-    torch.jit.script((stored.half() if half else stored).eval().requires_grad_(False)).save(path)
+    flattened((stored.half() if half else stored).eval().requires_grad_(False)).save(path)
     loaded = torch.jit.load(path, map_location="cpu").float()
     size = config["native_size"]
     high, low = torch.rand(1, 3, size, size) * 2 - 1, torch.rand(1, 3, *[size // config["scale"]] * 2) * 2 - 1
@@ -189,6 +192,7 @@ def main():
     parser.add_argument("--config", required=True)
     parser.add_argument("--figures", help="JSON of evaluate.py, for the manifest and the card: a protocol, rows, and "
                                           "where wanted comparisons, each a text with rows")
+    parser.add_argument("--rewrite", action="store_true", help="write the networks of model folders anew")
     parser.add_argument("--out", required=True, help="model folder")
     args = parser.parse_args()
     with open(args.config) as file:
@@ -214,6 +218,10 @@ def main():
         for field in ("schedule", "parameterisation", "condition") if kind == "denoiser" else ():
             if trained[field] != described[field]:
                 raise SystemExit(f"{run}: trained with {field} {trained[field]}, but {args.config} has {described[field]}")
+        if kind in borrowed and args.rewrite:
+            lent = borrowed.pop(kind)
+            networks[kind] = (lent.network, state, lent.picture or None)
+            continue
         if kind in borrowed:
             continue
         picture = os.path.join(run, "loss.png")

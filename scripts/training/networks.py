@@ -2,14 +2,24 @@
 
 All tensors are NCHW. Images are RGB float32 in [-1, 1] on the way in and out, whatever the
 precision of the weights: a network casts its input to the type of its weights and returns float32.
-Every class compiles with torch.jit.script; no size is baked in.
+Every class compiles with torch.jit.script and can be flattened (flatten.py); no size is baked in.
 """
 import math
 from typing import List
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+
+from flatten import named_as
+
+
+def positions(count: int, like: Tensor) -> Tensor:
+    """0, 1, ... count - 1 on the device of `like`."""
+    return torch.arange(count, dtype=torch.float32, device=like.device)
+
+
+fx.wrap("positions")
 
 
 class NoiseLevelEncoding(nn.Module):
@@ -32,7 +42,7 @@ class NoiseLevelEncoding(nn.Module):
         if self.logsnr:
             variance = (1.0 - level * level).clamp(1e-7, 1.0)
             level = 4.0 * (torch.log(level.clamp(min=1e-4)) - 0.5 * torch.log(variance))
-        step = torch.arange(self.count, dtype=torch.float32, device=level.device) / self.count
+        step = positions(self.count, level) / self.count
         angle = level.unsqueeze(1) * torch.exp(-math.log(1e4) * step).unsqueeze(0)
         return torch.cat([torch.sin(angle), torch.cos(angle)], dim=-1)
 
@@ -120,6 +130,7 @@ class SelfAttention(nn.Module):
         if head_dim > 0 and channels % head_dim:
             raise ValueError(f"{channels} channels do not divide into heads of {head_dim}")
         self.heads = channels // head_dim if head_dim > 0 else 1
+        self.dim = channels // self.heads
         self.norm = norm_layer(groups, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
         self.out = nn.Conv2d(channels, channels, 1)
@@ -127,12 +138,11 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, c, h, w = x.shape
-        dim = c // self.heads
-        qkv = self.qkv(self.norm(x)).reshape(n * self.heads, 3 * dim, h * w)
-        query, key, value = qkv.chunk(3, dim=1)
-        weight = torch.softmax(torch.bmm(query.transpose(1, 2), key) / math.sqrt(dim), dim=-1)
-        y = torch.bmm(value, weight.to(value.dtype).transpose(1, 2)).reshape(n, c, h, w)
+        qkv = self.qkv(self.norm(x)).reshape([x.size(0) * self.heads, 3 * self.dim, x.size(2) * x.size(3)])
+        parts = qkv.chunk(3, dim=1)
+        query, key, value = parts[0], parts[1], parts[2]
+        weight = torch.softmax(torch.bmm(query.transpose(1, 2), key) / math.sqrt(self.dim), dim=-1)
+        y = torch.bmm(value, weight.to(value.dtype).transpose(1, 2)).reshape_as(x)
         return self.out(y) + x
 
 
@@ -378,7 +388,8 @@ def build(kind: str, architecture: dict) -> nn.Module:
 def stored(path: str, kind: str, architecture: dict) -> nn.Module:
     """The network, for inference, with the float32 copies of a model folder's TorchScript weights."""
     network = build(kind, architecture)
-    network.load_state_dict(torch.jit.load(path, map_location="cpu").float().state_dict())
+    weights = torch.jit.load(path, map_location="cpu").float().state_dict()
+    network.load_state_dict(named_as(network, weights))
     return network.eval().requires_grad_(False)
 
 

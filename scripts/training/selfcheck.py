@@ -16,6 +16,7 @@ sys.path.insert(0, HERE)
 from contrast import METHODS  # noqa: E402
 from data import to_bytes  # noqa: E402
 from diffusion import Schedule, intermediate_state, target_of, x0_of  # noqa: E402
+from flatten import flattened, named_as  # noqa: E402
 from networks import build, parameters  # noqa: E402
 from photos import Photos  # noqa: E402
 from reference import Model, step_grid  # noqa: E402
@@ -92,6 +93,31 @@ def check_precision():
         assert low.dtype == torch.float32
         error = (low - exact).norm() / exact.norm()
         assert error < 0.05, float(error)
+
+
+def check_flattened():
+    """A flattened network computes the same values at any size, and its weights find their way back."""
+    torch.manual_seed(0)
+    options = dict(inner=16, widths=[16, 32], res_blocks=1, grid=2, head_dim=8)
+    architectures = (
+        ("denoiser", dict(options, norm_groups=4, attention=[1], noise_encoding="logsnr", residual_std=0.1)),
+        ("denoiser", dict(options, norm_groups=0, mid_attention=False, dropout=0.1)),
+        ("weight_map", dict(options, norm_groups=4)),
+        ("regressor", dict(scale=4, widths=[8, 16], blocks=1, tail=[8])),
+    )
+    for kind, architecture in architectures:
+        network = build(kind, architecture).eval().requires_grad_(False)
+        for value in network.parameters():
+            torch.nn.init.normal_(value, std=0.2)
+        flat = flattened(network)
+        assert len(list(flat.modules())) == 1
+        for n, h, w in ((1, 8, 8), (2, 16, 24)):
+            image = torch.rand(n, 3, h, w)
+            inputs = (image, image.flip(3), torch.full((n,), 0.9)) if kind == "denoiser" else (image,)
+            assert torch.equal(flat(*inputs), network(*inputs)), kind
+        weights = named_as(network, flat.state_dict())
+        assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
+        assert len(weights) == len(network.state_dict())
 
 
 def check_mathematics():
@@ -232,6 +258,6 @@ def check_round_trip():
 
 
 if __name__ == "__main__":
-    for check in (check_networks, check_precision, check_mathematics, check_locality, check_preconditioning, check_photos, check_round_trip):
+    for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning, check_photos, check_round_trip):
         check()
         print(f"{check.__name__}: ok")

@@ -137,11 +137,14 @@ class DenoiserTask:
             return to_unit(torch.stack([self.known[key] for key in keys]))
 
     def draw_levels(self, count: int, generator):
-        """sqrt(alpha_bar) in float64, continuous as in SR3: uniform between two neighbouring steps."""
+        """sqrt(alpha_bar) in float64, continuous as in SR3: uniform between two neighbouring steps.
+
+        A share `dense_fraction` of the steps is dense_t u^dense_power with uniform u, the others are uniform
+        in 1..T. With a power of 2 the dense ones lie as the quadratic grid's from dense_t."""
         u = torch.rand(3, count, generator=generator, dtype=torch.float64)
         dense = u[0] < self.levels["dense_fraction"]
-        top = torch.where(dense, float(self.levels["dense_t"]), float(self.schedule.T))
-        t = (u[1] * top).long() + 1
+        t = torch.where(dense, self.levels["dense_t"] * u[1] ** self.levels.get("dense_power", 1.0),
+                        self.schedule.T * u[1]).long() + 1
         root = self.schedule.alpha_bar.sqrt()
         return root[t] + (root[t - 1] - root[t]) * u[2]
 
