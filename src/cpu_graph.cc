@@ -150,6 +150,19 @@ void replace_group_norm_call(Node* call) {
   }
 }
 
+/// A call of torch.nn.functional.silu(x, False), whose branch would hide it from the norm before
+/// it.
+void replace_silu_call(Node* call) {
+  const auto inputs = call->inputs();
+  if (inputs.size() != 3) {
+    return;
+  }
+  const auto in_place = torch::jit::toIValue(inputs[2]);
+  if (in_place && in_place->isBool() && !in_place->toBool()) {
+    replace_call(call, "aten::silu", {inputs[1]});
+  }
+}
+
 void replace_calls(Node* node) {
   if (!is(node, "prim::CallFunction")) {
     return;
@@ -159,6 +172,8 @@ void replace_calls(Node* node) {
     replace_interpolate(node);
   } else if (name == "group_norm") {
     replace_group_norm_call(node);
+  } else if (name == "silu") {
+    replace_silu_call(node);
   }
 }
 

@@ -88,7 +88,7 @@ class InputFile {
 
   void require_regular(const struct stat& found) const {
     if (S_ISDIR(found.st_mode)) {
-      throw InputError(path_.string() + ": is a folder, not a picture; give one file");
+      throw InputError(path_.string() + ": is a folder; give one file");
     }
     if (!S_ISREG(found.st_mode)) {
       throw InputError(path_.string() + ": is not a regular file; use - to read a pipe");

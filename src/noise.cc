@@ -13,8 +13,6 @@
 namespace srdiff {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
-
 /// Uniform in the open interval (0, 1), so that the logarithm below is finite.
 double open_uniform(std::uint32_t word) {
   return (word + 0.5) * 0x1p-32;

@@ -12,4 +12,7 @@ struct Philox {
   static constexpr std::array<std::uint32_t, 2> increments = {0x9E3779B9, 0xBB67AE85};
 };
 
+/// For the angle of Box and Muller's transform of its words.
+inline constexpr double pi = 3.14159265358979323846;
+
 }  // namespace srdiff

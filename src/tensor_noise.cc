@@ -9,7 +9,6 @@
 namespace srdiff {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
 constexpr std::int64_t low_16 = 0xFFFF;
 constexpr std::int64_t low_32 = 0xFFFFFFFF;
 

@@ -138,11 +138,12 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        qkv = self.qkv(self.norm(x)).reshape([x.size(0) * self.heads, 3 * self.dim, x.size(2) * x.size(3)])
+        n, c, h, w = x.size(0), x.size(1), x.size(2), x.size(3)
+        qkv = self.qkv(self.norm(x)).reshape([n * self.heads, 3 * self.dim, h * w])
         parts = qkv.chunk(3, dim=1)
         query, key, value = parts[0], parts[1], parts[2]
         weight = torch.softmax(torch.bmm(query.transpose(1, 2), key) / math.sqrt(self.dim), dim=-1)
-        y = torch.bmm(value, weight.to(value.dtype).transpose(1, 2)).reshape_as(x)
+        y = torch.bmm(value, weight.to(value.dtype).transpose(1, 2)).reshape([n, c, h, w])
         return self.out(y) + x
 
 
