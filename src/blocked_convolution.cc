@@ -126,7 +126,7 @@ struct BlockedConvolutions::Kernels {
         return tensor;
       }
     }
-    const at::Tensor plain = weight.contiguous();
+    const at::Tensor plain = weight.to(c10::kFloat).contiguous();
     at::Tensor result = bytes(order);
     dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
     dnnl::memory to(order, processor(), result.data_ptr());
@@ -168,7 +168,7 @@ struct BlockedConvolutions::Kernels {
     }
     kernel.weight = in_order(known, weight, description.weights_desc());
     kernel.scratch = bytes(description.scratchpad_desc());
-    kernel.no_bias = at::zeros({weight.size(0)}, weight.options());
+    kernel.no_bias = at::zeros({weight.size(0)}, at::kFloat);
     const auto argument = [&](int name, const Desc& desc, void* data) {
       kernel.arguments.emplace(name, dnnl::memory(desc, processor(), data));
     };
@@ -200,10 +200,11 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   const bool of_blocks = in_blocks(x);
   const bool can_be_read = x.scalar_type() == c10::kFloat ||
                            (of_blocks && in_bf16() && x.scalar_type() == c10::kBFloat16);
-  if (!fits_blocks(weight) || !(x.dim() == 4 || of_blocks) || !can_be_read ||
-      weight.scalar_type() != c10::kFloat || !x.device().is_cpu() || x.numel() == 0 ||
-      steps.groups != 1 || steps.stride.size() != 2 || steps.padding.size() != 2 ||
-      steps.dilation.size() != 2) {
+  const bool weight_can_be_read =
+      weight.scalar_type() == c10::kFloat || weight.scalar_type() == c10::kHalf;
+  if (!fits_blocks(weight) || !(x.dim() == 4 || of_blocks) || !can_be_read || !weight_can_be_read ||
+      !x.device().is_cpu() || x.numel() == 0 || steps.groups != 1 || steps.stride.size() != 2 ||
+      steps.padding.size() != 2 || steps.dilation.size() != 2) {
     return {};
   }
   const Dims size = image_size(x);
@@ -220,7 +221,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   const at::Tensor offsets = bias.defined() ? bias.contiguous() : kernel.no_bias;
   at::Tensor result = at::empty(
       {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
-      weight.options());
+      at::kFloat);
   at::Tensor added;
   kernel.set(DNNL_ARG_SRC, image);
   kernel.set(DNNL_ARG_BIAS, offsets);

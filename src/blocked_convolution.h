@@ -35,9 +35,10 @@ class BlockedConvolutions {
 
   /// conv2d(x, weight, bias) + addend, in blocks; undefined where that cannot be had: it takes
   /// float32 on the CPU (`x` bf16 too, in blocks), one group, counts of channels that are multiples
-  /// of b, and a kernel of oneDNN's. `x` [N,C,H,W] in blocks or not. `weight` [O,C,kh,kw] must
-  /// live, unchanged, as long as this object: it is recognised by its address. `bias` [O] may be
-  /// undefined, and so may `addend`, an image of the result's size, in blocks or not.
+  /// of b, and a kernel of oneDNN's. `x` [N,C,H,W] in blocks or not. `weight` [O,C,kh,kw], float32
+  /// or fp16, must live, unchanged, as long as this object: it is recognised by its address.
+  /// `bias` [O] may be undefined, and so may `addend`, an image of the result's size, in blocks or
+  /// not.
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         const Steps& steps, const at::Tensor& addend = {});
 

@@ -413,9 +413,30 @@ class Blocks {
   std::unordered_map<const Value*, Value*> plain_;
 };
 
+std::set<std::string> read_by_convolutions_alone(Graph& graph) {
+  std::set<std::string> weights;
+  std::set<std::string> others;
+  for_each_node(graph.block(), [&](const Node* node) {
+    if (!is(node, "prim::GetAttr") || node->input() != graph.inputs()[0]) {
+      return;
+    }
+    const auto& uses = node->output()->uses();
+    const bool by_convolutions =
+        std::all_of(uses.begin(), uses.end(), [](const torch::jit::Use& use) {
+          return use.offset == 1 &&
+                 (is(use.user, "srdiff::conv2d") || is_convolution_to_blocks(use.user));
+        });
+    (by_convolutions ? weights : others).insert(node->s(c10::attr::name));
+  });
+  for (const std::string& name : others) {
+    weights.erase(name);
+  }
+  return weights;
+}
+
 }  // namespace
 
-void optimise_for_cpu(torch::jit::Module& module) {
+std::set<std::string> optimise_for_cpu(torch::jit::Module& module) {
   for (const torch::jit::Module& part : module.modules()) {
     for (const torch::jit::Method& method : part.get_methods()) {
       for_each_node(method.graph()->block(), replace_calls);
@@ -430,6 +451,7 @@ void optimise_for_cpu(torch::jit::Module& module) {
     Blocks(*graph).apply();
     torch::jit::EliminateDeadCode(graph);
   }
+  return read_by_convolutions_alone(*graph);
 }
 
 }  // namespace srdiff

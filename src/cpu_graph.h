@@ -2,12 +2,19 @@
 
 #include <torch/csrc/jit/api/module.h>
 
+#include <set>
+#include <string>
+
 namespace srdiff {
 
 /// Rewrites a network for float32 on the CPU: the operators of cpu_operators.h take the place of
 /// LibTorch's convolutions, norms with SiLU behind them, joins and nearest-neighbour enlargement,
 /// and images stay in blocks of channels between them where this machine has blocks. Results change
 /// by rounding alone. Only `forward` may be called afterwards.
-void optimise_for_cpu(torch::jit::Module& module);
+///
+/// Returns the parameters that nothing but these convolutions reads: they may stay in the file's
+/// precision, since a convolution makes its own copy. Of a flat network alone, whose parameters all
+/// belong to `module` itself; empty for others. All other parameters must become float32.
+std::set<std::string> optimise_for_cpu(torch::jit::Module& module);
 
 }  // namespace srdiff

@@ -19,8 +19,9 @@ at::Tensor plain_conv2d(const at::Tensor& x, const at::Tensor& weight,
                         const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
                         at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups) {
   const at::Tensor b = bias.value_or(at::Tensor());
-  return current == nullptr ? at::conv2d(x, weight, b, stride, padding, dilation, groups)
-                            : current->packed(x, weight, b, stride, padding, dilation, groups);
+  return current == nullptr
+             ? at::conv2d(x, weight.to(x.scalar_type()), b, stride, padding, dilation, groups)
+             : current->packed(x, weight, b, stride, padding, dilation, groups);
 }
 
 /// The same, into blocks where that can be had.

@@ -5,7 +5,9 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
+#include <set>
 #include <sstream>
+#include <string>
 
 #include "blocked_convolution.h"
 #include "cpu_graph.h"
@@ -66,6 +68,21 @@ bool is_for_blocks(const torch::jit::Module& module) {
   return 2 * fitting > all;
 }
 
+/// All of a network's floating-point values but the parameters named.
+void set_float32(torch::jit::Module& module, const std::set<std::string>& others) {
+  const at::NoGradGuard no_gradients;
+  for (const auto& parameter : module.named_parameters()) {
+    if (others.count(parameter.name) == 0) {
+      parameter.value.set_data(parameter.value.to(c10::kFloat));
+    }
+  }
+  for (at::Tensor buffer : module.buffers()) {
+    if (buffer.is_floating_point()) {
+      buffer.set_data(buffer.to(c10::kFloat));
+    }
+  }
+}
+
 /// A GPU multiplies in channels_last without turning images around first.
 void set_channels_last(torch::jit::Module& module) {
   const at::NoGradGuard no_gradients;
@@ -106,9 +123,10 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
       state->operators.blocked.use_bf16();
       state->precision = c10::kFloat;
     }
-    state->module.to(state->precision);
     if (device.is_cpu() && state->precision == c10::kFloat && at::hasMKLDNN()) {
-      optimise_for_cpu(state->module);
+      set_float32(state->module, optimise_for_cpu(state->module));
+    } else {
+      state->module.to(state->precision);
     }
     if (device.is_cuda()) {
       set_cuda_policy();

@@ -20,7 +20,7 @@ at::Tensor PackedConvolutions::operator()(const at::Tensor& x, const at::Tensor&
                                           at::IntArrayRef padding, at::IntArrayRef dilation,
                                           std::int64_t groups) {
   if (x.scalar_type() != c10::kFloat || !x.device().is_cpu() || x.numel() == 0) {
-    return at::conv2d(x, weight, bias, stride, padding, dilation, groups);
+    return at::conv2d(x, weight.to(x.scalar_type()), bias, stride, padding, dilation, groups);
   }
   Packed& packed = packed_[weight.unsafeGetTensorImpl()];
   if (x.suggest_memory_format() == at::MemoryFormat::ChannelsLast) {
@@ -28,15 +28,15 @@ at::Tensor PackedConvolutions::operator()(const at::Tensor& x, const at::Tensor&
     if (packed.size != size) {
       packed.for_channels_last =
           call("mkldnn_prepacked::conv2d_prepack",
-               {weight, bias.defined() ? c10::IValue(bias) : c10::IValue(), stride.vec(),
-                padding.vec(), dilation.vec(), groups, size, "none"});
+               {weight.to(c10::kFloat), bias.defined() ? c10::IValue(bias) : c10::IValue(),
+                stride.vec(), padding.vec(), dilation.vec(), groups, size, "none"});
       packed.size = size;
     }
     return call("mkldnn_prepacked::conv2d_run", {x, packed.for_channels_last}).toTensor();
   }
   if (!packed.for_nchw.defined()) {
-    packed.for_nchw = at::mkldnn_reorder_conv2d_weight(weight.contiguous().to_mkldnn(), padding,
-                                                       stride, dilation, groups);
+    packed.for_nchw = at::mkldnn_reorder_conv2d_weight(
+        weight.to(c10::kFloat).contiguous().to_mkldnn(), padding, stride, dilation, groups);
   }
   return at::mkldnn_convolution(x.contiguous(), packed.for_nchw, bias, padding, stride, dilation,
                                 groups);

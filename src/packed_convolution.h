@@ -13,8 +13,8 @@ namespace srdiff {
 /// reorders them in every call, and sends images of few values to a slower kernel.
 class PackedConvolutions {
  public:
-  /// conv2d. `weight` must live, unchanged, as long as this object: it is recognised by its
-  /// address.
+  /// conv2d. `weight`, float32 or fp16, must live, unchanged, as long as this object: it is
+  /// recognised by its address.
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
                         std::int64_t groups);

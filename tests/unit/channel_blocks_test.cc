@@ -6,6 +6,8 @@
 #include <torch/script.h>
 
 #include <limits>
+#include <set>
+#include <string>
 
 #include "blocked_convolution.h"
 #include "cpu_graph.h"
@@ -276,6 +278,39 @@ TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
       }
     }
   }
+}
+
+TEST_F(ChannelBlocksTest, WeightsThatConvolutionsAloneReadMayStayInHalf) {
+  torch::jit::Module module("Halves");
+  const auto weight = [&](const char* name, const at::Tensor& value) {
+    // Values that fp16 holds, so that nothing but a wrong conversion can change a result.
+    module.register_parameter(name, value.to(at::kHalf).to(at::kFloat), false);
+  };
+  weight("first", at::randn({32, 16, 3, 3}) * 0.1);
+  weight("bias", at::randn({32}));
+  weight("in_blocks", at::randn({32, 32, 3, 3}) * 0.1);
+  weight("packed", at::randn({5, 32, 3, 3}) * 0.1);
+  module.define(R"(
+def forward(self, x):
+    x = torch.conv2d(x.to(self.first.dtype), self.first, self.bias, [1, 1], [1, 1])
+    x = torch.silu(torch.conv2d(x, self.in_blocks, self.bias, [1, 1], [1, 1]))
+    return torch.conv2d(x, self.packed, None, [1, 1])
+)");
+  torch::jit::Module halves = module.deepcopy();
+  EXPECT_EQ(optimise_for_cpu(module), (std::set<std::string>{"in_blocks", "packed"}));
+  for (const std::string& name : optimise_for_cpu(halves)) {
+    at::Tensor value = halves.attr(name).toTensor();
+    value.set_data(value.to(at::kHalf));
+  }
+  const at::Tensor x = at::randn({2, 16, 12, 10});
+  const auto run = [&x](torch::jit::Module& network) {
+    OperatorState state;
+    const OperatorScope scope(state);
+    return network.forward({x}).toTensor();
+  };
+  EXPECT_TRUE(at::equal(run(halves), run(module)));
+  // Outside a scope LibTorch computes.
+  EXPECT_TRUE(at::equal(halves.forward({x}).toTensor(), module.forward({x}).toTensor()));
 }
 
 TEST_F(ChannelBlocksTest, ANetworkThatIsNotUnderstoodKeepsPlainImages) {
