@@ -210,12 +210,28 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
     upscale();  // the first call of a shape measures kernels and records
     upscale();
   }
+  const Model& model = upscaler.model();
+  const bool from_regressor =
+      settings.start != Start::noise || model.manifest().condition == Condition::x_sr;
+  const bool with_map = settings.start == Start::predicted && settings.weight_map;
+  const at::Tensor x_sr = at::rand({images, 3, size, size});
   std::vector<double> seconds;
-  seconds.reserve(static_cast<std::size_t>(repeats));
+  std::vector<double> regressor;
+  std::vector<double> weight_map;
   for (int i = 0; i < repeats; ++i) {
     seconds.push_back(clock.seconds(upscale));
+    if (from_regressor) {
+      regressor.push_back(clock.seconds([&] { model.regress(lr); }));
+    }
+    if (with_map) {
+      weight_map.push_back(clock.seconds([&] { model.weigh(x_sr); }));
+    }
   }
-  return {size, settings.nfe, timing_of(std::move(seconds)), images};
+  const auto median = [](std::vector<double>& times) {
+    return times.empty() ? 0.0 : timing_of(std::move(times)).median;
+  };
+  return {size,   settings.nfe,      timing_of(std::move(seconds)),
+          images, median(regressor), median(weight_map)};
 }
 
 std::vector<std::pair<std::string, std::string>> circumstances_of(const Manifest& manifest,
@@ -295,9 +311,10 @@ Benchmark read_fields(const JsonFields& fields) {
     benchmark.evaluations.push_back(read_evaluation(evaluation));
   }
   for (const JsonFields& image : fields.objects("images")) {
-    benchmark.images.push_back({image.required<std::int64_t>("size"), image.required<int>("nfe"),
-                                read_timing(image.object("seconds")),
-                                image.optional("images", std::int64_t{1})});
+    benchmark.images.push_back(
+        {image.required<std::int64_t>("size"), image.required<int>("nfe"),
+         read_timing(image.object("seconds")), image.optional("images", std::int64_t{1}),
+         image.optional("regressor_seconds", 0.0), image.optional("weight_map_seconds", 0.0)});
   }
   return benchmark;
 }
@@ -446,6 +463,8 @@ std::string benchmark_json(const Benchmark& benchmark) {
                       {"nfe", image.nfe},
                       {"images", image.images},
                       {"seconds", to_json(image.seconds)},
+                      {"regressor_seconds", image.regressor_seconds},
+                      {"weight_map_seconds", image.weight_map_seconds},
                       {"images_per_second", image.images_per_second()}});
   }
   return ordered_json{{"format", format},

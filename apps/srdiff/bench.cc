@@ -46,8 +46,9 @@ void print_benchmark(const srdiff::Benchmark& benchmark, bool products) {
                            benchmark.load_seconds, benchmark.warm_up_seconds,
                            static_cast<double>(benchmark.peak_memory_bytes) / 1048576);
   for (const srdiff::ImageBenchmark& image : benchmark.images) {
-    std::cout << fmt::format("{}: {}, {:.3g} a second\n", image.what(), milliseconds(image.seconds),
-                             image.images_per_second());
+    std::cout << fmt::format("{}: {}, {:.3g} a second; regressor {:.1f} ms, weight map {:.1f} ms\n",
+                             image.what(), milliseconds(image.seconds), image.images_per_second(),
+                             image.regressor_seconds * 1e3, image.weight_map_seconds * 1e3);
   }
   for (const srdiff::EvaluationBenchmark& evaluation : benchmark.evaluations) {
     std::cout << fmt::format(

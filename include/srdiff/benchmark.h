@@ -63,8 +63,11 @@ struct EvaluationBenchmark {
 struct ImageBenchmark {
   std::int64_t size = 0;  ///< output side, pixels
   int nfe = 0;
-  Timing seconds;            ///< of all of them
-  std::int64_t images = 1;   ///< in one call
+  Timing seconds;           ///< of all of them
+  std::int64_t images = 1;  ///< in one call
+  /// Medians of the networks that run once before the evaluations; 0: not run.
+  double regressor_seconds = 0.0;
+  double weight_map_seconds = 0.0;
   std::string what() const;  ///< "one image, 128 px, 8 evaluations"
   double images_per_second() const { return static_cast<double>(images) / seconds.median; }
 };

@@ -18,6 +18,7 @@ case_json() {
   holds bench.json 'd["evaluations"][1]["gflop"] * 1e9 == 3 * 16 * 16 * 2 * 9 * (7 * 8 + 8 * 3)'
   holds bench.json 'd["circumstances"]["model"] == "tiny 1.0" and d["circumstances"]["precision"] == "fp32"'
   holds bench.json '[(i["size"], i["nfe"], i["images"]) for i in d["images"]] == [(16, 8, 1), (24, 8, 1)]'
+  holds bench.json 'all(i["regressor_seconds"] > 0 and i["weight_map_seconds"] > 0 for i in d["images"])'
   holds bench.json 'all(e["share_of_floor"] > 0 and e["matrix_gflop_per_second"] > 0 and e["traffic_seconds"] > 0 and e["products"] for e in d["evaluations"])'
   holds bench.json 'd["load_seconds"] > 0 and d["warm_up_seconds"] > 0 and d["peak_memory_bytes"] > 2**20'
 }
@@ -26,7 +27,7 @@ case_table() {
   bench --batch 1 --size 16
   grep -q '^evaluation, batch 1, 16 px: .* GFLOP/s, .* of the floor of .* ms, .* of a large matrix product.s rate; memory traffic alone: .* ms$' "$logs/stdout" ||
     fail "$(<"$logs/stdout")"
-  grep -q '^one image, 16 px, 8 evaluations: .* ms .*, .* a second$' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  grep -q '^one image, 16 px, 8 evaluations: .* ms .*, .* a second; regressor .* ms, weight map .* ms$' "$logs/stdout" || fail "$(<"$logs/stdout")"
   bench --batch 1 --size 16 --nfe 3 --no-weight-map
   grep -q '^one image, 16 px, 3 evaluations: ' "$logs/stdout" || fail "$(<"$logs/stdout")"
   bench --batch 1 --size 16 --products --quiet

@@ -147,6 +147,8 @@ TEST_F(BenchmarkTest, MeasuresEachBatchAndSize) {
   ASSERT_EQ(benchmark.images.size(), 2U);
   EXPECT_EQ(benchmark.images[1].size, 24);
   EXPECT_EQ(benchmark.images[1].nfe, 8);
+  EXPECT_GT(benchmark.images[1].regressor_seconds, 0.0);
+  EXPECT_GT(benchmark.images[1].weight_map_seconds, 0.0);
   for (const EvaluationBenchmark& evaluation : benchmark.evaluations) {
     // The tiny denoiser: 7 to 8 and 8 to 3 channels, both 3x3 at full size.
     const auto pixels = static_cast<double>(evaluation.batch * evaluation.size * evaluation.size);
@@ -170,7 +172,11 @@ TEST_F(BenchmarkTest, AModelWithoutRegressorStartsFromNoise) {
       make_test_model(folder_.path() / "bare", {.regressor = false, .weight_map = false});
   const Manifest manifest = read_manifest(model);
   BenchmarkOptions options{.batches = {1}, .sizes = {16}, .repeats = 1};
-  EXPECT_EQ(run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0].nfe, 8);
+  const ImageBenchmark image =
+      run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0];
+  EXPECT_EQ(image.nfe, 8);
+  EXPECT_EQ(image.regressor_seconds, 0.0);
+  EXPECT_EQ(image.weight_map_seconds, 0.0);
   options.settings = resolve({.start = Start::noise, .weight_map = false, .nfe = 3}, manifest);
   EXPECT_EQ(run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0].nfe, 3);
 }
