@@ -72,6 +72,17 @@ def borrow(folder: str, kind: str, config: dict) -> Borrowed:
     return Borrowed(path, manifest["size_multiple"], network, state, picture if os.path.exists(picture) else "")
 
 
+def average_with(folder: str, kind: str, network, state: dict):
+    """Makes the network's weights the means of its own and a model folder's: where a run went on from
+    those, a longer memory than its moving average had. The state says with what."""
+    with open(os.path.join(folder, "manifest.json")) as file:
+        manifest = json.load(file)
+    other = stored(os.path.join(folder, manifest["files"][kind]["path"]), kind,
+                   state["config"][kind]["architecture"]).state_dict()
+    network.load_state_dict({name: (value + other[name]) / 2 for name, value in network.state_dict().items()})
+    state["averaged_with"] = f"{manifest['name']} {manifest['version']}"
+
+
 def input_multiple(kind: str, network, scale: int) -> int:
     """What the low-resolution sides must be multiples of for this network."""
     own = network.size_multiple
@@ -82,6 +93,9 @@ def write_network(path: str, kind: str, network, config: dict, half: bool):
     """The TorchScript file, checked against the network it came from as it will be computed."""
     stored = build(kind, config[kind]["architecture"])
     stored.load_state_dict(network.state_dict())
+    if "calibration" in config[kind]:
+        for each in (network, stored):
+            each.calibrate(**config[kind]["calibration"])
     flattened((stored.half() if half else stored).eval().requires_grad_(False)).save(path)
     loaded = torch.jit.load(path, map_location="cpu").float()
     size = config["native_size"]
@@ -118,6 +132,8 @@ def model_card(manifest: dict, states: dict, half: bool) -> str:
     curves = [f"[{kind}](loss-{kind}.png)" for kind, state in states.items() if state["curve"]]
     if curves:
         lines += ["", "Loss curves: " + ", ".join(curves) + "."]
+    lines += [line for kind, state in states.items() if "averaged_with" in state
+              for line in ("", f"The {kind}'s weights are the means of this run's and those of {state['averaged_with']}.")]
     if manifest["figures"]:
         lines += ["", "## Measured figures", "", manifest["figures"].get("protocol", ""), "",
                   *table(manifest["figures"].get("rows", []))]
@@ -141,7 +157,7 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
         for kind, (network, state, picture) in networks.items():
             multiple = math.lcm(multiple, input_multiple(kind, network, config["scale"]))
             write_network(os.path.join(folder, f"{kind}.pt"), kind, network, config, half)
-            states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve")},
+            states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve", "averaged_with") if k in state},
                             "parameters": parameters(network)}
             if picture:
                 shutil.copy(picture, os.path.join(folder, f"loss-{kind}.png"))
@@ -167,7 +183,8 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
 def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures: dict) -> dict:
     sections = {kind: states[kind].get("config", config)[kind] for kind in states}
     runs = {kind: {"images": state["images"], "steps": state["steps"], "seconds": round(state["seconds"]),
-                   "loss": round(state["curve"][-1][1], 6)} for kind, state in states.items() if state["curve"]}
+                   "loss": round(state["curve"][-1][1], 6),
+                   **({"averaged_with": state["averaged_with"]} if "averaged_with" in state else {})} for kind, state in states.items() if state["curve"]}
     tile = {"tile": config["tile"]} if "tile" in config else {}
     return {
         "format": 1, "name": config["name"], "version": config["version"], "task": config["task"],
@@ -192,6 +209,8 @@ def main():
     parser.add_argument("--config", required=True)
     parser.add_argument("--figures", help="JSON of evaluate.py, for the manifest and the card: a protocol, rows, and "
                                           "where wanted comparisons, each a text with rows")
+    parser.add_argument("--average-with", metavar="FOLDER",
+                        help="model folder whose denoiser is averaged with the run's")
     parser.add_argument("--rewrite", action="store_true", help="write the networks of model folders anew")
     parser.add_argument("--out", required=True, help="model folder")
     args = parser.parse_args()
@@ -224,6 +243,8 @@ def main():
             continue
         if kind in borrowed:
             continue
+        if kind == "denoiser" and args.average_with:
+            average_with(args.average_with, kind, network, state)
         picture = os.path.join(run, "loss.png")
         networks[kind] = (network, state, picture if os.path.exists(picture) else None)
     if condition_of(config) == "x_sr" and "regressor" not in {**networks, **borrowed}:

@@ -284,11 +284,23 @@ class Denoiser(UNet):
     corrects the best linear estimate of r from r + sigma * noise, sigma = sqrt(1 - ab) / sqrt(ab).
     Untrained it already returns that estimate, near the condition where there is much noise and
     near x_t where there is little.
+
+    calibrate() is for sampling, not for training: the errors of earlier steps are noise that x_t has
+    beside its own, so that a network that takes away as much as x_t should have leaves speckles.
     """
 
     def __init__(self, residual_std: float = 0.0, **options):
         super().__init__(6, 3, **options)
         self.residual_std = residual_std
+        self.noise_scale = 1.0
+        self.noise_scale_below = 0.0
+
+    def calibrate(self, noise_scale: float, below: float):
+        """Multiplies the noise that is found in x_t where sqrt(1 - ab) / sqrt(ab) < below, as in Ning et al.
+        (arXiv 2308.15321), whose factor is below 1."""
+        if self.residual_std <= 0.0:
+            raise ValueError("only a denoiser with residual_std is calibrated")
+        self.noise_scale, self.noise_scale_below = noise_scale, below
 
     def scales(self, noise_level: Tensor):
         """sqrt(alpha_bar), c_in, c_skip and c_out of that table, [N,1,1,1] each."""
@@ -305,7 +317,11 @@ class Denoiser(UNet):
         base = condition.float()
         residual = x_t.float() / a - base
         correction = self.run(torch.cat([base, c_in * residual], dim=1), noise_level)
-        return base + c_skip * residual + c_out * correction
+        x0 = base + c_skip * residual + c_out * correction
+        if self.noise_scale == 1.0:
+            return x0
+        below = (1.0 - a * a).sqrt() / a < self.noise_scale_below
+        return x0 - (self.noise_scale - 1.0) * below.float() * (x_t.float() / a - x0)
 
 
 class WeightMap(UNet):

@@ -182,6 +182,23 @@ def check_preconditioning():
         assert abs(error / best - 1) < 0.05, (level, error, best)
 
 
+def check_calibration():
+    """Below its level, and there alone, a calibrated network finds more noise; flattened it does too."""
+    torch.manual_seed(0)
+    network = build("denoiser", dict(inner=8, widths=[8, 8], res_blocks=1, norm_groups=4, residual_std=0.1)).eval()
+    for value in network.requires_grad_(False).parameters():
+        torch.nn.init.normal_(value, std=0.2)
+    condition, x_t = torch.rand(2, 2, 3, 16, 16) * 2 - 1
+    level = torch.tensor([0.995, 0.9])  # sqrt(1 - ab) / sqrt(ab) of 0.100 and 0.484
+    plain = network(condition, x_t, level)
+    network.calibrate(1.05, below=0.2)
+    calibrated = network(condition, x_t, level)
+    noise = x_t / 0.995 - plain
+    assert torch.equal(calibrated[1], plain[1])
+    assert (calibrated[0] - (x_t / 0.995 - 1.05 * noise)[0]).abs().max() < 1e-5
+    assert torch.equal(flattened(network)(condition, x_t, level), calibrated)
+
+
 def check_photos():
     """Crops are a function of seed and number, inputs are Pillow's reduction, damage is mild."""
     from PIL import Image
@@ -258,6 +275,6 @@ def check_round_trip():
 
 
 if __name__ == "__main__":
-    for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning, check_photos, check_round_trip):
+    for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning, check_calibration, check_photos, check_round_trip):
         check()
         print(f"{check.__name__}: ok")
