@@ -59,6 +59,24 @@ c10::Device cuda_device(const std::string& word) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(device_index)};
 }
 
+/// Whether LibTorch computes with the OpenMP that this program is linked to; a wheel brings its
+/// own.
+bool shares_openmp() {
+#ifdef _OPENMP
+  static const bool shares = [] {
+    at::get_num_threads();  // a thread's first call sets the default
+    const int before = ::omp_get_max_threads();
+    ::omp_set_num_threads(before + 1);
+    const bool follows = at::get_num_threads() == before + 1;
+    ::omp_set_num_threads(before);
+    return follows;
+  }();
+  return shares;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 c10::Device parse_device(const std::string& word) {
@@ -95,13 +113,14 @@ void set_threads(int count) {
   if (count < 1) {
     throw UsageError("threads = " + std::to_string(count) + "; give 1 or more");
   }
-#ifdef _OPENMP
+  const bool shared = shares_openmp();
   at::get_num_threads();  // a thread's first call sets the default
+#ifdef _OPENMP
   ::omp_set_num_threads(count);
 #endif
-  // A LibTorch that shares our OpenMP knows now. Telling it would start the threads of a second
-  // pool that srdiff has no use for, and they spin for 0.1 s.
-  if (at::get_num_threads() != count) {
+  // Telling a LibTorch that shares our OpenMP would start the threads of a second pool that srdiff
+  // has no use for, and they spin for 0.1 s.
+  if (!shared) {
     at::set_num_threads(count);
   }
 }

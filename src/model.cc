@@ -1,6 +1,7 @@
 #include "srdiff/model.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -181,14 +182,17 @@ Network Model::load_networks(c10::ScalarType precision) {
   std::future<Network> weight_map = start(manifest_.weight_map);
   std::future<Network> reference =
       start(precision == c10::kFloat ? std::nullopt : std::optional(manifest_.denoiser));
+  const int network_threads = at::get_num_threads();
   denoiser_ = load_network(manifest_.denoiser, precision);
   regressor_ = regressor.get();
   weight_map_ = weight_map.get();
+  Network exact = reference.get();
+  set_threads(network_threads);
   precision_ = precision;
   check_networks();
   measure_device_memory();
   log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder_.string());
-  return reference.get();
+  return exact;
 }
 
 std::int64_t Model::test_side() const {

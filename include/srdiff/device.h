@@ -19,7 +19,8 @@ std::string to_string(c10::ScalarType precision);
 /// half of the machine's.
 int available_processors();
 
-/// Threads for a network evaluation by the calling thread. Throws UsageError when count < 1.
+/// Threads for a network evaluation by the calling thread. Where LibTorch brings its own OpenMP
+/// other threads may follow: set theirs again afterwards. Throws UsageError when count < 1.
 void set_threads(int count);
 
 /// The LibTorch that runs, its thread count, instruction sets and devices, one "key: value" a line.
