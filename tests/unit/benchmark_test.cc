@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "products.h"
 #include "srdiff/error.h"
@@ -186,7 +187,18 @@ TEST_F(BenchmarkTest, IsReadAsItWasWritten) {
   const auto path = folder_.path() / "bench.json";
   write_text_file(path, benchmark_json(benchmark));
   const Benchmark read = read_benchmark(path);
-  EXPECT_EQ(benchmark_json(read).size(), benchmark_json(benchmark).size());
+  const auto written = nlohmann::json::parse(benchmark_json(benchmark)).flatten();
+  const auto again = nlohmann::json::parse(benchmark_json(read)).flatten();
+  ASSERT_EQ(again.size(), written.size());
+  for (const auto& [field, value] : written.items()) {
+    ASSERT_TRUE(again.contains(field)) << field;
+    // Rates are written in units of 1e9 a second, and rounded on the way there and back.
+    if (value.is_number_float()) {
+      EXPECT_DOUBLE_EQ(again[field].get<double>(), value.get<double>()) << field;
+    } else {
+      EXPECT_EQ(again[field], value) << field;
+    }
+  }
   const BenchmarkComparison comparison = compare(read, benchmark);
   EXPECT_TRUE(comparison.differences.empty());
   EXPECT_GE(comparison.changes.size(), 10U);
