@@ -18,22 +18,20 @@ namespace {
 
 /// A row of `Side` floats that shuffles work on.
 template <int Side>
-struct Row {
-  using Vector [[gnu::vector_size(Side * sizeof(float))]] = float;
-};
+using Row = typename Vector<Side>::Floats;
 
 /// Swaps the blocks of Step x Step values on either side of the diagonal of two rows, Step apart.
 template <int Side, int Step, int... K>
-SRDIFF_INLINE void exchange(typename Row<Side>::Vector& upper, typename Row<Side>::Vector& lower,
+SRDIFF_INLINE void exchange(Row<Side>& upper, Row<Side>& lower,
                             std::integer_sequence<int, K...> /*columns*/) {
-  const typename Row<Side>::Vector a = upper;
-  const typename Row<Side>::Vector b = lower;
+  const Row<Side> a = upper;
+  const Row<Side> b = lower;
   upper = __builtin_shufflevector(a, b, ((K & Step) != 0 ? Side + K - Step : K)...);
   lower = __builtin_shufflevector(a, b, ((K & Step) != 0 ? Side + K : K + Step)...);
 }
 
 template <int Side, int Step>
-SRDIFF_INLINE void exchange_rows(std::array<typename Row<Side>::Vector, Side>& rows) {
+SRDIFF_INLINE void exchange_rows(std::array<Row<Side>, Side>& rows) {
   for (std::size_t i = 0; i < Side; ++i) {
     if ((i & Step) == 0) {
       exchange<Side, Step>(rows[i], rows[i + Step], std::make_integer_sequence<int, Side>());
@@ -44,7 +42,7 @@ SRDIFF_INLINE void exchange_rows(std::array<typename Row<Side>::Vector, Side>& r
 /// Side x Side values, the rows `x_row` and `y_row` floats apart.
 template <int Side>
 SRDIFF_INLINE void transpose(const float* x, std::int64_t x_row, float* y, std::int64_t y_row) {
-  std::array<typename Row<Side>::Vector, Side> rows;
+  std::array<Row<Side>, Side> rows;
   for (std::size_t i = 0; i < Side; ++i) {
     std::memcpy(&rows[i], x + static_cast<std::int64_t>(i) * x_row, sizeof(rows[i]));
   }

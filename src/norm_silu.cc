@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <type_traits>
 #include <vector>
@@ -21,28 +22,60 @@ namespace {
 constexpr std::int64_t lanes = 16;
 using Lanes = std::array<float, lanes>;
 
-/// e^x within 2 units in the last place, in operations that a compiler turns into vector ones.
-SRDIFF_INLINE float exponential(float x) {
+/// `limit` in place of x where `excess` is negative. By sign bits: GCC takes comparisons of vectors
+/// apart into those of single values where they are wider than the processor's.
+template <std::int64_t Width>
+SRDIFF_INLINE void limit_where_negative(const typename Vector<Width>::Floats& excess, float limit,
+                                        typename Vector<Width>::Floats& x) {
+  using Integers = typename Vector<Width>::Integers;
+  const Integers negative = reinterpret_cast<Integers>(excess) >> 31;
+  x = reinterpret_cast<typename Vector<Width>::Floats>(
+      (negative & std::bit_cast<std::int32_t>(limit)) |
+      (~negative & reinterpret_cast<Integers>(x)));
+}
+
+/// x / (1 + e^-x) in place of x, the exponential within 2 units in the last place. Vectors, since
+/// compilers make jumps of its comparisons and then none of a loop over it.
+template <std::int64_t Width>
+SRDIFF_INLINE void silu(typename Vector<Width>::Floats& x) {
+  using Floats = typename Vector<Width>::Floats;
+  using Integers = typename Vector<Width>::Integers;
   constexpr float log2_e = 1.44269504F;
   constexpr float ln2_high = 0.693359375F;
   constexpr float ln2_low = -2.12194440e-4F;
   constexpr float to_integer = 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
-  x = x < -87.0F ? -87.0F : x;
-  x = x > 87.0F ? 87.0F : x;
-  const float n = (x * log2_e + to_integer) - to_integer;
-  const float r = (x - n * ln2_high) - n * ln2_low;
-  float p = 1.9875691500e-4F;  // Cephes' polynomial for expf
-  p = p * r + 1.3981999507e-3F;
+  constexpr float limit = 87.0F;             // beyond, 2^n is no normal number
+  Floats minus_x = -x;
+  limit_where_negative<Width>(minus_x + limit, -limit, minus_x);
+  limit_where_negative<Width>(limit - minus_x, limit, minus_x);
+  const Floats n = (minus_x * log2_e + to_integer) - to_integer;
+  const Floats r = (minus_x - n * ln2_high) - n * ln2_low;
+  Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' polynomial for expf
   p = p * r + 8.3334519073e-3F;
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
-  return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+  const Integers exponent = (__builtin_convertvector(n, Integers) + 127) << 23;
+  x = x / (1.0F + p * reinterpret_cast<Floats>(exponent));
 }
 
-SRDIFF_INLINE float silu(float x) {
-  return x / (1.0F + exponential(-x));
+/// silu of each value, in place.
+SRDIFF_INLINE void silu(float* x, std::int64_t count) {
+  using Floats = Vector<lanes>::Floats;
+  for (std::int64_t i = 0; i < count; i += lanes) {
+    const auto bytes = static_cast<std::size_t>(std::min(lanes, count - i)) * sizeof(float);
+    Floats values{};
+    if (bytes == sizeof(values)) {
+      std::memcpy(&values, x + i, sizeof(values));
+      silu<lanes>(values);
+      std::memcpy(x + i, &values, sizeof(values));
+    } else {
+      std::memcpy(&values, x + i, bytes);
+      silu<lanes>(values);
+      std::memcpy(x + i, &values, bytes);
+    }
+  }
 }
 
 template <std::size_t Count>
@@ -98,6 +131,9 @@ SRDIFF_INLINE Moments moments(const float* x, std::int64_t count) {
   return {mean, static_cast<float>(total / static_cast<double>(count))};
 }
 
+/// Values that are normalised before silu passes over them: few enough for the first cache.
+constexpr std::int64_t values_at_once = 1024;
+
 /// One group: `channels` of `pixels` values each, one after the other.
 SRDIFF_EVERY_VECTOR_WIDTH void norm_group(const float* x, float* y, std::int64_t channels,
                                           std::int64_t pixels, const float* weight,
@@ -109,8 +145,12 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_group(const float* x, float* y, std::int64_t
     const float b = bias[c] - m.mean * a;
     const float* from = x + c * pixels;
     float* to = y + c * pixels;
-    for (std::int64_t i = 0; i < pixels; ++i) {
-      to[i] = silu(from[i] * a + b);
+    for (std::int64_t first = 0; first < pixels; first += values_at_once) {
+      const std::int64_t end = std::min(first + values_at_once, pixels);
+      for (std::int64_t i = first; i < end; ++i) {
+        to[i] = from[i] * a + b;
+      }
+      silu(to + first, end - first);
     }
   }
 }
@@ -125,8 +165,9 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
     const Moments m = moments(from, channels);
     const float scale = 1.0F / std::sqrt(m.variance + eps);
     for (std::int64_t c = 0; c < channels; ++c) {
-      to[c] = silu((from[c] - m.mean) * scale * weight[c] + bias[c]);
+      to[c] = (from[c] - m.mean) * scale * weight[c] + bias[c];
     }
+    silu(to, channels);
   }
 }
 
@@ -175,8 +216,8 @@ SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, double* 
   }
 }
 
-/// Positions that are normalised together: few enough for the first cache.
-constexpr std::int64_t positions_at_once = 64;
+/// Positions of a block that are normalised together.
+constexpr std::int64_t positions_at_once = values_at_once / lanes;
 
 /// Values that are computed as float32 on their way to `y`: float32 itself, or the bits of
 /// bfloat16, which are made in a loop of their own, since a compiler vectorises no mixture of both.
@@ -221,9 +262,11 @@ SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, const flo
     for (std::int64_t p = 0; p < count; ++p) {
       for (std::int64_t j = 0; j < Block; ++j) {
         const auto lane = static_cast<std::size_t>(j);
-        const float normal = from[p * Block + j] * a[lane] + b[lane];
-        to[p * Block + j] = Silu ? silu(normal) : normal;
+        to[p * Block + j] = from[p * Block + j] * a[lane] + b[lane];
       }
+    }
+    if constexpr (Silu) {
+      silu(to, count * Block);
     }
     written.write(y + first * Block, count);
   }
@@ -274,9 +317,10 @@ SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t
         const float factor = scale[static_cast<std::size_t>(p)];
         for (std::int64_t j = 0; j < Block; ++j) {
           const float normal = (from[i * stride + p * Block + j] - center) * factor;
-          values[p * Block + j] = silu(normal * weight[i * Block + j] + bias[i * Block + j]);
+          values[p * Block + j] = normal * weight[i * Block + j] + bias[i * Block + j];
         }
       }
+      silu(values, count * Block);
       written.write(to, count);
     }
   }

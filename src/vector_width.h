@@ -1,13 +1,28 @@
 #pragma once
 
+#include <cstdint>
+
 // One binary serves every x86-64 processor: loops marked with this are compiled for its widest
 // vectors too, and chosen when the program starts. The address sanitizer is not ready that early.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+// "x86-64-v3" is AVX2 with fused multiplication and addition, which "avx2" leaves out.
+#if defined(__x86_64__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
-#define SRDIFF_EVERY_VECTOR_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
+#define SRDIFF_EVERY_VECTOR_WIDTH \
+  __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
 #else
 #define SRDIFF_EVERY_VECTOR_WIDTH
 #endif
 
 // What such a loop calls must become part of it.
 #define SRDIFF_INLINE inline __attribute__((always_inline))
+
+namespace srdiff {
+
+/// `Width` values that operators work on at once, whatever a compiler would make of a loop.
+template <std::int64_t Width>
+struct Vector {
+  using Floats [[gnu::vector_size(Width * sizeof(float))]] = float;
+  using Integers [[gnu::vector_size(Width * sizeof(float))]] = std::int32_t;
+};
+
+}  // namespace srdiff

@@ -2,6 +2,8 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "norm_silu.h"
 #include "packed_convolution.h"
 
@@ -47,6 +49,26 @@ TEST(NormSilu, HoldsAtTheEndsOfItsRange) {
   const at::Tensor result = pixel_norm_silu(row, at::full({6}, 1e3F), {}, 1e-6);
   EXPECT_TRUE(at::isfinite(result).all().item<bool>());
   EXPECT_NEAR(result[0][0].item<double>(), 0.0, 1e-6);
+}
+
+TEST(NormSilu, IsSiluFromEndToEnd) {
+  // 17 channels whose normalised values are the bias alone: one more than a vector.
+  const at::Tensor values = at::linspace(-100.0, 100.0, 17);
+  const at::Tensor x = at::randn({1, 17, 3, 1});
+  const at::Tensor expected = at::silu(values.to(c10::kDouble)).reshape({1, 17, 1, 1});
+  for (const at::Tensor& result : {pixel_norm_silu(x, at::zeros({17}), values, 1e-6),
+                                   group_norm_silu(x, 17, at::zeros({17}), values, 1e-6)}) {
+    EXPECT_TRUE(at::allclose(result.to(c10::kDouble), expected.expand({1, 17, 3, 1}), 1e-6, 2e-36));
+  }
+}
+
+TEST(NormSilu, KeepsWhatIsNoNumber) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor bias = at::tensor({nan, -nan, 1.0F}, at::kFloat);
+  const at::Tensor result = pixel_norm_silu(at::randn({1, 3, 2, 2}), {}, bias, 1e-6);
+  EXPECT_TRUE(at::isnan(result[0][0]).all().item<bool>());
+  EXPECT_TRUE(at::isnan(result[0][1]).all().item<bool>());
+  EXPECT_TRUE(at::isfinite(result[0][2]).all().item<bool>());
 }
 
 TEST(NormSilu, DoesNotDependOnTheThreads) {
