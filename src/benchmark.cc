@@ -14,6 +14,7 @@
 #include <set>
 #include <sstream>
 
+#include "blas_threads.h"
 #include "file_bytes.h"
 #include "json_fields.h"
 #include "products.h"
@@ -135,7 +136,11 @@ std::function<void()> matrix_product_on(c10::Device device, c10::ScalarType prec
                                         std::int64_t side) {
   const at::Tensor matrix =
       at::rand({side, side}, at::TensorOptions().device(device)).to(precision);
-  return [matrix] { at::matmul(matrix, matrix); };
+  return [matrix] {
+    set_blas_threads(at::get_num_threads());
+    at::matmul(matrix, matrix);
+    set_blas_threads(1);  // as set_threads leaves it
+  };
 }
 
 /// A copy far larger than any cache, on a device; `bytes` are read and as many written.

@@ -13,6 +13,7 @@
 #include <omp.h>
 #endif
 
+#include "blas_threads.h"
 #include "enum_words.h"
 #include "srdiff/error.h"
 
@@ -123,6 +124,9 @@ void set_threads(int count) {
   if (!shared) {
     at::set_num_threads(count);
   }
+  // Networks hold small matrix products only, after which OpenBLAS's threads spin for 26 ms, on
+  // processors that the next operation's threads want.
+  set_blas_threads(1);
 }
 
 std::string describe_machine() {

@@ -20,7 +20,8 @@ std::string to_string(c10::ScalarType precision);
 int available_processors();
 
 /// Threads for a network evaluation by the calling thread. Where LibTorch brings its own OpenMP
-/// other threads may follow: set theirs again afterwards. Throws UsageError when count < 1.
+/// other threads may follow: set theirs again afterwards. An OpenBLAS with threads of its own is
+/// left with one, for the whole process. Throws UsageError when count < 1.
 void set_threads(int count);
 
 /// The LibTorch that runs, its thread count, instruction sets and devices, one "key: value" a line.
