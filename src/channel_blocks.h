@@ -2,8 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "vector_width.h"
@@ -49,7 +49,8 @@ at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor);
 
 /// The bits of `x` as bfloat16, without a branch: loops over it become vector operations.
 SRDIFF_INLINE std::uint16_t bf16_bits(float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &x, sizeof(bits));
   const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
   const bool not_a_number = (bits & 0x7FFFFFFFU) > 0x7F800000U;
   return static_cast<std::uint16_t>(not_a_number ? 0x7FC0U : rounded);

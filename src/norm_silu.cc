@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -27,11 +26,12 @@ using Lanes = std::array<float, lanes>;
 template <std::int64_t Width>
 SRDIFF_INLINE void limit_where_negative(const typename Vector<Width>::Floats& excess, float limit,
                                         typename Vector<Width>::Floats& x) {
+  using Floats = typename Vector<Width>::Floats;
   using Integers = typename Vector<Width>::Integers;
+  const Floats limits = Floats{} + limit;
   const Integers negative = reinterpret_cast<Integers>(excess) >> 31;
-  x = reinterpret_cast<typename Vector<Width>::Floats>(
-      (negative & std::bit_cast<std::int32_t>(limit)) |
-      (~negative & reinterpret_cast<Integers>(x)));
+  x = reinterpret_cast<Floats>((negative & reinterpret_cast<Integers>(limits)) |
+                               (~negative & reinterpret_cast<Integers>(x)));
 }
 
 /// x / (1 + e^-x) in place of x, the exponential within 2 units in the last place. Vectors, since
