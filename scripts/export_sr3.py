@@ -23,6 +23,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "training"))
 
 from export import Borrowed, export, load  # noqa: E402
+from folders import file_of, read_manifest  # noqa: E402
 
 
 def read_config(path: str) -> dict:
@@ -91,14 +92,13 @@ def defaults(T: int, regressor: bool) -> dict:
 
 def borrow(folder: str, config: dict) -> dict:
     """The regressor and weight map of another model folder."""
-    with open(os.path.join(folder, "manifest.json")) as file:
-        other = json.load(file)
+    other = read_manifest(folder)
     if other["scale"] != config["scale"]:
         raise SystemExit(f"{folder}: enlarges {other['scale']} times, the checkpoint {config['scale']} times")
     config["weight_map_channels"] = other["weight_map_channels"]
     config["description"] += f", regressor of {other['name']} {other['version']}"
-    return {kind: Borrowed(os.path.join(folder, entry["path"]), other["size_multiple"])
-            for kind, entry in other["files"].items() if kind != "denoiser"}
+    return {kind: Borrowed(file_of(folder, other, kind), other["size_multiple"])
+            for kind in other["files"] if kind != "denoiser"}
 
 
 def main():

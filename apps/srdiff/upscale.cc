@@ -75,9 +75,11 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
       ->capture_default_str();
 }
 
+/// The first option given that a single picture has no use for; one picture's output is replaced
+/// in any case, so that --overwrite is not among them.
 std::string first_used(const CLI::App& sub) {
   const auto used = sub.get_options([](const CLI::Option* option) {
-    return option->count() > 0 &&
+    return option->count() > 0 && option->get_name() != "--overwrite" &&
            (option->get_group() == folder_group || option->get_group() == folder_more_group);
   });
   return used.empty() ? "" : used.front()->get_name();

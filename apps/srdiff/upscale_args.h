@@ -10,7 +10,7 @@
 
 /// What only a folder has.
 struct FolderArgs {
-  std::string used;  ///< the first of these options that was given, or empty
+  std::string used;  ///< the first of these options given that one picture cannot have, or empty
   bool recursive = false;
   std::vector<std::string> globs;
   std::vector<std::string> excludes;

@@ -23,7 +23,7 @@ import torch
 
 from diffusion import condition_of
 from flatten import flattened
-from folders import replacing, run_of, sha256, write_json
+from folders import file_of, read_manifest, replacing, run_of, sha256, write_json
 from networks import build, parameters, stored
 
 KINDS = ("regressor", "weight_map", "denoiser")
@@ -46,24 +46,24 @@ def load(run: str, config: dict):
         state = {"kind": "denoiser", "config": config, "ema": weights, "images": 0, "steps": 0,
                  "seconds": 0.0, "curve": []}
     else:
-        state = torch.load(os.path.join(run, "checkpoint.pt"), map_location="cpu")
+        checkpoint = os.path.join(run, "checkpoint.pt")
+        if not os.path.exists(checkpoint):
+            raise SystemExit(f"{run}: holds no checkpoint.pt of a training run and no manifest.json of a model")
+        state = torch.load(checkpoint, map_location="cpu")
     network = build(state["kind"], state["config"][state["kind"]]["architecture"])
     network.load_state_dict(state["ema"])
     return network.eval().requires_grad_(False), state
 
 
 def borrow(folder: str, kind: str, config: dict) -> Borrowed:
-    with open(os.path.join(folder, "manifest.json")) as file:
-        manifest = json.load(file)
-    if kind not in manifest["files"]:
-        raise SystemExit(f"{folder}: has no {kind}")
+    manifest = read_manifest(folder)
+    path = file_of(folder, manifest, kind)
     training = manifest.get("training", {})
     ours = config[kind]["architecture"]
     if training.get("config", {}).get(kind, {}).get("architecture") != ours:
         raise SystemExit(f"{folder}: its {kind} has not the config's architecture")
     theirs = {"schedule": manifest["schedule"], "parameterisation": manifest["parameterisation"],
               "condition": condition_of(manifest), kind: training["config"][kind]}
-    path = os.path.join(folder, manifest["files"][kind]["path"])
     network = stored(path, kind, ours)
     run = run_of(manifest, kind)
     state = {"config": {**config, **theirs}, **run, "curve": [] if run["loss"] is None else [(run["images"], run["loss"])],
@@ -75,10 +75,9 @@ def borrow(folder: str, kind: str, config: dict) -> Borrowed:
 def average_with(folder: str, kind: str, network, state: dict):
     """Makes the network's weights the means of its own and a model folder's: where a run went on from
     those, a longer memory than its moving average had. The state says with what."""
-    with open(os.path.join(folder, "manifest.json")) as file:
-        manifest = json.load(file)
-    other = stored(os.path.join(folder, manifest["files"][kind]["path"]), kind,
-                   state["config"][kind]["architecture"]).state_dict()
+    manifest = read_manifest(folder)
+    architecture = state["config"][kind]["architecture"]
+    other = stored(file_of(folder, manifest, kind), kind, architecture).state_dict()
     network.load_state_dict({name: (value + other[name]) / 2 for name, value in network.state_dict().items()})
     state["averaged_with"] = f"{manifest['name']} {manifest['version']}"
 
@@ -132,8 +131,9 @@ def model_card(manifest: dict, states: dict, half: bool) -> str:
     curves = [f"[{kind}](loss-{kind}.png)" for kind, state in states.items() if state["curve"]]
     if curves:
         lines += ["", "Loss curves: " + ", ".join(curves) + "."]
-    lines += [line for kind, state in states.items() if "averaged_with" in state
-              for line in ("", f"The {kind}'s weights are the means of this run's and those of {state['averaged_with']}.")]
+    for kind, state in states.items():
+        if state.get("averaged_with"):
+            lines += ["", f"The {kind}'s weights are the means of this run's and those of {state['averaged_with']}."]
     if manifest["figures"]:
         lines += ["", "## Measured figures", "", manifest["figures"].get("protocol", ""), "",
                   *table(manifest["figures"].get("rows", []))]
@@ -157,8 +157,8 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
         for kind, (network, state, picture) in networks.items():
             multiple = math.lcm(multiple, input_multiple(kind, network, config["scale"]))
             write_network(os.path.join(folder, f"{kind}.pt"), kind, network, config, half)
-            states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve", "averaged_with") if k in state},
-                            "parameters": parameters(network)}
+            states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve")},
+                            "averaged_with": state.get("averaged_with"), "parameters": parameters(network)}
             if picture:
                 shutil.copy(picture, os.path.join(folder, f"loss-{kind}.png"))
         for kind, other in borrowed.items():
@@ -180,11 +180,18 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
     print(f"{out}: {', '.join(files)}; {size / 2**20:.1f} MiB")
 
 
+def run_entry(state: dict) -> dict:
+    """How a network was trained, as `run_of` reads it."""
+    entry = {"images": state["images"], "steps": state["steps"], "seconds": round(state["seconds"]),
+             "loss": round(state["curve"][-1][1], 6)}
+    if state.get("averaged_with"):
+        entry["averaged_with"] = state["averaged_with"]
+    return entry
+
+
 def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures: dict) -> dict:
     sections = {kind: states[kind].get("config", config)[kind] for kind in states}
-    runs = {kind: {"images": state["images"], "steps": state["steps"], "seconds": round(state["seconds"]),
-                   "loss": round(state["curve"][-1][1], 6),
-                   **({"averaged_with": state["averaged_with"]} if "averaged_with" in state else {})} for kind, state in states.items() if state["curve"]}
+    runs = {kind: run_entry(state) for kind, state in states.items() if state["curve"]}
     tile = {"tile": config["tile"]} if "tile" in config else {}
     return {
         "format": 1, "name": config["name"], "version": config["version"], "task": config["task"],
@@ -220,6 +227,8 @@ def main():
     if args.figures:
         with open(args.figures) as file:
             figures = json.load(file)
+    if args.average_with and os.path.exists(os.path.join(args.run_denoiser, "manifest.json")):
+        raise SystemExit(f"{args.run_denoiser}: is a model folder; --average-with needs a training run's denoiser")
     networks, borrowed = {}, {}
     for kind in KINDS:
         run = getattr(args, f"run_{kind}")

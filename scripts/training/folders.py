@@ -36,6 +36,21 @@ def replacing(out: str):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def read_manifest(folder: str) -> dict:
+    try:
+        with open(os.path.join(folder, "manifest.json")) as file:
+            return json.load(file)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{folder}: is no model folder: {error}")
+
+
+def file_of(folder: str, manifest: dict, kind: str) -> str:
+    """The TorchScript file of a model folder's network."""
+    if kind not in manifest["files"]:
+        raise SystemExit(f"{folder}: has no {kind}")
+    return os.path.join(folder, manifest["files"][kind]["path"])
+
+
 def run_of(manifest: dict, kind: str) -> dict:
     """How a model folder's manifest says that a network was trained: images, steps, seconds, loss."""
     training = manifest.get("training", {})

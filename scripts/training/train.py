@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from contrast import weight_target
 from data import Faces, load_images, to_bytes, to_unit
 from diffusion import Schedule, bicubic, condition_of, per_image, target_of, x0_of
-from folders import run_of
+from folders import file_of, read_manifest, run_of
 from networks import build, parameters, stored
 from photos import Photos, load_photos
 from plots import loss_curve, sheet
@@ -252,13 +252,12 @@ class Trainer:
 
     def start_from(self, folder: str):
         """The weights of a model folder, which are averages, and its counts; the optimiser starts anew."""
+        manifest = read_manifest(folder)
+        path = file_of(folder, manifest, self.kind)
         try:
-            with open(os.path.join(folder, "manifest.json")) as file:
-                manifest = json.load(file)
-            path = os.path.join(folder, manifest["files"][self.kind]["path"])
             weights = stored(path, self.kind, self.config[self.kind]["architecture"]).state_dict()
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise SystemExit(f"{folder}: no {self.kind} of the config's architecture to start from: {error}")
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise SystemExit(f"{path}: no {self.kind} of the config's architecture to start from: {error}")
         for network in (self.network, self.ema):
             network.load_state_dict(weights)
         run = run_of(manifest, self.kind)

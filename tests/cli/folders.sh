@@ -64,6 +64,9 @@ case_tree() {
   no_temporary_files
   folder in/2.png alone.png
   same_bytes alone.png flat/2.png
+  echo old >alone.png
+  folder in/2.png alone.png --overwrite
+  same_bytes alone.png flat/2.png
 }
 
 case_names_and_formats() {
