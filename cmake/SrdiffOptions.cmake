@@ -5,6 +5,11 @@ if(SRDIFF_WARNINGS_AS_ERRORS)
   target_compile_options(srdiff_options INTERFACE -Werror)
 endif()
 
+# For what spends no time of its own, the tool around the library and the tests: -O3 takes half as
+# long again to compile.
+add_library(srdiff_compiles_fast INTERFACE)
+target_compile_options(srdiff_compiles_fast INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
+
 if(SRDIFF_SANITIZE)
   # Global: the sanitizers' runtime must be in every object that is linked.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined

@@ -61,9 +61,9 @@ std::int64_t peak_memory() {
 }
 
 /// Runs and times calls on one device, and stops between them when asked.
-class Clock {
+class DeviceClock {
  public:
-  Clock(c10::Device device, const BenchmarkObserver& observer)
+  DeviceClock(c10::Device device, const BenchmarkObserver& observer)
       : device_(device), observer_(observer) {}
 
   double seconds(const std::function<void()>& call) const {
@@ -101,7 +101,7 @@ struct ProductRun {
   std::vector<ProductLayout> layouts;
   std::vector<std::vector<double>> seconds;  ///< of each layout
 
-  void measure(const Clock& clock) {
+  void measure(const DeviceClock& clock) {
     for (std::size_t i = 0; i < layouts.size(); ++i) {
       layouts[i].run();  // the first call prepares the kernel
       seconds[i].push_back(clock.seconds(layouts[i].run));
@@ -156,7 +156,7 @@ std::string count_of_images(std::int64_t images) {
 }
 
 EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBenchmark& measured,
-                                       const Clock& clock, int repeats) {
+                                       const DeviceClock& clock, int repeats) {
   EvaluationBenchmark result = measured;
   clock.tell("evaluation and floor, " + label(result.batch, result.size));
   const auto evaluate = evaluation_of(model, result.batch, result.size);
@@ -205,7 +205,7 @@ UpscaleSettings recommended(const Manifest& manifest) {
 }
 
 ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& settings,
-                              std::int64_t size, std::int64_t images, const Clock& clock,
+                              std::int64_t size, std::int64_t images, const DeviceClock& clock,
                               int repeats) {
   clock.tell(count_of_images(images) + ", " + std::to_string(size) + " px");
   const std::int64_t side = size / upscaler.model().manifest().scale;
@@ -418,7 +418,7 @@ Benchmark run_benchmark(const fs::path& folder, const Manifest& manifest, c10::D
                         const BenchmarkObserver& observer) {
   const BenchmarkOptions options = resolve(wanted, manifest);
   const c10::InferenceMode no_gradients;
-  const Clock clock(device, observer);
+  const DeviceClock clock(device, observer);
   Benchmark result;
   result.circumstances = circumstances_of(manifest, device, precision);
   result.repeats = options.repeats;

@@ -71,7 +71,7 @@ void print_comparison(const srdiff::BenchmarkComparison& comparison) {
   }
 }
 
-ordered_json to_json(const srdiff::BenchmarkComparison& comparison) {
+ordered_json comparison_json(const srdiff::BenchmarkComparison& comparison) {
   ordered_json changes = ordered_json::array();
   for (const srdiff::BenchmarkChange& change : comparison.changes) {
     changes.push_back({{"what", change.what},
@@ -110,7 +110,7 @@ int run_bench(const BenchArgs& args) {
   if (args.json) {
     ordered_json document = ordered_json::parse(srdiff::benchmark_json(benchmark));
     if (comparison) {
-      document["comparison"] = to_json(*comparison);
+      document["comparison"] = comparison_json(*comparison);
     }
     print_json(document);
   } else {

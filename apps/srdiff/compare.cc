@@ -112,7 +112,7 @@ void write_difference(const std::string& path, const srdiff::Image& a, const srd
   srdiff::write_image(path, image);
 }
 
-void print_table(const Comparison& comparison, const CompareArgs& args) {
+void print_figures(const Comparison& comparison, const CompareArgs& args) {
   const auto row = [](const char* name) -> std::ostream& {
     return std::cout << std::left << std::setw(22) << name;
   };
@@ -175,7 +175,7 @@ int run_compare(const CompareArgs& args) {
   if (args.json) {
     print_json(report(comparison, args));
   } else {
-    print_table(comparison, args);
+    print_figures(comparison, args);
   }
   if (!args.diff_image.empty()) {
     write_difference(args.diff_image, a, b);

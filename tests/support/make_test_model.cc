@@ -8,7 +8,7 @@
 #include "support/test_model.h"
 
 int main(int argc, char** argv) {
-  srdiff::testing::TestModelOptions options;
+  srdiff::support::TestModelOptions options;
   std::string folder;
   std::string parameterisation = "eps";
   bool features = false;
@@ -26,11 +26,11 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     if (features) {
-      srdiff::testing::make_test_features(folder);
+      srdiff::support::make_test_features(folder);
       return 0;
     }
     options.parameterisation = srdiff::parse_parameterisation(parameterisation);
-    srdiff::testing::make_test_model(folder, options);
+    srdiff::support::make_test_model(folder, options);
   } catch (const std::exception& error) {
     std::cerr << "make_test_model: " << error.what() << '\n';
     return 1;

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-namespace srdiff::testing {
+namespace srdiff::support {
 
 /// A new empty folder that goes with the object.
 class TemporaryFolder {
@@ -26,4 +26,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace srdiff::testing
+}  // namespace srdiff::support

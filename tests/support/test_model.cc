@@ -10,7 +10,7 @@
 
 #include "sha256.h"
 
-namespace srdiff::testing {
+namespace srdiff::support {
 namespace {
 
 namespace fs = std::filesystem;
@@ -180,4 +180,4 @@ fs::path make_test_features(const fs::path& folder, const TestFeaturesOptions& o
   return folder;
 }
 
-}  // namespace srdiff::testing
+}  // namespace srdiff::support

@@ -6,7 +6,7 @@
 
 #include "srdiff/sampler.h"
 
-namespace srdiff::testing {
+namespace srdiff::support {
 
 /// What make_test_model writes. The defaults give a whole model of three tiny networks.
 struct TestModelOptions {
@@ -59,4 +59,4 @@ struct TestFeaturesOptions {
 std::filesystem::path make_test_features(const std::filesystem::path& folder,
                                          const TestFeaturesOptions& options = {});
 
-}  // namespace srdiff::testing
+}  // namespace srdiff::support

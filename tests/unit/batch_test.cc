@@ -17,7 +17,7 @@ namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::make_test_model;
+using support::make_test_model;
 
 /// Every file below a folder with its bytes.
 std::map<std::string, std::string> contents(const fs::path& folder) {
@@ -69,7 +69,7 @@ class BatchTest : public ::testing::Test {
     return run_batch(upscaler_, work(), settings, options, observer);
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   fs::path in_ = folder_.path() / "in";
   fs::path out_ = folder_.path() / "out";
   int nfe_ = 2;
@@ -180,7 +180,7 @@ TEST_F(BatchTest, AReportThatCannotBeWrittenStopsTheRun) {
 }
 
 TEST(Report, MergesByOutputAndTheLastThatIsDoneWins) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto line = [](const char* output, const char* status, int number) {
     return std::string("{\"input\":\"i\",\"output\":\"") + output + "\",\"status\":\"" + status +
            "\",\"number\":" + std::to_string(number) + "}\n";
@@ -200,7 +200,7 @@ TEST(Report, MergesByOutputAndTheLastThatIsDoneWins) {
 }
 
 TEST(MadeBy, IsOneLineAndTellsEverySetting) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const Manifest manifest = read_manifest(make_test_model(folder.path() / "model"));
   const std::string text = made_by(manifest, resolve({.seed = 7}, manifest), c10::kFloat);
   for (const char* part : {"\"srdiff\":\"", "\"name\":\"tiny\"", "\"t\":300", "\"beta\":0.8",

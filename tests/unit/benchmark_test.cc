@@ -14,8 +14,8 @@
 namespace srdiff {
 namespace {
 
-using testing::make_test_model;
-using testing::TemporaryFolder;
+using support::make_test_model;
+using support::TemporaryFolder;
 
 double flops_of(const std::function<void()>& call) {
   double sum = 0.0;
@@ -89,7 +89,7 @@ TEST(Products, EqualCallsAreOneProductWithACount) {
 // The interpreter's stack holds more than an operator's inputs.
 TEST(Products, ThoseOfATorchScriptNetworkAreCounted) {
   const TemporaryFolder folder;
-  testing::TestModelOptions options;
+  support::TestModelOptions options;
   options.denoiser_source =
       "def forward(self, condition, x_t, noise_level):\n"
       "    rows = x_t.reshape(-1, x_t.size(2), x_t.size(3))\n"

@@ -16,8 +16,8 @@ namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::make_test_features;
-using testing::make_test_model;
+using support::make_test_features;
+using support::make_test_model;
 
 constexpr int pictures = 9;
 
@@ -45,7 +45,7 @@ class EvaluationTest : public ::testing::Test {
     return evaluator.result();
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   FeatureNetwork network_;
   EvaluationOptions options_;
 };
@@ -110,7 +110,7 @@ TEST(ReduceReference, AConstantStaysWhatItIs) {
 }
 
 TEST(HashFiles, IsOfContentsInTheirOrder) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto write = [&](const char* name, int index) {
     Image image;
     image.rgb = picture(index);

@@ -15,10 +15,10 @@
 namespace srdiff {
 namespace {
 
-using testing::make_test_features;
-using testing::TemporaryFolder;
+using support::make_test_features;
+using support::TemporaryFolder;
 
-std::vector<at::Tensor> pictures(int count, std::int64_t side = 8) {
+std::vector<at::Tensor> random_pictures(int count, std::int64_t side = 8) {
   at::manual_seed(1);
   std::vector<at::Tensor> result;
   for (int i = 0; i < count; ++i) {
@@ -38,7 +38,7 @@ FeatureSet collect(const FeatureNetwork& network, const std::vector<at::Tensor>&
 
 class FeatureSetTest : public ::testing::Test {
  protected:
-  FeatureNetwork network(const testing::TestFeaturesOptions& options = {}) {
+  FeatureNetwork network(const support::TestFeaturesOptions& options = {}) {
     return FeatureNetwork::load(make_test_features(folder_.path() / options.name, options));
   }
   std::filesystem::path file() const { return folder_.path() / "reference.npz"; }
@@ -60,8 +60,8 @@ class FeatureSetTest : public ::testing::Test {
 
 TEST_F(FeatureSetTest, OrderAndSizesDoNotMatter) {
   const FeatureNetwork tiny = network();
-  std::vector<at::Tensor> images = pictures(20);
-  const std::vector<at::Tensor> larger = pictures(17, 12);
+  std::vector<at::Tensor> images = random_pictures(20);
+  const std::vector<at::Tensor> larger = random_pictures(17, 12);
   images.insert(images.end(), larger.begin(), larger.end());
   const FeatureSet forwards = collect(tiny, images);
   std::reverse(images.begin(), images.end());
@@ -75,7 +75,7 @@ TEST_F(FeatureSetTest, OrderAndSizesDoNotMatter) {
 
 TEST_F(FeatureSetTest, TheSampleIsBoundedAndDoesNotDependOnBatches) {
   const FeatureNetwork tiny = network();
-  const std::vector<at::Tensor> images = pictures(40);
+  const std::vector<at::Tensor> images = random_pictures(40);
   const FeatureSet all = collect(tiny, images, 100);
   ASSERT_EQ(all.sample.sizes(), at::IntArrayRef({40, 16}));
   const FeatureSet few = collect(tiny, images, 10);
@@ -89,7 +89,7 @@ TEST_F(FeatureSetTest, TheSampleIsBoundedAndDoesNotDependOnBatches) {
 
 TEST_F(FeatureSetTest, StatisticsComeBackFromAFile) {
   const FeatureNetwork tiny = network();
-  const FeatureSet set = collect(tiny, pictures(30));
+  const FeatureSet set = collect(tiny, random_pictures(30));
   write_statistics(file(), set, "thirty pictures");
   const FeatureSet read = read_statistics(file(), tiny.manifest(), "thirty pictures");
   EXPECT_EQ(read.gaussian.count, 30);
@@ -99,15 +99,16 @@ TEST_F(FeatureSetTest, StatisticsComeBackFromAFile) {
 
 TEST_F(FeatureSetTest, StatisticsOfAnythingElseAreRefused) {
   const FeatureNetwork tiny = network();
-  write_statistics(file(), collect(tiny, pictures(5)), "five pictures");
+  write_statistics(file(), collect(tiny, random_pictures(5)), "five pictures");
   expect_refused(tiny.manifest(), "six pictures", "other pictures");
   const FeatureNetwork heavier = network({.name = "heavier", .gain = 2.0});
   expect_refused(heavier.manifest(), "five pictures", "the feature network tiny-features");
   const FeatureNetwork other =
       network({.name = "other", .manifest_patch = R"({"input": {"mean": [0, 0, 0]}})"});
   expect_refused(other.manifest(), "five pictures", "preprocessing");
-  EXPECT_THROW(check_comparable(collect(tiny, pictures(3)), collect(heavier, pictures(3))),
-               UsageError);
+  EXPECT_THROW(
+      check_comparable(collect(tiny, random_pictures(3)), collect(heavier, random_pictures(3))),
+      UsageError);
 }
 
 TEST_F(FeatureSetTest, APytorchFidFileIsTakenForInceptionAlone) {

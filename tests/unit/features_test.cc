@@ -10,9 +10,9 @@
 namespace srdiff {
 namespace {
 
-using testing::make_test_features;
-using testing::TemporaryFolder;
-using testing::TestFeaturesOptions;
+using support::make_test_features;
+using support::TemporaryFolder;
+using support::TestFeaturesOptions;
 
 class FeaturesTest : public ::testing::Test {
  protected:

@@ -20,7 +20,7 @@ std::size_t entries(const fs::path& folder) {
 }
 
 TEST(FileBytes, WhatIsWrittenIsReadBack) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const std::string bytes("\0a\n\xff", 4);
   write_file_atomically(folder.path() / "x", bytes);
   EXPECT_EQ(read_file(folder.path() / "x"), bytes);
@@ -28,7 +28,7 @@ TEST(FileBytes, WhatIsWrittenIsReadBack) {
 }
 
 TEST(FileBytes, AMappedFileHoldsItsBytesUntilItGoes) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const std::string bytes(100000, 'x');
   write_file_atomically(folder.path() / "x", bytes);
   MappedFile mapped(folder.path() / "x");
@@ -43,14 +43,14 @@ TEST(FileBytes, AMappedFileHoldsItsBytesUntilItGoes) {
 }
 
 TEST(FileBytes, ReplacesAFileWhole) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   write_file_atomically(folder.path() / "x", "a long first content");
   write_file_atomically(folder.path() / "x", "short");
   EXPECT_EQ(read_file(folder.path() / "x"), "short");
 }
 
 TEST(FileBytes, AFailedWriteLeavesTheFolderAsItWas) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   fs::create_directory(folder.path() / "target");
   EXPECT_THROW(write_file_atomically(folder.path() / "target", "x"), InputError);
   EXPECT_THROW(write_file_atomically(folder.path() / "missing/x", "x"), InputError);
@@ -58,7 +58,7 @@ TEST(FileBytes, AFailedWriteLeavesTheFolderAsItWas) {
 }
 
 TEST(FileBytes, GivesANewFileTheUsualRights) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const mode_t mask = ::umask(0022);
   write_file_atomically(folder.path() / "x", "x");
   ::umask(mask);
@@ -68,7 +68,7 @@ TEST(FileBytes, GivesANewFileTheUsualRights) {
 }
 
 TEST(FileBytes, RemovesTheTemporaryFilesOfTheDeadAndNoOthers) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   std::ofstream(folder.path() / ".srdiff-a1b2c3") << "left by a kill";
   std::ofstream(folder.path() / ".srdiff.journal") << "no temporary file";
   TemporaryFile living(folder.path() / "x");
@@ -95,7 +95,7 @@ std::string why_unreadable(const fs::path& path, std::int64_t max_bytes = 1000) 
 }
 
 TEST(FileBytes, SaysWhyAFileCannotBeRead) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   EXPECT_NE(why_unreadable(folder.path() / "x").find("no such file"), std::string::npos);
   EXPECT_NE(why_unreadable(folder.path()).find("is a folder"), std::string::npos);
   EXPECT_NE(why_unreadable("/dev/null").find("not a regular file"), std::string::npos);
@@ -105,7 +105,7 @@ TEST(FileBytes, SaysWhyAFileCannotBeRead) {
 }
 
 TEST(FileBytes, DoesNotWaitForAPipeOrASocket) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const fs::path pipe = folder.path() / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_NE(why_unreadable(pipe).find("not a regular file"), std::string::npos);
@@ -115,7 +115,7 @@ TEST(FileBytes, DoesNotWaitForAPipeOrASocket) {
 }
 
 TEST(FileBytes, ReadsNoMoreThanIsAllowed) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   write_file_atomically(folder.path() / "x", "12345");
   EXPECT_EQ(why_unreadable(folder.path() / "x", 5), "it was read");
   EXPECT_NE(why_unreadable(folder.path() / "x", 4).find("larger than the 4 bytes"),

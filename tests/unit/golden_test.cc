@@ -49,7 +49,7 @@ bool passes(const GoldenFigure& golden, double measured) {
 class GoldenTest : public ::testing::Test {
  protected:
   std::filesystem::path file() const { return folder_.path() / "golden.json"; }
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(GoldenTest, ComesBackAsItWas) {

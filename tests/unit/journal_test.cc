@@ -24,7 +24,7 @@ class JournalTest : public ::testing::Test {
     return read_file(out() / name);
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(JournalTest, RemembersWhatWasAppended) {

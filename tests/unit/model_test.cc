@@ -14,9 +14,9 @@ namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::make_test_model;
-using testing::TemporaryFolder;
-using testing::TestModelOptions;
+using support::make_test_model;
+using support::TemporaryFolder;
+using support::TestModelOptions;
 
 class ModelTest : public ::testing::Test {
  protected:
@@ -220,11 +220,11 @@ TEST_F(ModelTest, IsFoundByPathAndInTheSearchPathButNotInTheWorkingDirectory) {
 
 // A number that does not fit an int must not be taken for another.
 TEST(Manifest, NumbersThatDoNotFitAreRefused) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   for (const char* number : {"4294967298", "2.5", "4e14", "-9223372036854775808"}) {
-    testing::TestModelOptions options;
+    support::TestModelOptions options;
     options.manifest_patch = std::string("{\"scale\": ") + number + "}";
-    const auto path = testing::make_test_model(folder.path() / "model", options);
+    const auto path = support::make_test_model(folder.path() / "model", options);
     EXPECT_THROW(read_manifest(path), ModelError) << number;
   }
 }

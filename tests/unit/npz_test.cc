@@ -35,7 +35,7 @@ class NpzTest : public ::testing::Test {
     return std::system(command.c_str()) == 0;  // NOLINT(cert-env33-c)
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(NpzTest, ComesBackAsItWas) {

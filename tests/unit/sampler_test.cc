@@ -12,7 +12,7 @@
 namespace srdiff {
 namespace {
 
-Schedule sr3() {
+Schedule default_schedule() {
   return Schedule::linear(2000, 1e-6, 1e-2);
 }
 
@@ -31,7 +31,7 @@ NoiseSource no_noise() {
 struct GaussianData {
   double mean = 0.3;
   double deviation = 0.4;
-  Schedule schedule = sr3();
+  Schedule schedule = default_schedule();
 
   double spread(int t) const {
     return std::sqrt(schedule.alpha_bar(t) * deviation * deviation + 1 - schedule.alpha_bar(t));
@@ -223,7 +223,7 @@ TEST(Ddpm, CallsTheDenoiserTTimesAndTheNoiseOnceLess) {
 }
 
 TEST(Sample, ClipsX0AndRederivesTheNoiseFromIt) {
-  const Schedule schedule = sr3();
+  const Schedule schedule = default_schedule();
   const at::Tensor x = at::full({1, 3, 1, 1}, 2.0, at::kDouble);
   const Denoiser blind = [](const at::Tensor& input, int) { return at::zeros_like(input); };
   SamplerOptions options;  // ε̂ = 0 says x̂_0 = 2/√ᾱ, which is clipped to 1

@@ -29,8 +29,8 @@ const char* const plan_text = R"({
 class SweepTest : public ::testing::Test {
  protected:
   SweepTest()
-      : upscaler_(Model::load(testing::make_test_model(folder_.path() / "tiny"))),
-        network_(FeatureNetwork::load(testing::make_test_features(folder_.path() / "features"))) {
+      : upscaler_(Model::load(support::make_test_model(folder_.path() / "tiny"))),
+        network_(FeatureNetwork::load(support::make_test_features(folder_.path() / "features"))) {
     options_.reference = folder_.path() / "reference";
     options_.folder = folder_.path() / "cells";
     fs::create_directory(options_.reference);
@@ -60,7 +60,7 @@ class SweepTest : public ::testing::Test {
     return run_sweep(plan, options_, upscaler_, &network_, observer);
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   Upscaler upscaler_;
   FeatureNetwork network_;
   SweepOptions options_;

@@ -13,9 +13,9 @@
 namespace srdiff {
 namespace {
 
-using testing::make_test_model;
-using testing::TemporaryFolder;
-using testing::TestModelOptions;
+using support::make_test_model;
+using support::TemporaryFolder;
+using support::TestModelOptions;
 
 constexpr const char* tiles_of_16 = R"({"tile": {"size": 16, "overlap": 8}})";
 
@@ -108,7 +108,7 @@ TEST_F(TiledRunTest, DoesNotDependOnThreadsOrCompany) {
 TEST_F(TiledRunTest, ATileThatOverflowsInAReducedPrecisionIsMadeInFloat32) {
   TestModelOptions options;
   options.manifest_patch = tiles_of_16;
-  options.denoiser_source = testing::overflows_in_bf16;
+  options.denoiser_source = support::overflows_in_bf16;
   const auto folder = make_test_model(folder_.path() / "overflows", options);
   const at::Tensor lr = picture(40, 56);
   const auto run_in = [&](c10::ScalarType precision) {

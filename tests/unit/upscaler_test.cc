@@ -14,9 +14,9 @@
 namespace srdiff {
 namespace {
 
-using testing::make_test_model;
-using testing::TemporaryFolder;
-using testing::TestModelOptions;
+using support::make_test_model;
+using support::TemporaryFolder;
+using support::TestModelOptions;
 
 at::Tensor pictures(std::int64_t n, std::int64_t h, std::int64_t w) {
   auto generator = at::detail::createCPUGenerator(11);
@@ -157,7 +157,7 @@ TEST_F(UpscalerTest, StopsWhenAsked) {
 
 TEST_F(UpscalerTest, WhatOverflowsInAReducedPrecisionIsMadeInFloat32) {
   TestModelOptions options;
-  options.denoiser_source = testing::overflows_in_bf16;
+  options.denoiser_source = support::overflows_in_bf16;
   const std::filesystem::path folder = make_test_model(folder_.path() / "model", options);
   const Upscaler exact(Model::load(folder));
   const Upscaler reduced(Model::load(folder, c10::kCPU, c10::kBFloat16));

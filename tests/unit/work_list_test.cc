@@ -46,7 +46,7 @@ class WorkListTest : public ::testing::Test {
     return result;
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   fs::path in_ = folder_.path() / "in";
   fs::path out_ = folder_.path() / "out";
 };
