@@ -81,13 +81,14 @@ void replace_by_norm(Node* node, const char* kind, std::vector<Value*> inputs) {
   replace(node, kind, inputs);
 }
 
-/// silu(group_norm(x)), or silu of a layer norm over x's channels between two permutations.
-void replace_norm_silu(Node* silu) {
+/// silu(group_norm(x)), or silu of a layer norm over x's channels between two permutations. False
+/// where it is of something else.
+bool replace_norm_silu(Node* silu) {
   if (const auto* norm = only_source(silu->input(), "aten::group_norm")) {
     replace_by_norm(
         silu, "srdiff::group_norm_silu",
         {norm->input(0), norm->input(1), norm->input(2), norm->input(3), norm->input(4)});
-    return;
+    return true;
   }
   const auto* back = only_source(silu->input(), "aten::permute");
   const auto* norm = back != nullptr ? only_source(back->input(0), "aten::layer_norm") : nullptr;
@@ -97,7 +98,9 @@ void replace_norm_silu(Node* silu) {
       norm->input(1)->node()->inputs().size() == 1) {
     replace_by_norm(silu, "srdiff::pixel_norm_silu",
                     {forth->input(0), norm->input(2), norm->input(3), norm->input(4)});
+    return true;
   }
+  return false;
 }
 
 /// Whether a value is the same tensor in every call. Packed weights are recognised by their
@@ -190,7 +193,11 @@ void for_each_node(Block* block, const Change& change) {
 
 void replace_operators(Node* node) {
   if (is(node, "aten::silu")) {
-    replace_norm_silu(node);
+    if (!replace_norm_silu(node)) {
+      replace(node, "srdiff::silu", node->inputs());
+    }
+  } else if (is(node, "aten::sigmoid")) {
+    replace(node, "srdiff::sigmoid", node->inputs());
   } else if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
              node->input(4)->type()->kind() == c10::TypeKind::ListType) {
     replace(node, "srdiff::conv2d", node->inputs());
@@ -264,7 +271,7 @@ class Blocks {
   /// Operators whose first input may be in blocks, and whose output then is.
   static bool keeps(const Node* node) {
     return is_norm(node) ||
-           is_one_of(node, {"srdiff::upsample_nearest", "aten::silu", "aten::relu"});
+           is_one_of(node, {"srdiff::upsample_nearest", "srdiff::silu", "aten::relu"});
   }
 
   static bool is_list(const Value* value) {

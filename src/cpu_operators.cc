@@ -149,6 +149,8 @@ TORCH_LIBRARY(srdiff, library) {
   library.def("add(Tensor x, Tensor y) -> Tensor");
   library.def("size(Tensor x) -> int[]");
   library.def("upsample_nearest(Tensor x, int factor) -> Tensor");
+  library.def("silu(Tensor x) -> Tensor");
+  library.def("sigmoid(Tensor x) -> Tensor");
   const std::string group_norm =
       "(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool for_products) -> "
       "Tensor";
@@ -168,6 +170,8 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("add", add_in_any_layout);
   library.impl("size", image_size);
   library.impl("upsample_nearest", upsample_in_any_layout);
+  library.impl("silu", silu_of_each);
+  library.impl("sigmoid", sigmoid_of_each);
   library.impl("group_norm", norm);
   library.impl("group_norm_silu", norm_silu);
   library.impl("pixel_norm_silu", position_norm_silu);

@@ -34,10 +34,10 @@ SRDIFF_INLINE void limit_where_negative(const typename Vector<Width>::Floats& ex
                                (~negative & reinterpret_cast<Integers>(x)));
 }
 
-/// x / (1 + e^-x) in place of x, the exponential within 2 units in the last place. Vectors, since
+/// 1 + e^-x in place of x, the exponential within 2 units in the last place. Vectors, since
 /// compilers make jumps of its comparisons and then none of a loop over it.
 template <std::int64_t Width>
-SRDIFF_INLINE void silu(typename Vector<Width>::Floats& x) {
+SRDIFF_INLINE void one_plus_exp_of_minus(typename Vector<Width>::Floats& x) {
   using Floats = typename Vector<Width>::Floats;
   using Integers = typename Vector<Width>::Integers;
   constexpr float log2_e = 1.44269504F;
@@ -57,25 +57,37 @@ SRDIFF_INLINE void silu(typename Vector<Width>::Floats& x) {
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
   const Integers exponent = (__builtin_convertvector(n, Integers) + 127) << 23;
-  x = x / (1.0F + p * reinterpret_cast<Floats>(exponent));
+  x = 1.0F + p * reinterpret_cast<Floats>(exponent);
 }
 
-/// silu of each value, in place.
-SRDIFF_INLINE void silu(float* x, std::int64_t count) {
+enum class Curve { silu, sigmoid };
+
+/// x / (1 + e^-x) or 1 / (1 + e^-x) of each value, in place. What a value gives does not depend on
+/// where among the others it stands.
+template <Curve Of>
+SRDIFF_INLINE void apply(float* x, std::int64_t count) {
   using Floats = Vector<lanes>::Floats;
   for (std::int64_t i = 0; i < count; i += lanes) {
-    const auto bytes = static_cast<std::size_t>(std::min(lanes, count - i)) * sizeof(float);
+    const std::int64_t here = std::min(lanes, count - i);
     Floats values{};
-    if (bytes == sizeof(values)) {
+    if (here == lanes) {  // of a size known to the compiler
       std::memcpy(&values, x + i, sizeof(values));
-      silu<lanes>(values);
-      std::memcpy(x + i, &values, sizeof(values));
     } else {
-      std::memcpy(&values, x + i, bytes);
-      silu<lanes>(values);
-      std::memcpy(x + i, &values, bytes);
+      std::memcpy(&values, x + i, static_cast<std::size_t>(here) * sizeof(float));
+    }
+    Floats divisor = values;
+    one_plus_exp_of_minus<lanes>(divisor);
+    const Floats result = (Of == Curve::silu ? values : Floats{} + 1.0F) / divisor;
+    if (here == lanes) {
+      std::memcpy(x + i, &result, sizeof(result));
+    } else {
+      std::memcpy(x + i, &result, static_cast<std::size_t>(here) * sizeof(float));
     }
   }
+}
+
+SRDIFF_INLINE void silu(float* x, std::int64_t count) {
+  apply<Curve::silu>(x, count);
 }
 
 template <std::size_t Count>
@@ -133,6 +145,22 @@ SRDIFF_INLINE Moments moments(const float* x, std::int64_t count) {
 
 /// Values that are normalised before silu passes over them: few enough for the first cache.
 constexpr std::int64_t values_at_once = 1024;
+
+SRDIFF_EVERY_VECTOR_WIDTH void silu_values(const float* x, float* y, std::int64_t count) {
+  for (std::int64_t first = 0; first < count; first += values_at_once) {
+    const std::int64_t here = std::min(values_at_once, count - first);
+    std::copy_n(x + first, here, y + first);
+    apply<Curve::silu>(y + first, here);
+  }
+}
+
+SRDIFF_EVERY_VECTOR_WIDTH void sigmoid_values(const float* x, float* y, std::int64_t count) {
+  for (std::int64_t first = 0; first < count; first += values_at_once) {
+    const std::int64_t here = std::min(values_at_once, count - first);
+    std::copy_n(x + first, here, y + first);
+    apply<Curve::sigmoid>(y + first, here);
+  }
+}
 
 /// One group: `channels` of `pixels` values each, one after the other.
 SRDIFF_EVERY_VECTOR_WIDTH void norm_group(const float* x, float* y, std::int64_t channels,
@@ -512,7 +540,31 @@ at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
   return y;
 }
 
+/// `loop` over all values, in the layout that they have; undefined where it cannot read them.
+at::Tensor of_each_value(const at::Tensor& x, void (*loop)(const float*, float*, std::int64_t)) {
+  if (!x.device().is_cpu() || x.scalar_type() != c10::kFloat || !x.is_non_overlapping_and_dense()) {
+    return {};
+  }
+  at::Tensor y = at::empty_like(x);
+  const auto* from = x.data_ptr<float>();
+  auto* to = y.data_ptr<float>();
+  at::parallel_for(0, x.numel(), pieces_for_a_thread(1), [&](std::int64_t begin, std::int64_t end) {
+    loop(from + begin, to + begin, end - begin);
+  });
+  return y;
+}
+
 }  // namespace
+
+at::Tensor silu_of_each(const at::Tensor& x) {
+  const at::Tensor y = of_each_value(x, silu_values);
+  return y.defined() ? y : at::silu(x);
+}
+
+at::Tensor sigmoid_of_each(const at::Tensor& x) {
+  const at::Tensor y = of_each_value(x, sigmoid_values);
+  return y.defined() ? y : at::sigmoid(x);
+}
 
 at::Tensor group_norm_in_any_layout(const at::Tensor& x, std::int64_t groups,
                                     const c10::optional<at::Tensor>& weight,

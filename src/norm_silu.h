@@ -8,6 +8,13 @@
 
 namespace srdiff {
 
+/// x / (1 + e^-x) of each value, float32 on the CPU; others are LibTorch's. Its own differ in the
+/// last bit by where among a thread's values one stands, and so by the number of threads.
+at::Tensor silu_of_each(const at::Tensor& x);
+
+/// 1 / (1 + e^-x), the same way.
+at::Tensor sigmoid_of_each(const at::Tensor& x);
+
 // Norms, and SiLU behind them in one pass over memory that the caches still hold, for float32 on
 // the CPU. A value is computed by one thread whatever their number, so that results do not depend
 // on it. What is in blocks (channel_blocks.h) gives blocks, of `type`: float32 or bfloat16; `type`

@@ -71,6 +71,33 @@ TEST(NormSilu, KeepsWhatIsNoNumber) {
   EXPECT_TRUE(at::isfinite(result[0][2]).all().item<bool>());
 }
 
+TEST(Silu, AndSigmoidAreThoseOfLibTorch) {
+  const at::Tensor x = at::randn({2, 3, 7, 5}) * 20;
+  for (const at::Tensor& image : {x, x.contiguous(at::MemoryFormat::ChannelsLast), x[0][0][0]}) {
+    EXPECT_TRUE(at::allclose(silu_of_each(image), at::silu(image), 1e-6, 1e-12));
+    EXPECT_TRUE(at::allclose(sigmoid_of_each(image), at::sigmoid(image), 1e-6, 1e-12));
+    EXPECT_EQ(silu_of_each(image).strides(), image.strides());
+  }
+  EXPECT_TRUE(at::equal(silu_of_each(x.slice(3, 0, 5, 2)), at::silu(x.slice(3, 0, 5, 2))));
+  EXPECT_EQ(sigmoid_of_each(x.to(at::kDouble)).scalar_type(), at::kDouble);
+}
+
+TEST(Silu, AndSigmoidDependOnNothingButTheValue) {
+  // Thread counts that leave no share a multiple of a vector; LibTorch's own differ in some values.
+  const at::Tensor x = at::randn({1 << 18});
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor of_silu = silu_of_each(x);
+  const at::Tensor of_sigmoid = sigmoid_of_each(x);
+  for (const int threads : {2, 3, 5}) {
+    at::set_num_threads(threads);
+    EXPECT_TRUE(at::equal(silu_of_each(x), of_silu));
+    EXPECT_TRUE(at::equal(sigmoid_of_each(x), of_sigmoid));
+  }
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(silu_of_each(x.slice(0, 3, 1 << 17)), of_silu.slice(0, 3, 1 << 17)));
+}
+
 TEST(NormSilu, DoesNotDependOnTheThreads) {
   const at::Tensor x = at::randn({1, 64, 33, 31});
   const int before = at::get_num_threads();
