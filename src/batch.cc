@@ -204,7 +204,9 @@ class BatchRun {
   void read(const WorkItem& item) {
     const fs::path path = work_.input_folder / item.name;
     const std::string bytes = read_file(path, options_.limits.max_file_bytes);
-    Job job{&item, {}, sha256_hex(bytes), {}, 0.0};
+    Job job;
+    job.item = &item;
+    job.input_sha256 = sha256_hex(bytes);
     if (options_.existing == Existing::resume && is_done(job)) {
       finish({path, output_path(item), ImageStatus::skipped, "done by an earlier run"});
       return;

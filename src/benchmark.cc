@@ -216,19 +216,17 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
     upscale();
   }
   const Model& model = upscaler.model();
-  const bool from_regressor =
-      settings.start != Start::noise || model.manifest().condition == Condition::x_sr;
-  const bool with_map = settings.start == Start::predicted && settings.weight_map;
+  const bool with_regressor = needs_regressor(settings, model.manifest());
   const at::Tensor x_sr = at::rand({images, 3, size, size});
   std::vector<double> seconds;
   std::vector<double> regressor;
   std::vector<double> weight_map;
   for (int i = 0; i < repeats; ++i) {
     seconds.push_back(clock.seconds(upscale));
-    if (from_regressor) {
+    if (with_regressor) {
       regressor.push_back(clock.seconds([&] { model.regress(lr); }));
     }
-    if (with_map) {
+    if (settings.weight_map) {
       weight_map.push_back(clock.seconds([&] { model.weigh(x_sr); }));
     }
   }

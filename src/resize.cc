@@ -36,9 +36,13 @@ at::Tensor resize_bicubic_rows(const at::Tensor& rows, std::int64_t top, std::in
   const at::Tensor cut = rows.slice(2, needed.first - top, needed.last - top);
   const std::int64_t cut_top = needed.first / ratio.down * ratio.up;
   const double scale = ratio.value();
-  return at::_upsample_bicubic2d_aa(cut, {output.last - cut_top, width}, /*align_corners=*/false,
-                                    scale, scale)
-      .slice(2, output.first - cut_top);
+  std::int64_t made = output.last - cut_top;
+  // LibTorch 2 copies an image of the height that is asked for, whatever the scale.
+  if (made == cut.size(2) && ratio.up != ratio.down) {
+    ++made;
+  }
+  return at::_upsample_bicubic2d_aa(cut, {made, width}, /*align_corners=*/false, scale, scale)
+      .slice(2, output.first - cut_top, output.last - cut_top);
 }
 
 }  // namespace srdiff

@@ -53,9 +53,9 @@ void TiledRun::operator()(const at::Tensor& lr, std::uint64_t key, const RowSink
 void TiledRun::make_stages() {
   stages_.clear();
   x_sr_ = {};
-  const bool from_noise = settings_.start == Start::noise;
-  stages_.push_back({from_noise && !condition_is_x_sr() ? Kind::noise : Kind::regressor});
-  if (!from_noise && settings_.weight_map) {
+  const bool with_regressor = needs_regressor(settings_, model_.manifest());
+  stages_.push_back({with_regressor ? Kind::regressor : Kind::noise});
+  if (settings_.start != Start::noise && settings_.weight_map) {
     stages_.push_back({Kind::weight_map});
   }
   for (int step = 0; step < steps_.nfe(); ++step) {

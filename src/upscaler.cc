@@ -81,7 +81,7 @@ class Run {
             .to(model_.device());
     const bool from_x_sr = model_.manifest().condition == Condition::x_sr;
     at::Tensor x_sr;
-    if (from_x_sr || settings_.start != Start::noise) {
+    if (needs_regressor(settings_, model_.manifest())) {
       x_sr = model_.regress(padded);
       show(UpscaleState::Kind::x_sr, x_sr, 0);
     }
@@ -272,6 +272,10 @@ std::string to_string(Start start) {
 
 Start parse_start(const std::string& word) {
   return start_words.parse(word);
+}
+
+bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest) {
+  return settings.start != Start::noise || manifest.condition == Condition::x_sr;
 }
 
 UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest) {

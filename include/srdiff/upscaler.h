@@ -71,6 +71,9 @@ struct UpscaleSettings {
 /// Throws UsageError; ModelError when the model lacks a network that the start needs.
 UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest);
 
+/// Whether a picture made by these needs x_sr: as its start, or as the denoiser's condition.
+bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest);
+
 /// The settings as one line of JSON, without the batch: it changes how fast, not what.
 std::string settings_json(const UpscaleSettings& settings);
 
