@@ -46,9 +46,16 @@ void print_benchmark(const srdiff::Benchmark& benchmark, bool products) {
                            benchmark.load_seconds, benchmark.warm_up_seconds,
                            static_cast<double>(benchmark.peak_memory_bytes) / 1048576);
   for (const srdiff::ImageBenchmark& image : benchmark.images) {
-    std::cout << fmt::format("{}: {}, {:.3g} a second; regressor {:.1f} ms, weight map {:.1f} ms\n",
-                             image.what(), milliseconds(image.seconds), image.images_per_second(),
-                             image.regressor_seconds * 1e3, image.weight_map_seconds * 1e3);
+    std::cout << fmt::format("{}: {}, {:.3g} a second", image.what(), milliseconds(image.seconds),
+                             image.images_per_second());
+    const auto part = [](const char* what, double seconds) {
+      if (seconds > 0.0) {
+        std::cout << fmt::format("; {} {:.1f} ms", what, seconds * 1e3);
+      }
+    };
+    part("regressor", image.regressor_seconds);
+    part("weight map", image.weight_map_seconds);
+    std::cout << '\n';
   }
   for (const srdiff::EvaluationBenchmark& evaluation : benchmark.evaluations) {
     std::cout << fmt::format(
