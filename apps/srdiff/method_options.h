@@ -40,9 +40,8 @@ struct Method {
   bool any_precision = false;  ///< --precision auto: load_upscaler chooses
 };
 
-/// Finds the model, which must be named, checks the options against its manifest and sets the number
-/// of threads.
-/// Throws UsageError, ModelError.
+/// Finds the model, which must be named, checks the options against its manifest and sets the
+/// number of threads. Throws UsageError, ModelError.
 Method choose_method(const MethodArgs& args);
 
 /// Loads and checks the model, and sets the precision where it is free. Throws ModelError.
