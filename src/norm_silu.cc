@@ -20,14 +20,12 @@ namespace {
 /// Sums are kept in this many parts, so that a loop over them is one vector operation.
 constexpr std::int64_t lanes = 16;
 using Lanes = std::array<float, lanes>;
+using Floats = Vector<lanes>::Floats;
+using Integers = Vector<lanes>::Integers;
 
 /// `limit` in place of x where `excess` is negative. By sign bits: GCC takes comparisons of vectors
 /// apart into those of single values where they are wider than the processor's.
-template <std::int64_t Width>
-SRDIFF_INLINE void limit_where_negative(const typename Vector<Width>::Floats& excess, float limit,
-                                        typename Vector<Width>::Floats& x) {
-  using Floats = typename Vector<Width>::Floats;
-  using Integers = typename Vector<Width>::Integers;
+SRDIFF_INLINE void limit_where_negative(const Floats& excess, float limit, Floats& x) {
   const Floats limits = Floats{} + limit;
   const Integers negative = reinterpret_cast<Integers>(excess) >> 31;
   x = reinterpret_cast<Floats>((negative & reinterpret_cast<Integers>(limits)) |
@@ -36,18 +34,15 @@ SRDIFF_INLINE void limit_where_negative(const typename Vector<Width>::Floats& ex
 
 /// 1 + e^-x in place of x, the exponential within 2 units in the last place. Vectors, since
 /// compilers make jumps of its comparisons and then none of a loop over it.
-template <std::int64_t Width>
-SRDIFF_INLINE void one_plus_exp_of_minus(typename Vector<Width>::Floats& x) {
-  using Floats = typename Vector<Width>::Floats;
-  using Integers = typename Vector<Width>::Integers;
+SRDIFF_INLINE void one_plus_exp_of_minus(Floats& x) {
   constexpr float log2_e = 1.44269504F;
   constexpr float ln2_high = 0.693359375F;
   constexpr float ln2_low = -2.12194440e-4F;
   constexpr float to_integer = 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
   constexpr float limit = 87.0F;             // beyond, 2^n is no normal number
   Floats minus_x = -x;
-  limit_where_negative<Width>(minus_x + limit, -limit, minus_x);
-  limit_where_negative<Width>(limit - minus_x, limit, minus_x);
+  limit_where_negative(minus_x + limit, -limit, minus_x);
+  limit_where_negative(limit - minus_x, limit, minus_x);
   const Floats n = (minus_x * log2_e + to_integer) - to_integer;
   const Floats r = (minus_x - n * ln2_high) - n * ln2_low;
   Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' polynomial for expf
@@ -66,7 +61,6 @@ enum class Curve { silu, sigmoid };
 /// where among the others it stands.
 template <Curve Of>
 SRDIFF_INLINE void apply(float* x, std::int64_t count) {
-  using Floats = Vector<lanes>::Floats;
   for (std::int64_t i = 0; i < count; i += lanes) {
     const std::int64_t here = std::min(lanes, count - i);
     Floats values{};
@@ -76,7 +70,7 @@ SRDIFF_INLINE void apply(float* x, std::int64_t count) {
       std::memcpy(&values, x + i, static_cast<std::size_t>(here) * sizeof(float));
     }
     Floats divisor = values;
-    one_plus_exp_of_minus<lanes>(divisor);
+    one_plus_exp_of_minus(divisor);
     const Floats result = (Of == Curve::silu ? values : Floats{} + 1.0F) / divisor;
     if (here == lanes) {
       std::memcpy(x + i, &result, sizeof(result));
@@ -84,10 +78,6 @@ SRDIFF_INLINE void apply(float* x, std::int64_t count) {
       std::memcpy(x + i, &result, static_cast<std::size_t>(here) * sizeof(float));
     }
   }
-}
-
-SRDIFF_INLINE void silu(float* x, std::int64_t count) {
-  apply<Curve::silu>(x, count);
 }
 
 template <std::size_t Count>
@@ -178,7 +168,7 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_group(const float* x, float* y, std::int64_t
       for (std::int64_t i = first; i < end; ++i) {
         to[i] = from[i] * a + b;
       }
-      silu(to + first, end - first);
+      apply<Curve::silu>(to + first, end - first);
     }
   }
 }
@@ -195,7 +185,7 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
     for (std::int64_t c = 0; c < channels; ++c) {
       to[c] = (from[c] - m.mean) * scale * weight[c] + bias[c];
     }
-    silu(to, channels);
+    apply<Curve::silu>(to, channels);
   }
 }
 
@@ -294,7 +284,7 @@ SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, const flo
       }
     }
     if constexpr (Silu) {
-      silu(to, count * Block);
+      apply<Curve::silu>(to, count * Block);
     }
     written.write(y + first * Block, count);
   }
@@ -348,7 +338,7 @@ SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t
           values[p * Block + j] = normal * weight[i * Block + j] + bias[i * Block + j];
         }
       }
-      silu(values, count * Block);
+      apply<Curve::silu>(values, count * Block);
       written.write(to, count);
     }
   }
@@ -586,7 +576,7 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
   const bool fits = x.device().is_cpu() && x.scalar_type() == c10::kFloat && x.dim() > 1 &&
                     x.is_contiguous() && groups > 0 && x.size(1) % groups == 0 && x.numel() > 0;
   if (!fits) {
-    return at::silu(at::group_norm(x, groups, weight, bias, eps));
+    return silu_of_each(at::group_norm(x, groups, weight, bias, eps));
   }
   const std::int64_t channels = x.size(1) / groups;
   const std::int64_t pixels = x.numel() / x.size(0) / x.size(1);
@@ -619,7 +609,7 @@ at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>&
   }
   const std::int64_t channels = x.size(1);
   if (!x.device().is_cpu() || x.scalar_type() != c10::kFloat || x.numel() == 0) {
-    return at::silu(at::layer_norm(x.permute({0, 2, 3, 1}), {channels}, weight, bias, eps))
+    return silu_of_each(at::layer_norm(x.permute({0, 2, 3, 1}), {channels}, weight, bias, eps))
         .permute({0, 3, 1, 2});
   }
   const at::Tensor image = x.contiguous(at::MemoryFormat::ChannelsLast);

@@ -48,13 +48,12 @@ void print_benchmark(const srdiff::Benchmark& benchmark, bool products) {
   for (const srdiff::ImageBenchmark& image : benchmark.images) {
     std::cout << fmt::format("{}: {}, {:.3g} a second", image.what(), milliseconds(image.seconds),
                              image.images_per_second());
-    const auto part = [](const char* what, double seconds) {
-      if (seconds > 0.0) {
-        std::cout << fmt::format("; {} {:.1f} ms", what, seconds * 1e3);
-      }
-    };
-    part("regressor", image.regressor_seconds);
-    part("weight map", image.weight_map_seconds);
+    if (image.regressor_seconds > 0.0) {
+      std::cout << fmt::format("; regressor {:.1f} ms", image.regressor_seconds * 1e3);
+    }
+    if (image.weight_map_seconds > 0.0) {
+      std::cout << fmt::format(", weight map {:.1f} ms", image.weight_map_seconds * 1e3);
+    }
     std::cout << '\n';
   }
   for (const srdiff::EvaluationBenchmark& evaluation : benchmark.evaluations) {
