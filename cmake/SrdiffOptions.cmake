@@ -7,8 +7,9 @@ endif()
 
 # For what spends no time of its own, the tool around the library and the tests: -O3 takes half as
 # long again to compile.
-add_library(srdiff_compiles_fast INTERFACE)
-target_compile_options(srdiff_compiles_fast INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
+add_library(srdiff_fast_options INTERFACE)
+target_link_libraries(srdiff_fast_options INTERFACE srdiff_options)
+target_compile_options(srdiff_fast_options INTERFACE $<$<CONFIG:Release>:-O1>)
 
 if(SRDIFF_SANITIZE)
   # Global: the sanitizers' runtime must be in every object that is linked.

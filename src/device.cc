@@ -124,8 +124,8 @@ void set_threads(int count) {
   if (!shared) {
     at::set_num_threads(count);
   }
-  // Networks hold small matrix products only, after which OpenBLAS's threads spin for 26 ms, on
-  // processors that the next operation's threads want.
+  // Networks hold small matrix products only, after which OpenBLAS's threads spin on, on processors
+  // that the next operation's threads want.
   set_blas_threads(1);
 }
 

@@ -57,10 +57,10 @@ SRDIFF_INLINE void one_plus_exp_of_minus(Floats& x) {
 
 enum class Curve { silu, sigmoid };
 
-/// x / (1 + e^-x) or 1 / (1 + e^-x) of each value, in place. What a value gives does not depend on
-/// where among the others it stands.
+/// y = x / (1 + e^-x) or 1 / (1 + e^-x) of each value; y may be x. What a value gives does not
+/// depend on where among the others it stands.
 template <Curve Of>
-SRDIFF_INLINE void apply(float* x, std::int64_t count) {
+SRDIFF_INLINE void apply(const float* x, float* y, std::int64_t count) {
   for (std::int64_t i = 0; i < count; i += lanes) {
     const std::int64_t here = std::min(lanes, count - i);
     Floats values{};
@@ -73,11 +73,19 @@ SRDIFF_INLINE void apply(float* x, std::int64_t count) {
     one_plus_exp_of_minus(divisor);
     const Floats result = (Of == Curve::silu ? values : Floats{} + 1.0F) / divisor;
     if (here == lanes) {
-      std::memcpy(x + i, &result, sizeof(result));
+      std::memcpy(y + i, &result, sizeof(result));
     } else {
-      std::memcpy(x + i, &result, static_cast<std::size_t>(here) * sizeof(float));
+      std::memcpy(y + i, &result, static_cast<std::size_t>(here) * sizeof(float));
     }
   }
+}
+
+SRDIFF_EVERY_VECTOR_WIDTH void silu_values(const float* x, float* y, std::int64_t count) {
+  apply<Curve::silu>(x, y, count);
+}
+
+SRDIFF_EVERY_VECTOR_WIDTH void sigmoid_values(const float* x, float* y, std::int64_t count) {
+  apply<Curve::sigmoid>(x, y, count);
 }
 
 template <std::size_t Count>
@@ -136,22 +144,6 @@ SRDIFF_INLINE Moments moments(const float* x, std::int64_t count) {
 /// Values that are normalised before silu passes over them: few enough for the first cache.
 constexpr std::int64_t values_at_once = 1024;
 
-SRDIFF_EVERY_VECTOR_WIDTH void silu_values(const float* x, float* y, std::int64_t count) {
-  for (std::int64_t first = 0; first < count; first += values_at_once) {
-    const std::int64_t here = std::min(values_at_once, count - first);
-    std::copy_n(x + first, here, y + first);
-    apply<Curve::silu>(y + first, here);
-  }
-}
-
-SRDIFF_EVERY_VECTOR_WIDTH void sigmoid_values(const float* x, float* y, std::int64_t count) {
-  for (std::int64_t first = 0; first < count; first += values_at_once) {
-    const std::int64_t here = std::min(values_at_once, count - first);
-    std::copy_n(x + first, here, y + first);
-    apply<Curve::sigmoid>(y + first, here);
-  }
-}
-
 /// One group: `channels` of `pixels` values each, one after the other.
 SRDIFF_EVERY_VECTOR_WIDTH void norm_group(const float* x, float* y, std::int64_t channels,
                                           std::int64_t pixels, const float* weight,
@@ -168,7 +160,7 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_group(const float* x, float* y, std::int64_t
       for (std::int64_t i = first; i < end; ++i) {
         to[i] = from[i] * a + b;
       }
-      apply<Curve::silu>(to + first, end - first);
+      apply<Curve::silu>(to + first, to + first, end - first);
     }
   }
 }
@@ -185,7 +177,7 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
     for (std::int64_t c = 0; c < channels; ++c) {
       to[c] = (from[c] - m.mean) * scale * weight[c] + bias[c];
     }
-    apply<Curve::silu>(to, channels);
+    apply<Curve::silu>(to, to, channels);
   }
 }
 
@@ -284,7 +276,7 @@ SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, const flo
       }
     }
     if constexpr (Silu) {
-      apply<Curve::silu>(to, count * Block);
+      apply<Curve::silu>(to, to, count * Block);
     }
     written.write(y + first * Block, count);
   }
@@ -338,7 +330,7 @@ SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t
           values[p * Block + j] = normal * weight[i * Block + j] + bias[i * Block + j];
         }
       }
-      apply<Curve::silu>(values, count * Block);
+      apply<Curve::silu>(values, values, count * Block);
       written.write(to, count);
     }
   }

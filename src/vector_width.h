@@ -5,7 +5,7 @@
 // One binary serves every x86-64 processor: loops marked with this are compiled for its widest
 // vectors too, and chosen when the program starts. The address sanitizer is not ready that early.
 // "x86-64-v3" is AVX2 with fused multiplication and addition, which "avx2" leaves out.
-#if defined(__x86_64__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && \
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
 #define SRDIFF_EVERY_VECTOR_WIDTH \
   __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))

@@ -227,14 +227,14 @@ def main():
     if args.figures:
         with open(args.figures) as file:
             figures = json.load(file)
-    if args.average_with and os.path.exists(os.path.join(args.run_denoiser, "manifest.json")):
-        raise SystemExit(f"{args.run_denoiser}: is a model folder; --average-with needs a training run's denoiser")
     networks, borrowed = {}, {}
     for kind in KINDS:
         run = getattr(args, f"run_{kind}")
         if not run:
             continue
         if os.path.exists(os.path.join(run, "manifest.json")):
+            if kind == "denoiser" and args.average_with:
+                raise SystemExit(f"{run}: is a model folder; --average-with needs a training run's denoiser")
             borrowed[kind] = borrow(run, kind, config)
             network, state = None, borrowed[kind].state
         else:

@@ -46,7 +46,7 @@ def read_manifest(folder: str) -> dict:
 
 def file_of(folder: str, manifest: dict, kind: str) -> str:
     """The TorchScript file of a model folder's network."""
-    if kind not in manifest["files"]:
+    if kind not in manifest.get("files", {}):
         raise SystemExit(f"{folder}: has no {kind}")
     return os.path.join(folder, manifest["files"][kind]["path"])
 

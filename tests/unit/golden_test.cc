@@ -8,6 +8,7 @@
 
 #include "file_bytes.h"
 #include "srdiff/error.h"
+#include "support/sr3_schedule.h"
 #include "support/temporary_folder.h"
 
 namespace srdiff {
@@ -146,7 +147,7 @@ TEST(GoldenUpdate, KeepsTolerancesAndDirections) {
 }
 
 TEST(StageRecorder, TakesTheFirstPicturesUpToTheFirstEps) {
-  const Schedule schedule = Schedule::linear(2000, 1e-6, 1e-2);
+  const Schedule schedule = support::sr3_schedule();
   StageRecorder recorder(schedule, 2);
   using Kind = UpscaleState::Kind;
   at::manual_seed(1);

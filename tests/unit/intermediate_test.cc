@@ -4,13 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "srdiff/error.h"
+#include "support/sr3_schedule.h"
 
 namespace srdiff {
 namespace {
 
-Schedule sr3() {
-  return Schedule::linear(2000, 1e-6, 1e-2);
-}
+using support::sr3_schedule;
 
 at::Tensor rgb(float r, float g, float b) {
   return at::tensor({r, g, b}).reshape({1, 3, 1, 1});
@@ -22,14 +21,14 @@ at::Tensor rgb(float r, float g, float b) {
 //   b: 0 + 0.5·0.44864884·0.5 = 0.11216221
 TEST(IntermediateState, AgainstHandComputedNumbersWithAWeightMap) {
   const at::Tensor w = at::full({1, 1, 1, 1}, 0.3);
-  const at::Tensor x_t =
-      intermediate_state(sr3(), 300, rgb(0.5F, -1.0F, 0.0F), w, 0.2, rgb(1.0F, -2.0F, 0.5F));
+  const at::Tensor x_t = intermediate_state(sr3_schedule(), 300, rgb(0.5F, -1.0F, 0.0F), w, 0.2,
+                                            rgb(1.0F, -2.0F, 0.5F));
   EXPECT_TRUE(at::allclose(x_t, rgb(0.67117848F, -1.34235696F, 0.11216221F), 0, 1e-6)) << x_t;
 }
 
 TEST(IntermediateState, WithoutAWeightMapBetaAloneScalesTheNoise) {
-  const at::Tensor x_t =
-      intermediate_state(sr3(), 300, rgb(0.5F, -1.0F, 0.0F), {}, 0.5, rgb(1.0F, -2.0F, 0.5F));
+  const at::Tensor x_t = intermediate_state(sr3_schedule(), 300, rgb(0.5F, -1.0F, 0.0F), {}, 0.5,
+                                            rgb(1.0F, -2.0F, 0.5F));
   EXPECT_TRUE(at::allclose(x_t, rgb(0.67117848F, -1.34235696F, 0.11216221F), 0, 1e-6)) << x_t;
 }
 
@@ -39,30 +38,30 @@ TEST(IntermediateState, AtBetaOneTheWeightMapChangesNothing) {
   const at::Tensor eps = at::randn({2, 3, 4, 5});
   for (const int channels : {1, 3}) {
     const at::Tensor w = at::rand({2, channels, 4, 5});
-    EXPECT_TRUE(at::allclose(intermediate_state(sr3(), 300, x_sr, w, 1.0, eps),
-                             intermediate_state(sr3(), 300, x_sr, {}, 1.0, eps), 0, 1e-6));
+    EXPECT_TRUE(at::allclose(intermediate_state(sr3_schedule(), 300, x_sr, w, 1.0, eps),
+                             intermediate_state(sr3_schedule(), 300, x_sr, {}, 1.0, eps), 0, 1e-6));
   }
 }
 
 TEST(IntermediateState, ClampsBetaPlusWToOne) {
   const at::Tensor w = at::full({1, 1, 1, 1}, 0.9);
   const at::Tensor zero = rgb(0, 0, 0);
-  const at::Tensor x_t = intermediate_state(sr3(), 300, zero, w, 0.8, rgb(1, 1, 1));
-  EXPECT_NEAR(x_t.max().item<double>(), sr3().sigma(300), 1e-6);
+  const at::Tensor x_t = intermediate_state(sr3_schedule(), 300, zero, w, 0.8, rgb(1, 1, 1));
+  EXPECT_NEAR(x_t.max().item<double>(), sr3_schedule().sigma(300), 1e-6);
 }
 
 TEST(IntermediateState, WithoutNoiseItIsTheScaledRegression) {
   const at::Tensor x_sr = rgb(0.5F, -1.0F, 0.25F);
-  const at::Tensor x_t = intermediate_state(sr3(), 150, x_sr, {}, 0.0, rgb(9, 9, 9));
-  EXPECT_TRUE(at::allclose(x_t, x_sr * sr3().noise_level(150)));
+  const at::Tensor x_t = intermediate_state(sr3_schedule(), 150, x_sr, {}, 0.0, rgb(9, 9, 9));
+  EXPECT_TRUE(at::allclose(x_t, x_sr * sr3_schedule().noise_level(150)));
 }
 
 TEST(IntermediateState, RefusesValuesOutsideTheirRange) {
   const at::Tensor zero = rgb(0, 0, 0);
-  EXPECT_THROW(intermediate_state(sr3(), 0, zero, {}, 0.5, zero), UsageError);
-  EXPECT_THROW(intermediate_state(sr3(), 2001, zero, {}, 0.5, zero), UsageError);
-  EXPECT_THROW(intermediate_state(sr3(), 300, zero, {}, -0.1, zero), UsageError);
-  EXPECT_THROW(intermediate_state(sr3(), 300, zero, {}, 1.1, zero), UsageError);
+  EXPECT_THROW(intermediate_state(sr3_schedule(), 0, zero, {}, 0.5, zero), UsageError);
+  EXPECT_THROW(intermediate_state(sr3_schedule(), 2001, zero, {}, 0.5, zero), UsageError);
+  EXPECT_THROW(intermediate_state(sr3_schedule(), 300, zero, {}, -0.1, zero), UsageError);
+  EXPECT_THROW(intermediate_state(sr3_schedule(), 300, zero, {}, 1.1, zero), UsageError);
 }
 
 }  // namespace

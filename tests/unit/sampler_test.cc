@@ -8,13 +8,12 @@
 
 #include "srdiff/error.h"
 #include "srdiff/step_grid.h"
+#include "support/sr3_schedule.h"
 
 namespace srdiff {
 namespace {
 
-Schedule default_schedule() {
-  return Schedule::linear(2000, 1e-6, 1e-2);
-}
+using support::sr3_schedule;
 
 std::vector<int> full_grid(int t) {
   std::vector<int> grid(static_cast<std::size_t>(t) + 1);
@@ -31,7 +30,7 @@ NoiseSource no_noise() {
 struct GaussianData {
   double mean = 0.3;
   double deviation = 0.4;
-  Schedule schedule = default_schedule();
+  Schedule schedule = sr3_schedule();
 
   double spread(int t) const {
     return std::sqrt(schedule.alpha_bar(t) * deviation * deviation + 1 - schedule.alpha_bar(t));
@@ -223,7 +222,7 @@ TEST(Ddpm, CallsTheDenoiserTTimesAndTheNoiseOnceLess) {
 }
 
 TEST(Sample, ClipsX0AndRederivesTheNoiseFromIt) {
-  const Schedule schedule = default_schedule();
+  const Schedule schedule = sr3_schedule();
   const at::Tensor x = at::full({1, 3, 1, 1}, 2.0, at::kDouble);
   const Denoiser blind = [](const at::Tensor& input, int) { return at::zeros_like(input); };
   SamplerOptions options;  // ε̂ = 0 says x̂_0 = 2/√ᾱ, which is clipped to 1

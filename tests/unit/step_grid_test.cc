@@ -6,26 +6,25 @@
 #include <cmath>
 
 #include "srdiff/error.h"
+#include "support/sr3_schedule.h"
 
 namespace srdiff {
 namespace {
 
-Schedule schedule_of_sr3() {
-  return Schedule::linear(2000, 1e-6, 1e-2);
-}
+using support::sr3_schedule;
 
 TEST(StepGrid, UniformIsTheRoundedEqualDivision) {
-  EXPECT_EQ(step_grid(schedule_of_sr3(), 300, 8, GridSpacing::uniform),
+  EXPECT_EQ(step_grid(sr3_schedule(), 300, 8, GridSpacing::uniform),
             (std::vector<int>{300, 263, 225, 188, 150, 113, 75, 38, 0}));
 }
 
 TEST(StepGrid, QuadraticIsDenserTowardsTheCleanImage) {
-  EXPECT_EQ(step_grid(schedule_of_sr3(), 100, 5, GridSpacing::quadratic),
+  EXPECT_EQ(step_grid(sr3_schedule(), 100, 5, GridSpacing::quadratic),
             (std::vector<int>{100, 64, 36, 16, 4, 0}));
 }
 
 TEST(StepGrid, LogSnrHasEqualDistancesInLambda) {
-  const Schedule schedule = schedule_of_sr3();
+  const Schedule schedule = sr3_schedule();
   const auto grid = step_grid(schedule, 300, 6, GridSpacing::logsnr);
   const double whole = schedule.half_log_snr(1) - schedule.half_log_snr(300);
   for (std::size_t i = 1; i < 5; ++i) {
@@ -47,7 +46,7 @@ TEST_P(EveryGrid, FallsStrictlyFromTToZeroInNfeSteps) {
       if (nfe > t) {
         continue;
       }
-      const auto grid = step_grid(schedule_of_sr3(), t, nfe, GetParam());
+      const auto grid = step_grid(sr3_schedule(), t, nfe, GetParam());
       ASSERT_EQ(grid.size(), static_cast<std::size_t>(nfe) + 1) << t << ' ' << nfe;
       EXPECT_EQ(grid.front(), t);
       EXPECT_EQ(grid.back(), 0);
@@ -59,7 +58,7 @@ TEST_P(EveryGrid, FallsStrictlyFromTToZeroInNfeSteps) {
 }
 
 TEST_P(EveryGrid, WithNfeEqualToTVisitsEveryStep) {
-  const auto grid = step_grid(schedule_of_sr3(), 60, 60, GetParam());
+  const auto grid = step_grid(sr3_schedule(), 60, 60, GetParam());
   for (int i = 0; i <= 60; ++i) {
     EXPECT_EQ(grid[static_cast<std::size_t>(i)], 60 - i);
   }
@@ -75,10 +74,10 @@ INSTANTIATE_TEST_SUITE_P(All, EveryGrid,
                          [](const auto& info) { return to_string(info.param); });
 
 TEST(StepGrid, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(step_grid(schedule_of_sr3(), 0, 1, GridSpacing::uniform), UsageError);
-  EXPECT_THROW(step_grid(schedule_of_sr3(), 2001, 8, GridSpacing::uniform), UsageError);
-  EXPECT_THROW(step_grid(schedule_of_sr3(), 300, 0, GridSpacing::uniform), UsageError);
-  EXPECT_THROW(step_grid(schedule_of_sr3(), 300, 301, GridSpacing::uniform), UsageError);
+  EXPECT_THROW(step_grid(sr3_schedule(), 0, 1, GridSpacing::uniform), UsageError);
+  EXPECT_THROW(step_grid(sr3_schedule(), 2001, 8, GridSpacing::uniform), UsageError);
+  EXPECT_THROW(step_grid(sr3_schedule(), 300, 0, GridSpacing::uniform), UsageError);
+  EXPECT_THROW(step_grid(sr3_schedule(), 300, 301, GridSpacing::uniform), UsageError);
   EXPECT_THROW(parse_grid_spacing("cubic"), UsageError);
 }
 
