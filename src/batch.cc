@@ -243,7 +243,7 @@ class BatchRun {
     while (std::optional<Job> job = decoded_.pop()) {
       if (!stopped()) {
         const auto [width, height] = job->input_size;
-        const std::int64_t enough = upscaler_.images_per_call(height, width, settings_);
+        const std::int64_t enough = upscaler_.images_at_once(height, width, settings_);
         const std::size_t bytes = job->bytes();
         compute(gathering.add({height, width}, std::move(*job), bytes,
                               static_cast<std::size_t>(enough)));

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -80,6 +81,33 @@ bool has_bf16_convolutions() {
 }
 
 struct BlockedConvolutions::Kernels {
+  /// Weights in the orders that kernels want; most of one weight's want the same. Several threads
+  /// may ask at once.
+  class OrderedWeights {
+   public:
+    at::Tensor get(const at::Tensor& weight, const Desc& order, dnnl::stream& stream) {
+      const std::lock_guard lock(mutex_);
+      auto& orders = orders_[weight.unsafeGetTensorImpl()];
+      for (const auto& [desc, tensor] : orders) {
+        if (desc == order) {
+          return tensor;
+        }
+      }
+      const at::Tensor plain = weight.to(c10::kFloat).contiguous();
+      at::Tensor result = bytes(order);
+      dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
+      dnnl::memory to(order, processor(), result.data_ptr());
+      dnnl::reorder(from, to).execute(stream, from, to);
+      stream.wait();
+      orders.emplace_back(order, result);
+      return result;
+    }
+
+   private:
+    std::mutex mutex_;
+    std::unordered_map<const void*, std::vector<std::pair<Desc, at::Tensor>>> orders_;
+  };
+
   /// A kernel and what it reads and writes; where these are is set before each run.
   struct Kernel {
     dnnl::convolution_forward run;
@@ -94,14 +122,10 @@ struct BlockedConvolutions::Kernels {
       arguments.at(argument).set_data_handle(tensor.data_ptr());
     }
   };
-  struct OfWeight {
-    std::map<Shape, Kernel> kernels;
-    /// The weight in each order that a kernel wants; most want the same.
-    std::vector<std::pair<Desc, at::Tensor>> orders;
-  };
   static constexpr int addend = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
 
-  std::unordered_map<const void*, OfWeight> of_weight;
+  std::unordered_map<const void*, std::map<Shape, Kernel>> of_weight;
+  std::shared_ptr<OrderedWeights> weights = std::make_shared<OrderedWeights>();
   dnnl::stream stream = dnnl::stream(processor());
   Type type = Type::f32;  ///< of images and weights
 
@@ -112,32 +136,16 @@ struct BlockedConvolutions::Kernels {
   }
 
   Kernel& find(const Dims& image, const at::Tensor& weight, const Steps& steps, bool adds) {
-    OfWeight& known = of_weight[weight.unsafeGetTensorImpl()];
-    const auto [place, is_new] = known.kernels.try_emplace(shape_of(image, steps, adds));
+    const auto [place, is_new] =
+        of_weight[weight.unsafeGetTensorImpl()].try_emplace(shape_of(image, steps, adds));
     if (is_new) {
-      prepare(known, place->second, image, weight, steps, adds);
+      prepare(place->second, image, weight, steps, adds);
     }
     return place->second;
   }
 
-  at::Tensor in_order(OfWeight& known, const at::Tensor& weight, const Desc& order) {
-    for (const auto& [desc, tensor] : known.orders) {
-      if (desc == order) {
-        return tensor;
-      }
-    }
-    const at::Tensor plain = weight.to(c10::kFloat).contiguous();
-    at::Tensor result = bytes(order);
-    dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
-    dnnl::memory to(order, processor(), result.data_ptr());
-    dnnl::reorder(from, to).execute(stream, from, to);
-    stream.wait();
-    known.orders.emplace_back(order, result);
-    return result;
-  }
-
-  void prepare(OfWeight& known, Kernel& kernel, const Dims& image, const at::Tensor& weight,
-               const Steps& steps, bool adds) {
+  void prepare(Kernel& kernel, const Dims& image, const at::Tensor& weight, const Steps& steps,
+               bool adds) {
     kernel.output = output_size(image, weight, steps);
     const Dims around = steps.padding.vec();
     const Dims gaps = {steps.dilation[0] - 1, steps.dilation[1] - 1};
@@ -166,7 +174,7 @@ struct BlockedConvolutions::Kernels {
     } catch (const dnnl::error&) {
       return;  // no kernel for this shape
     }
-    kernel.weight = in_order(known, weight, description.weights_desc());
+    kernel.weight = weights->get(weight, description.weights_desc(), stream);
     kernel.scratch = bytes(description.scratchpad_desc());
     kernel.no_bias = at::zeros({weight.size(0)}, at::kFloat);
     const auto argument = [&](int name, const Desc& desc, void* data) {
@@ -184,7 +192,14 @@ struct BlockedConvolutions::Kernels {
   }
 };
 
-BlockedConvolutions::BlockedConvolutions() : kernels_(std::make_unique<Kernels>()) {}
+BlockedConvolutions::BlockedConvolutions() : BlockedConvolutions(std::make_unique<Kernels>()) {}
+
+BlockedConvolutions BlockedConvolutions::for_another_thread() const {
+  auto kernels = std::make_unique<Kernels>();
+  kernels->weights = kernels_->weights;
+  kernels->type = kernels_->type;
+  return BlockedConvolutions(std::move(kernels));
+}
 
 void BlockedConvolutions::use_bf16() {
   kernels_->type = Type::bf16;
@@ -245,6 +260,10 @@ struct BlockedConvolutions::Kernels {};
 
 BlockedConvolutions::BlockedConvolutions() = default;
 
+BlockedConvolutions BlockedConvolutions::for_another_thread() const {
+  return {};
+}
+
 void BlockedConvolutions::use_bf16() {}
 
 bool BlockedConvolutions::in_bf16() const {
@@ -258,6 +277,11 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& /*x*/, const at::Te
 }
 
 #endif
+
+BlockedConvolutions::BlockedConvolutions(std::unique_ptr<Kernels> kernels)
+    : kernels_(std::move(kernels)) {}
+
+BlockedConvolutions::BlockedConvolutions(BlockedConvolutions&&) noexcept = default;
 
 BlockedConvolutions::~BlockedConvolutions() = default;
 

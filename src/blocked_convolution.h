@@ -18,11 +18,15 @@ bool fits_blocks(const at::Tensor& weight);
 class BlockedConvolutions {
  public:
   BlockedConvolutions();
+  /// The same for another thread: kernels and scratch of its own, and the weights in oneDNN's order
+  /// in common. These here may be at work in the meantime.
+  BlockedConvolutions for_another_thread() const;
   /// Images and weights are rounded to bf16 for their products; these are summed in float32, and
   /// what comes out is float32. Before the first call.
   void use_bf16();
   bool in_bf16() const;
   ~BlockedConvolutions();
+  BlockedConvolutions(BlockedConvolutions&&) noexcept;
   BlockedConvolutions(const BlockedConvolutions&) = delete;
   BlockedConvolutions& operator=(const BlockedConvolutions&) = delete;
 
@@ -44,6 +48,7 @@ class BlockedConvolutions {
 
  private:
   struct Kernels;
+  explicit BlockedConvolutions(std::unique_ptr<Kernels> kernels);
   std::unique_ptr<Kernels> kernels_;
 };
 

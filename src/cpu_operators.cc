@@ -1,10 +1,12 @@
 #include "cpu_operators.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "channel_blocks.h"
@@ -179,12 +181,39 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
 
 }  // namespace
 
+std::unique_ptr<OperatorState> OperatorStates::take(int threads) {
+  const std::lock_guard lock(mutex_);
+  const auto found = idle_.find(threads);
+  if (found == idle_.end()) {
+    return std::make_unique<OperatorState>(first_.for_another_thread());
+  }
+  std::unique_ptr<OperatorState> state = std::move(found->second);
+  idle_.erase(found);
+  return state;
+}
+
+void OperatorStates::give_back(int threads, std::unique_ptr<OperatorState> state) {
+  const std::lock_guard lock(mutex_);
+  idle_.emplace(threads, std::move(state));
+}
+
 OperatorScope::OperatorScope(OperatorState& state) : outer_(current) {
   current = &state;
 }
 
+OperatorScope::OperatorScope(OperatorStates& states)
+    : outer_(current),
+      states_(&states),
+      threads_(at::get_num_threads()),
+      taken_(states.take(threads_)) {
+  current = taken_.get();
+}
+
 OperatorScope::~OperatorScope() {
   current = outer_;
+  if (states_ != nullptr) {
+    states_->give_back(threads_, std::move(taken_));
+  }
 }
 
 }  // namespace srdiff

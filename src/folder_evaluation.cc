@@ -232,7 +232,7 @@ class ModelRun {
       const int scale = upscaler_.model().manifest().scale;
       chunk.inputs.push_back(reduce_reference(reference, scale, path.string()));
       const at::Tensor& input = chunk.inputs.front();
-      const std::int64_t limit = upscaler_.images_per_call(input.size(1), input.size(2), settings_);
+      const std::int64_t limit = upscaler_.images_at_once(input.size(1), input.size(2), settings_);
       if (static_cast<std::int64_t>(chunk.names.size()) == limit) {
         finish(chunk);
       }

@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
+#include <mutex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -97,8 +98,9 @@ void set_channels_last(torch::jit::Module& module) {
 
 struct Network::State {
   torch::jit::Module module;
-  OperatorState operators;
-  CudaGraphs graphs;
+  OperatorStates operators;
+  std::mutex mutex;   ///< of calls on a CUDA device
+  CudaGraphs graphs;  ///< take one call at a time
   std::string name;
   c10::Device device = c10::kCPU;
   c10::ScalarType precision = c10::kFloat;
@@ -120,7 +122,7 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
     if (device.is_cpu() && precision == c10::kBFloat16 && has_bf16_convolutions() &&
         is_for_blocks(state->module)) {
       // Convolutions alone: there the time is, and norms and sums keep float32's accuracy.
-      state->operators.blocked.use_bf16();
+      state->operators.use_bf16();
       state->precision = c10::kFloat;
     }
     if (device.is_cpu() && state->precision == c10::kFloat && at::hasMKLDNN()) {
@@ -153,6 +155,8 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
                             : moved);
   }
   const OperatorScope operators(state_->operators);
+  const auto one_call =
+      state_->device.is_cuda() ? std::unique_lock(state_->mutex) : std::unique_lock<std::mutex>();
   try {
     // A run is a few calls: the profiling executor would spend the first two on recording.
     const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);

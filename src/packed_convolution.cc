@@ -15,6 +15,12 @@ c10::IValue call(const char* name, std::vector<c10::IValue> stack) {
 
 }  // namespace
 
+PackedConvolutions PackedConvolutions::for_another_thread() const {
+  PackedConvolutions other;
+  other.shared_ = shared_;
+  return other;
+}
+
 at::Tensor PackedConvolutions::operator()(const at::Tensor& x, const at::Tensor& weight,
                                           const at::Tensor& bias, at::IntArrayRef stride,
                                           at::IntArrayRef padding, at::IntArrayRef dilation,
@@ -35,8 +41,13 @@ at::Tensor PackedConvolutions::operator()(const at::Tensor& x, const at::Tensor&
     return call("mkldnn_prepacked::conv2d_run", {x, packed.for_channels_last}).toTensor();
   }
   if (!packed.for_nchw.defined()) {
-    packed.for_nchw = at::mkldnn_reorder_conv2d_weight(
-        weight.to(c10::kFloat).contiguous().to_mkldnn(), padding, stride, dilation, groups);
+    const std::lock_guard lock(shared_->mutex);
+    at::Tensor& shared = shared_->for_nchw[weight.unsafeGetTensorImpl()];
+    if (!shared.defined()) {
+      shared = at::mkldnn_reorder_conv2d_weight(weight.to(c10::kFloat).contiguous().to_mkldnn(),
+                                                padding, stride, dilation, groups);
+    }
+    packed.for_nchw = shared;
   }
   return at::mkldnn_convolution(x.contiguous(), packed.for_nchw, bias, padding, stride, dilation,
                                 groups);

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 namespace srdiff {
@@ -13,6 +15,10 @@ namespace srdiff {
 /// reorders them in every call, and sends images of few values to a slower kernel.
 class PackedConvolutions {
  public:
+  /// The same for another thread, with weights in common. These here may be at work in the
+  /// meantime.
+  PackedConvolutions for_another_thread() const;
+
   /// conv2d. `weight`, float32 or fp16, must live, unchanged, as long as this object: it is
   /// recognised by its address.
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -21,11 +27,18 @@ class PackedConvolutions {
 
  private:
   struct Packed {
-    at::Tensor for_nchw;             ///< weights in oneDNN's order for any size
+    at::Tensor for_nchw;             ///< weights in oneDNN's order for any size, as in `shared_`
     c10::IValue for_channels_last;   ///< oneDNN's context for one size
     std::vector<std::int64_t> size;  ///< of the image that the context is for
   };
+  /// Weights that all threads read.
+  struct Shared {
+    std::mutex mutex;
+    std::map<const void*, at::Tensor> for_nchw;
+  };
+
   std::map<const void*, Packed> packed_;
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
 
 }  // namespace srdiff

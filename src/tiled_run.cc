@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "side_by_side.h"
 #include "srdiff/error.h"
 #include "srdiff/intermediate.h"
 #include "srdiff/noise.h"
@@ -23,12 +24,12 @@ constexpr std::int64_t rows_at_once = 64;
 
 TiledRun::TiledRun(const Model& model, const UpscaleSettings& settings,
                    const UpscaleObserver& observer, const TileGrid& grid,
-                   std::int64_t tiles_per_call)
+                   std::int64_t tiles_at_once)
     : model_(model),
       settings_(settings),
       observer_(observer),
       grid_(grid),
-      tiles_per_call_(tiles_per_call),
+      tiles_at_once_(tiles_at_once),
       scale_(model.manifest().scale),
       steps_(model.schedule(), step_grid(model.schedule(), settings.t, settings.nfe, settings.grid),
              {settings.sampler, model.manifest().parameterisation, settings.eta}) {}
@@ -105,29 +106,45 @@ void TiledRun::run_row(std::size_t i) {
 /// The outputs of a row of tiles, blended with each other and with the row above.
 at::Tensor TiledRun::blended_row(Stage& stage) {
   at::Tensor sum;
-  for (std::int64_t first = 0; first < grid_.columns(); first += tiles_per_call_) {
-    const std::int64_t last = std::min(first + tiles_per_call_, grid_.columns());
-    stop_if_cancelled();
-    const at::Tensor tiles = network_output(stage, first, last);
-    if (!sum.defined()) {
-      sum = at::zeros({1, tiles.size(1), tiles.size(2), grid_.canvas_width() * scale_},
-                      tiles.options());
-      if (stage.shared.defined()) {
-        sum.slice(2, 0, stage.shared.size(2)).copy_(stage.shared);
-      }
-    }
+  for (std::int64_t first = 0; first < grid_.columns(); first += tiles_at_once_) {
+    const std::int64_t last = std::min(first + tiles_at_once_, grid_.columns());
+    const std::vector<at::Tensor> tiles = network_outputs(stage, first, last);
     for (std::int64_t column = first; column < last; ++column) {
-      const at::Tensor shares = grid_.shares(stage.done, column, scale_).to(tiles.device());
+      const at::Tensor& tile = tiles[static_cast<std::size_t>(column - first)];
+      if (!sum.defined()) {
+        sum = at::zeros({1, tile.size(0), tile.size(1), grid_.canvas_width() * scale_},
+                        tile.options());
+        if (stage.shared.defined()) {
+          sum.slice(2, 0, stage.shared.size(2)).copy_(stage.shared);
+        }
+      }
+      const at::Tensor shares = grid_.shares(stage.done, column, scale_).to(tile.device());
       const std::int64_t left = grid_.left(column) * scale_;
-      sum.slice(3, left, left + tiles.size(3)).add_(tiles[column - first] * shares);
+      sum.slice(3, left, left + tile.size(2)).add_(tile * shares);
     }
   }
   return sum;
 }
 
-/// The network's output for some tiles of the stage's next row: [tiles,C,H,W].
-at::Tensor TiledRun::network_output(const Stage& stage, std::int64_t first_column,
-                                    std::int64_t last_column) const {
+/// The network's outputs for some tiles of the stage's next row, [C,H,W] each.
+std::vector<at::Tensor> TiledRun::network_outputs(const Stage& stage, std::int64_t first_column,
+                                                  std::int64_t last_column) const {
+  stop_if_cancelled();
+  if (!model_.device().is_cpu()) {
+    return in_one_call(stage, first_column, last_column).unbind();
+  }
+  std::vector<at::Tensor> outputs(static_cast<std::size_t>(last_column - first_column));
+  side_by_side(last_column - first_column, [&](std::int64_t i) {
+    const std::int64_t column = first_column + i;
+    stop_if_cancelled();
+    outputs[static_cast<std::size_t>(i)] = in_one_call(stage, column, column + 1)[0];
+  });
+  return outputs;
+}
+
+/// The same in one call of the network, [tiles,C,H,W].
+at::Tensor TiledRun::in_one_call(const Stage& stage, std::int64_t first_column,
+                                 std::int64_t last_column) const {
   std::vector<at::Tensor> inputs;
   std::vector<at::Tensor> conditions;
   for (std::int64_t column = first_column; column < last_column; ++column) {

@@ -27,7 +27,7 @@ using RowSink = std::function<void(const at::Tensor& rows)>;
 class TiledRun {
  public:
   TiledRun(const Model& model, const UpscaleSettings& settings, const UpscaleObserver& observer,
-           const TileGrid& grid, std::int64_t tiles_per_call);
+           const TileGrid& grid, std::int64_t tiles_at_once);
 
   /// lr [1,3,h,w] in [−1,1], whose noise has the key → rows [1,3,n,s·w] in [−1,1] on the CPU, s·h
   /// of them in all.
@@ -49,8 +49,10 @@ class TiledRun {
   bool ready(std::size_t stage) const;
   void run_row(std::size_t stage);
   at::Tensor blended_row(Stage& stage);
-  at::Tensor network_output(const Stage& stage, std::int64_t first_column,
-                            std::int64_t last_column) const;
+  std::vector<at::Tensor> network_outputs(const Stage& stage, std::int64_t first_column,
+                                          std::int64_t last_column) const;
+  at::Tensor in_one_call(const Stage& stage, std::int64_t first_column,
+                         std::int64_t last_column) const;
   bool condition_is_x_sr() const;
   at::Tensor condition(const Window& tile) const;
   void finish(std::size_t stage, RowRange rows, const at::Tensor& output);
@@ -65,7 +67,7 @@ class TiledRun {
   const UpscaleSettings& settings_;
   const UpscaleObserver& observer_;
   const TileGrid& grid_;
-  std::int64_t tiles_per_call_;
+  std::int64_t tiles_at_once_;  ///< in one network call, on the CPU in calls side by side
   std::int64_t scale_;
   ReverseSteps steps_;
   std::vector<Stage> stages_;

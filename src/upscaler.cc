@@ -1,10 +1,12 @@
 #include "srdiff/upscaler.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
@@ -12,6 +14,7 @@
 #include "finite.h"
 #include "host_copies.h"
 #include "rounding.h"
+#include "side_by_side.h"
 #include "srdiff/consistency.h"
 #include "srdiff/error.h"
 #include "srdiff/intermediate.h"
@@ -56,16 +59,37 @@ at::Tensor network_input(const Image& image) {
              : image.rgb;
 }
 
+/// Counts the evaluations of images that may run side by side.
+class Progress {
+ public:
+  Progress(const UpscaleObserver& observer, std::int64_t evaluations)
+      : observer_(observer), total_(evaluations) {}
+
+  void add(std::int64_t evaluations) {
+    if (observer_.on_progress) {
+      const std::lock_guard lock(mutex_);
+      done_ += evaluations;
+      observer_.on_progress({done_, total_});
+    }
+  }
+
+ private:
+  const UpscaleObserver& observer_;
+  std::int64_t total_;
+  std::mutex mutex_;
+  std::int64_t done_ = 0;
+};
+
 /// Images in one piece on their way through the method.
 class Run {
  public:
   Run(const Model& model, const UpscaleSettings& settings, const UpscaleObserver& observer,
-      std::int64_t first_image, std::int64_t images)
+      Progress& progress, std::int64_t first_image)
       : model_(model),
         settings_(settings),
         observer_(observer),
-        first_image_(first_image),
-        images_(images) {}
+        progress_(progress),
+        first_image_(first_image) {}
 
   /// [n,3,h,w] → [n,3,s·h,s·w] in [−1,1] on the model's device, which may still be at work on it.
   at::Tensor operator()(const at::Tensor& lr) {
@@ -155,18 +179,15 @@ class Run {
 
   void after_step(const StepState& state) const {
     show(UpscaleState::Kind::x0, state.x0, state.t, state.evaluation);
-    if (observer_.on_progress) {
-      const auto n = static_cast<std::int64_t>(keys_.size());
-      observer_.on_progress({first_image_ * state.nfe + n * state.evaluation, images_ * state.nfe});
-    }
+    progress_.add(static_cast<std::int64_t>(keys_.size()));
     stop_if_cancelled();
   }
 
   const Model& model_;
   const UpscaleSettings& settings_;
   const UpscaleObserver& observer_;
+  Progress& progress_;
   std::int64_t first_image_;
-  std::int64_t images_;
   std::vector<std::uint64_t> keys_;
   at::Tensor finite_;
   std::int64_t height_ = 0;
@@ -338,10 +359,19 @@ ImageLayout output_layout(const UpscaleSettings& settings, const Image& image) {
   return layout;
 }
 
-std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
-                                       const UpscaleSettings& settings) const {
+std::int64_t Upscaler::images_at_once(std::int64_t height, std::int64_t width,
+                                      const UpscaleSettings& settings) const {
+  if (!model_.device().is_cpu()) {
+    return images_in_a_call(height, width, settings);
+  }
+  // Tiles of one picture are work enough for all threads.
+  return takes_tiles(model_.manifest(), settings, height, width) ? 1 : at::get_num_threads();
+}
+
+std::int64_t Upscaler::images_in_a_call(std::int64_t height, std::int64_t width,
+                                        const UpscaleSettings& settings) const {
   // One image a call on the CPU: kernels order their sums by the batch's size, and an image's
-  // bytes must not depend on its company. The cores are busy with one image already.
+  // bytes must not depend on its company.
   if (model_.device().is_cpu()) {
     return 1;
   }
@@ -357,16 +387,26 @@ std::int64_t Upscaler::images_per_call(std::int64_t height, std::int64_t width,
 
 at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                                   const UpscaleObserver& observer) const {
-  const std::int64_t chunk = images_per_call(lr.size(2), lr.size(3), settings);
+  const std::int64_t chunk = images_in_a_call(lr.size(2), lr.size(3), settings);
   const std::vector<at::Tensor> parts = lr.split(chunk);
   HostCopies copies(model_.device());
+  Progress progress(observer, lr.size(0) * settings.nfe);
   std::vector<Run> runs;
-  std::vector<at::Tensor> results;
-  std::int64_t first = 0;
-  for (const at::Tensor& part : parts) {
-    runs.emplace_back(model_, settings, observer, first, lr.size(0));
-    results.push_back(copies.add(runs.back()(part)));
-    first += part.size(0);
+  std::vector<at::Tensor> results(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    runs.emplace_back(model_, settings, observer, progress, static_cast<std::int64_t>(i) * chunk);
+  }
+  const auto run = [&](std::int64_t part) {
+    const auto i = static_cast<std::size_t>(part);
+    results[i] = copies.add(runs[i](parts[i]));
+  };
+  const auto count = static_cast<std::int64_t>(parts.size());
+  if (model_.device().is_cpu() && !observer.on_state) {
+    side_by_side(count, run);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      run(i);
+    }
   }
   copies.wait();
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -376,7 +416,8 @@ at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& s
     const Model exact = model_.in_float32();
     UpscaleObserver quiet;
     quiet.cancelled = observer.cancelled;
-    results[i] = Run(exact, settings, quiet, 0, lr.size(0))(parts[i]).to(at::kCPU);
+    Progress none(quiet, 0);
+    results[i] = Run(exact, settings, quiet, none, 0)(parts[i]).to(at::kCPU);
     if (!is_finite(results[i])) {
       throw InputError("the networks of " + model_.manifest().name +
                        " gave values that are not finite for this picture");
@@ -394,9 +435,10 @@ void Upscaler::pass(const at::Tensor& lr, const UpscaleSettings& settings,
     sink(in_one_piece(lr, settings, observer));
     return;
   }
-  const std::int64_t tiles_per_call =
-      images_per_call(grid.tile_height(), grid.tile_width(), settings);
-  TiledRun run(model_, settings, observer, grid, tiles_per_call);
+  const std::int64_t tiles_at_once =
+      model_.device().is_cpu() ? at::get_num_threads()
+                               : images_in_a_call(grid.tile_height(), grid.tile_width(), settings);
+  TiledRun run(model_, settings, observer, grid, tiles_at_once);
   const std::uint64_t key = noise_key(settings.seed, lr[0]);
   if (settings.color_fix == ColorFix::consistency) {
     ConsistentStrips fix(lr, manifest.scale, sink);

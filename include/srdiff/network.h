@@ -20,8 +20,8 @@ struct NetworkFile {
 /// A trained network: tensors in, one tensor out. Everything that knows TorchScript is in this
 /// header's source file, so that another back end can stand beside it.
 ///
-/// Copies share the weights. Calls do not record gradients. A network is not safe to call from two
-/// threads at once.
+/// Copies share the weights. Calls do not record gradients. Several threads may call a network at
+/// once; on the CPU their calls run side by side.
 class Network {
  public:
   /// No network; `defined` is false.

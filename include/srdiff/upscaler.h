@@ -61,7 +61,8 @@ struct UpscaleSettings {
   /// Pictures larger than a tile are cut into tiles (tiling.h).
   TileSize tile = {};
   /// Images or tiles in one network call on a GPU, where empty takes as many as its free memory
-  /// holds, up to the pixels of 64 of the model's native size. The CPU takes them one by one.
+  /// holds, up to the pixels of 64 of the model's native size. On the CPU each is a call of its
+  /// own.
   std::optional<int> batch = {};
 };
 
@@ -136,15 +137,19 @@ class Upscaler {
   ///
   /// An image's result depends on its own pixels, the settings and the seed: on the CPU not on N
   /// or the number of threads, bit for bit.
+  /// On the CPU as many images or tiles as LibTorch has threads are computed side by side, each by
+  /// one; with `on_state` images follow one another. `on_progress` and `cancelled` may be called by
+  /// any of these threads, `cancelled` by several at once.
   /// `on_state` is called for images in one piece only. Where a reduced precision gives values that
   /// are not finite the work is done again in float32, with a warning. Throws InputError on the
   /// size, or when float32 gives such values too; Cancelled; ModelError when a network fails.
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
 
-  /// How many images of this low-resolution size go into one network call.
-  std::int64_t images_per_call(std::int64_t height, std::int64_t width,
-                               const UpscaleSettings& settings) const;
+  /// How many images of this low-resolution size are worth handing over together: on a GPU they go
+  /// into one network call, on the CPU each thread takes one.
+  std::int64_t images_at_once(std::int64_t height, std::int64_t width,
+                              const UpscaleSettings& settings) const;
 
   /// One picture. Colour goes through the networks, alpha through antialiased bicubic; grey stays
   /// grey, bit depth and metadata are kept. The networks see the visible colours continued into the
@@ -166,6 +171,8 @@ class Upscaler {
                              const UpscaleObserver& observer = {}) const;
 
  private:
+  std::int64_t images_in_a_call(std::int64_t height, std::int64_t width,
+                                const UpscaleSettings& settings) const;
   at::Tensor in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                           const UpscaleObserver& observer) const;
   void pass(const at::Tensor& lr, const UpscaleSettings& settings, const UpscaleObserver& observer,
