@@ -5,14 +5,18 @@
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
+#include <atomic>
 #include <limits>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "blocked_convolution.h"
 #include "cpu_graph.h"
 #include "cpu_operators.h"
 #include "norm_silu.h"
+#include "srdiff/device.h"
 
 namespace srdiff {
 namespace {
@@ -278,6 +282,43 @@ TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
       }
     }
   }
+}
+
+TEST_F(ChannelBlocksTest, SeveralThreadsCallANetworkAtOnce) {
+  torch::jit::Module module = network_with_everything();
+  optimise_for_cpu(module);
+  OperatorStates states;
+  const auto run = [&](const std::vector<c10::IValue>& inputs) {
+    const c10::InferenceMode no_gradients;
+    const OperatorScope scope(states);
+    const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
+    return torch::jit::Module(module).forward(inputs).toTuple()->elements()[0].toTensor();
+  };
+  // Of several sizes, so that kernels are made while others run.
+  std::vector<std::vector<c10::IValue>> inputs;
+  for (const std::int64_t side : {12, 20, 28, 36}) {
+    inputs.push_back({at::randn({1, 16, side, side}), at::randn({1, 32})});
+  }
+  std::vector<at::Tensor> expected;
+  expected.reserve(inputs.size());
+  for (const auto& input : inputs) {
+    expected.push_back(run(input));
+  }
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (std::size_t first = 0; first < inputs.size(); ++first) {
+    threads.emplace_back([&, first] {
+      set_threads(1);
+      for (std::size_t i = 0; i < 20; ++i) {
+        const std::size_t which = (first + i) % inputs.size();
+        wrong += at::equal(run(inputs[which]), expected[which]) ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(ChannelBlocksTest, WeightsThatConvolutionsAloneReadMayStayInHalf) {

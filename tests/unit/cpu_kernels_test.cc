@@ -130,5 +130,16 @@ TEST(PackedConvolutions, AreConvolutions) {
   }
 }
 
+TEST(PackedConvolutions, OfAnotherThreadShareTheWeights) {
+  const c10::InferenceMode no_gradients;
+  PackedConvolutions packed;
+  const at::Tensor w = at::randn({8, 6, 3, 3}) * 0.1;
+  const at::Tensor x = at::randn({1, 6, 9, 11});
+  const at::Tensor expected = packed(x, w, {}, {1, 1}, {1, 1}, {1, 1}, 1);
+  PackedConvolutions other = packed.for_another_thread();
+  w.zero_();  // what the other one uses is what the first one packed
+  EXPECT_TRUE(at::equal(other(x, w, {}, {1, 1}, {1, 1}, {1, 1}, 1), expected));
+}
+
 }  // namespace
 }  // namespace srdiff
