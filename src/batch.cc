@@ -36,7 +36,7 @@ using Stop = BatchSummary::Stop;
 constexpr int readers = 2;
 constexpr int writers = 4;  // they wait for the disk most of the time
 constexpr std::size_t max_queued = 16;
-constexpr std::size_t max_gathered = 256;  // decoded pictures that wait for others of their size
+constexpr std::size_t max_gathered = 256;  // decoded pictures that wait for a GPU's full calls
 constexpr std::size_t max_queued_bytes = std::size_t{256} << 20;
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
@@ -239,7 +239,11 @@ class BatchRun {
 
   void compute_all() {
     using Size = std::pair<std::int64_t, std::int64_t>;
-    Gathering<Size, Job> gathering(max_gathered, max_queued_bytes);
+    // A CPU loses little when fewer go together, but time when it waits for others of a size.
+    const std::size_t held = upscaler_.model().device().is_cpu()
+                                 ? 4 * static_cast<std::size_t>(at::get_num_threads())
+                                 : max_gathered;
+    Gathering<Size, Job> gathering(held, max_queued_bytes);
     while (std::optional<Job> job = decoded_.pop()) {
       if (!stopped()) {
         const auto [width, height] = job->input_size;
