@@ -216,7 +216,9 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
     upscale();
   }
   const Model& model = upscaler.model();
-  const bool with_regressor = needs_regressor(settings, model.manifest());
+  // Images side by side have no part of their own: each is on its way by itself.
+  const bool in_parts = images == 1 || model.device().is_cuda();
+  const bool with_regressor = in_parts && needs_regressor(settings, model.manifest());
   const at::Tensor x_sr = at::rand({images, 3, size, size});
   std::vector<double> seconds;
   std::vector<double> regressor;
@@ -226,7 +228,7 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
     if (with_regressor) {
       regressor.push_back(clock.seconds([&] { model.regress(lr); }));
     }
-    if (settings.weight_map) {
+    if (in_parts && settings.weight_map) {
       weight_map.push_back(clock.seconds([&] { model.weigh(x_sr); }));
     }
   }

@@ -64,8 +64,9 @@ struct ImageBenchmark {
   std::int64_t size = 0;  ///< output side, pixels
   int nfe = 0;
   Timing seconds;           ///< of all of them
-  std::int64_t images = 1;  ///< in one call
-  /// Medians of the networks that run once before the evaluations; 0: not run.
+  std::int64_t images = 1;  ///< handed over together, see Upscaler::images_at_once
+  /// Medians of the networks that run once before the evaluations; 0: not run, or for each image of
+  /// several by itself.
   double regressor_seconds = 0.0;
   double weight_map_seconds = 0.0;
   std::string what() const;  ///< "one image, 128 px, 8 evaluations"

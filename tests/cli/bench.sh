@@ -12,13 +12,13 @@ holds() {
 }
 
 case_json() {
-  bench --batch 1,3 --size 16,24 --json
+  bench --batch 1,3 --size 16,24 --threads 2 --json
   cp "$logs/stdout" bench.json
   holds bench.json '[(e["batch"], e["size"]) for e in d["evaluations"]] == [(1, 16), (3, 16), (1, 24), (3, 24)]'
   holds bench.json 'd["evaluations"][1]["gflop"] * 1e9 == 3 * 16 * 16 * 2 * 9 * (7 * 8 + 8 * 3)'
   holds bench.json 'd["circumstances"]["model"] == "tiny 1.0" and d["circumstances"]["precision"] == "fp32"'
-  holds bench.json '[(i["size"], i["nfe"], i["images"]) for i in d["images"]] == [(16, 8, 1), (24, 8, 1)]'
-  holds bench.json 'all(i["regressor_seconds"] > 0 and i["weight_map_seconds"] > 0 for i in d["images"])'
+  holds bench.json '[(i["size"], i["nfe"], i["images"]) for i in d["images"]] == [(16, 8, 1), (16, 8, 2), (24, 8, 1), (24, 8, 2)]'
+  holds bench.json 'all((i["regressor_seconds"] > 0) == (i["weight_map_seconds"] > 0) == (i["images"] == 1) for i in d["images"])'
   holds bench.json 'all(e["share_of_floor"] > 0 and e["matrix_gflop_per_second"] > 0 and e["traffic_seconds"] > 0 and e["products"] for e in d["evaluations"])'
   holds bench.json 'd["load_seconds"] > 0 and d["warm_up_seconds"] > 0 and d["peak_memory_bytes"] > 2**20'
 }
