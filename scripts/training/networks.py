@@ -5,7 +5,7 @@ precision of the weights: a network casts its input to the type of its weights a
 Every class compiles with torch.jit.script and can be flattened (flatten.py); no size is baked in.
 """
 import math
-from typing import List
+from typing import List, Union
 
 import torch
 import torch.nn.functional as F
@@ -208,6 +208,8 @@ class UNet(nn.Module):
 
     grid       works on grid x grid patches of pixels as channels (1: on pixels)
     widths     channels of each level, instead of inner x multipliers
+    res_blocks residual blocks of each level on the way down, one more on the way up; a list gives each
+               level its own number, 0 for a level that only hands its input on to the way up
     attention  indices of the levels that attend (0 is the finest)
     head_dim   channels of an attention head, 0 for a single head
     norm_groups    groups of group norm; 0: a norm over the channels of each position
@@ -218,13 +220,16 @@ class UNet(nn.Module):
     """
 
     def __init__(self, in_channels: int, out_channels: int, inner: int, widths: List[int],
-                 res_blocks: int = 2, attention: List[int] = (), norm_groups: int = 32,
+                 res_blocks: Union[int, List[int]] = 2, attention: List[int] = (), norm_groups: int = 32,
                  dropout: float = 0.0, grid: int = 1, head_dim: int = 0, noise: bool = True,
                  noise_encoding: str = "sr3", mid_attention: bool = True):
         super().__init__()
         self.grid = grid
         self.has_noise = noise
         self.size_multiple = grid * 2 ** (len(widths) - 1)
+        self.res_blocks = [res_blocks] * len(widths) if isinstance(res_blocks, int) else list(res_blocks)
+        if len(self.res_blocks) != len(widths):
+            raise ValueError(f"{len(widths)} widths need as many res_blocks, not {len(self.res_blocks)}")
         embedding = inner if noise else 0
         if noise:
             self.noise_level_mlp = nn.Sequential(
@@ -239,7 +244,7 @@ class UNet(nn.Module):
         current, features = inner, [inner]
         downs: List[nn.Module] = [InputConv(in_channels * grid * grid, inner, 3, padding=1)]
         for level, width in enumerate(widths):
-            for _ in range(res_blocks):
+            for _ in range(self.res_blocks[level]):
                 downs.append(stage(current, width, level in attention, "down"))
                 features.append(width)
                 current = width
@@ -251,7 +256,7 @@ class UNet(nn.Module):
                                   stage(current, current, False, "middle")])
         ups: List[nn.Module] = []
         for level in reversed(range(len(widths))):
-            for _ in range(res_blocks + 1):
+            for _ in range(self.res_blocks[level] + 1):
                 ups.append(stage(current + features.pop(), widths[level], level in attention, "up"))
                 current = widths[level]
             if level > 0:
@@ -395,6 +400,83 @@ class Regressor(nn.Module):
         size = [lr.shape[2] * self.scale, lr.shape[3] * self.scale]
         base = F.interpolate(lr.float(), size=size, mode="bicubic", align_corners=False, antialias=True)
         return base + self.tail(x).float()
+
+
+def levels_of(layers: nn.ModuleList, change: type) -> List[List[nn.Module]]:
+    """The stages of `downs` or `ups`, level by level in the order of the list; `change` parts the levels."""
+    levels: List[List[nn.Module]] = [[]]
+    for layer in layers:
+        if isinstance(layer, change):
+            levels.append([])
+        elif isinstance(layer, Stage):
+            levels[-1].append(layer)
+    return levels
+
+
+@torch.no_grad()
+def pass_on(stage: Stage):
+    """Makes a new stage return what reaches it, without the skip if it takes one: its second convolution
+    and its attention's output are zero from the start, so that res_conv alone is left to set."""
+    if isinstance(stage.res_block.res_conv, nn.Conv2d):
+        weight = stage.res_block.res_conv.weight
+        weight.zero_()
+        weight[:, :weight.shape[0], 0, 0] = torch.eye(weight.shape[0])
+        stage.res_block.res_conv.bias.zero_()
+
+
+@torch.no_grad()
+def grow(small: UNet, large: UNet):
+    """Gives `large`, freshly built, what `small` has learned: net2net (Chen et al., arXiv 1511.05641) for
+    this U-Net. Levels are matched from the coarsest, which must have the same widths. Blocks that `large`
+    has beyond those of `small` hand their input on, exactly so where a level of `small` has one. A finer
+    level of `large`, on a grid of half the cells' side, begins with new blocks, and its first two
+    convolutions read what the input convolution of `small` read, as far as they reach."""
+    def copy(source: nn.Module, target: nn.Module):
+        target.load_state_dict(source.state_dict())
+
+    extra = len(large.res_blocks) - len(small.res_blocks)
+    if extra not in (0, 1) or large.grid << extra != small.grid:
+        raise ValueError("a network grows by blocks, or by one finer level on half the grid")
+    copy(small.noise_level_mlp, large.noise_level_mlp)
+    copy(small.mid, large.mid)
+    changes = [[layer for layer in net.downs if isinstance(layer, Downsample)] for net in (small, large)]
+    for source, target in zip(changes[0], changes[1][extra:]):
+        copy(source, target)
+    changes = [[layer for layer in net.ups if isinstance(layer, Upsample)] for net in (small, large)]
+    for source, target in zip(*changes):
+        copy(source, target)
+    for old, new in zip(levels_of(small.downs, Downsample), levels_of(large.downs, Downsample)[extra:]):
+        for stage in new[len(old):]:
+            pass_on(stage)
+        for source, target in zip(old, new):
+            copy(source, target)
+    for old, new in zip(levels_of(small.ups, Upsample), levels_of(large.ups, Upsample)):
+        for stage in new[len(old) - 1:-1]:
+            pass_on(stage)
+        for source, target in zip(old, new[:len(old) - 1] + new[-1:]):
+            copy(source, target)
+    if extra == 0:
+        copy(small.downs[0], large.downs[0])
+        copy(small.final_conv, large.final_conv)
+        return
+    # The finer input convolution hands the cells on; the one that halves them takes the weights for its 3x3 of
+    # them: the 2x2 of this coarse cell and the nearer row and column of the neighbours above and to the left.
+    cells = large.downs[0].weight.shape[1]
+    if large.downs[0].weight.shape[0] < cells:
+        raise ValueError(f"the finer level needs at least {cells} channels, those of its input")
+    large.downs[0].weight[:cells] = 0
+    large.downs[0].weight[:cells, :, 1, 1] = torch.eye(cells)
+    large.downs[0].bias[:cells] = 0
+    halve = next(layer for layer in large.downs if isinstance(layer, Downsample)).conv
+    weight = small.downs[0].weight
+    images = cells // large.grid ** 2
+    weight = weight.view(weight.shape[0], images, 2, large.grid, 2, large.grid, 3, 3)  # half, pixel; by row, column
+    halve.weight.zero_()
+    halve.bias.copy_(small.downs[0].bias)
+    for row, (half_row, cell_row) in enumerate([(1, 0), (0, 1), (1, 1)]):
+        for column, (half_column, cell_column) in enumerate([(1, 0), (0, 1), (1, 1)]):
+            part = weight[:, :, half_row, :, half_column, :, cell_row, cell_column]
+            halve.weight[:, :cells, row, column] = part.reshape(part.shape[0], cells)
 
 
 def build(kind: str, architecture: dict) -> nn.Module:

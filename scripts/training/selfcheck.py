@@ -17,7 +17,8 @@ from contrast import METHODS  # noqa: E402
 from data import to_bytes  # noqa: E402
 from diffusion import Schedule, intermediate_state, target_of, x0_of  # noqa: E402
 from flatten import flattened, named_as  # noqa: E402
-from networks import build, parameters  # noqa: E402
+from fused_norm import can_be_fused, fuse_norms  # noqa: E402
+from networks import build, grow, parameters  # noqa: E402
 from photos import Photos  # noqa: E402
 from reference import Model, step_grid  # noqa: E402
 
@@ -199,6 +200,61 @@ def check_calibration():
     assert torch.equal(flattened(network)(condition, x_t, level), calibrated)
 
 
+def check_growth():
+    """More blocks change nothing at first; a finer level reads what the input convolution read, and what
+    cannot be matched is refused."""
+    torch.manual_seed(0)
+    options = dict(inner=24, widths=[24, 32], res_blocks=1, norm_groups=8, head_dim=16, grid=4, residual_std=0.1)
+    small = build("denoiser", dict(options, attention=[1])).eval()
+    for value in small.requires_grad_(False).parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    inputs = torch.rand(2, 3, 32, 48), torch.rand(2, 3, 32, 48), torch.tensor([0.9, 0.5])
+    deeper = build("denoiser", dict(options, attention=[1], res_blocks=[2, 3])).eval()
+    grow(small, deeper)
+    with torch.no_grad():
+        assert torch.equal(deeper(*inputs), small(*inputs))
+    finer = build("denoiser", dict(options, widths=[24, 24, 32], attention=[2], res_blocks=[0, 1, 1], grid=2)).eval()
+    grow(small, finer)
+    for name in ("weight", "bias"):
+        assert torch.equal(getattr(finer.mid[1].res_block.block1.block[3], name),
+                           getattr(small.mid[1].res_block.block1.block[3], name))
+    with torch.no_grad():
+        # Input that is zero but in the upper left quarter of one coarse cell: all of what that convolution reads of it.
+        image = torch.zeros(1, 6, 32, 32)
+        image[..., 12:14, 12:14] = torch.rand(2, 2)
+        coarse = small.downs[0](torch.nn.functional.pixel_unshuffle(image, 4), None, [])
+        fine = finer.downs[1](finer.downs[0](torch.nn.functional.pixel_unshuffle(image, 2), None, []), None, [])
+    assert torch.allclose(fine[..., 3, 3], coarse[..., 3, 3], atol=1e-5)
+    for other in (dict(options, widths=[24, 40]), dict(options, grid=2), dict(options, grid=8)):
+        try:
+            grow(small, build("denoiser", other))
+        except (RuntimeError, ValueError):
+            continue
+        raise AssertionError(other)
+
+
+def check_fused_norms():
+    """The compiled norm gives the values and derivatives of PyTorch's, to the precision of bf16."""
+    if not can_be_fused(torch.device("cpu")):
+        return
+    torch.manual_seed(0)
+    options = dict(inner=32, widths=[32, 48], res_blocks=1, norm_groups=16, head_dim=16, grid=4)
+    plain, fused = build("denoiser", options), build("denoiser", options)
+    for value in plain.parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    fused.load_state_dict(plain.state_dict())
+    assert fuse_norms(fused) == 18
+    assert fused.state_dict().keys() == plain.state_dict().keys()
+    inputs = torch.rand(2, 3, 32, 48), torch.rand(2, 3, 32, 48), torch.tensor([0.9, 0.5])
+    outputs = []
+    for network in (plain, fused):
+        outputs.append(network(*inputs))
+        outputs[-1].square().mean().backward()
+    assert (outputs[0] - outputs[1]).norm() < 0.01 * outputs[0].norm()
+    for (name, a), b in zip(plain.named_parameters(), fused.parameters()):
+        assert (a.grad - b.grad).norm() <= 0.05 * a.grad.norm() + 1e-6, name
+
+
 def check_photos():
     """Crops are a function of seed and number, inputs are Pillow's reduction, damage is mild."""
     from PIL import Image
@@ -275,6 +331,7 @@ def check_round_trip():
 
 
 if __name__ == "__main__":
-    for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning, check_calibration, check_photos, check_round_trip):
+    for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
+                  check_calibration, check_growth, check_fused_norms, check_photos, check_round_trip):
         check()
         print(f"{check.__name__}: ok")
