@@ -70,6 +70,15 @@ Dims output_size(const Dims& image, const at::Tensor& weight,
 
 }  // namespace
 
+namespace {
+
+/// Where there is AMX the other instructions for bf16 are slower than those for float32.
+bool has_amx() {
+  return dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
+}
+
+}  // namespace
+
 bool has_bf16_convolutions() {
   switch (dnnl::get_effective_cpu_isa()) {
     case dnnl::cpu_isa::avx512_core_bf16:
@@ -129,10 +138,27 @@ struct BlockedConvolutions::Kernels {
   dnnl::stream stream = dnnl::stream(processor());
   Type type = Type::f32;  ///< of images and weights
 
-  /// An image in blocks of the kernels' type.
+  /// The channels of a block in an image of so many.
+  std::int64_t block_of(std::int64_t channels) const {
+    return channels_last() ? channels : channel_block();
+  }
+
+  /// Of these kernels' images; else they are in blocks of b.
+  bool channels_last() const { return type == Type::bf16 && has_amx(); }
+
+  Tag tag() const { return channels_last() ? Tag::nhwc : block_tag(); }
+
+  /// An image in blocks as large as these kernels'.
+  at::Tensor in_these_blocks(const at::Tensor& x) const {
+    const std::int64_t block = block_of(image_size(x)[1]);
+    return in_blocks(x) && x.size(4) == block ? x.contiguous() : to_blocks(from_blocks(x), block);
+  }
+
+  /// The same, of the kernels' type.
   at::Tensor input(const at::Tensor& x) const {
-    const at::Tensor blocks = in_blocks(x) ? x.contiguous() : to_blocks(x);
-    return type == Type::bf16 && x.scalar_type() == c10::kFloat ? round_to_bf16(blocks) : blocks;
+    const at::Tensor blocks = in_these_blocks(x);
+    return type == Type::bf16 && blocks.scalar_type() == c10::kFloat ? round_to_bf16(blocks)
+                                                                     : blocks;
   }
 
   Kernel& find(const Dims& image, const at::Tensor& weight, const Steps& steps, bool adds) {
@@ -150,7 +176,7 @@ struct BlockedConvolutions::Kernels {
     const Dims around = steps.padding.vec();
     const Dims gaps = {steps.dilation[0] - 1, steps.dilation[1] - 1};
     const Dims filter = weight.sizes().vec();
-    const Desc result(kernel.output, Type::f32, block_tag());
+    const Desc result(kernel.output, Type::f32, tag());
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     if (adds) {
@@ -163,7 +189,7 @@ struct BlockedConvolutions::Kernels {
       // A bias always: one of zeros costs nothing that can be measured.
       const dnnl::convolution_forward::desc wanted(
           dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-          Desc(image, type, block_tag()), Desc(filter, type, Tag::any),
+          Desc(image, type, tag()), Desc(filter, type, Tag::any),
           Desc({filter[0]}, Type::f32, Tag::x), result, steps.stride.vec(), gaps, around, around);
       description = Primitive(wanted, attributes, processor());
       const std::string name = description.impl_info_str();
@@ -231,7 +257,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
                                               addend.scalar_type() != c10::kFloat))) {
     return {};
   }
-  const std::int64_t block = channel_block();
+  const std::int64_t block = kernels_->block_of(kernel.output[1]);
   const at::Tensor image = kernels_->input(x);
   const at::Tensor offsets = bias.defined() ? bias.contiguous() : kernel.no_bias;
   at::Tensor result = at::empty(
@@ -242,7 +268,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   kernel.set(DNNL_ARG_BIAS, offsets);
   kernel.set(DNNL_ARG_DST, result);
   if (addend.defined()) {
-    added = in_blocks(addend) ? addend.contiguous() : to_blocks(addend);
+    added = kernels_->in_these_blocks(addend);
     kernel.set(Kernels::addend, added);
   }
   kernel.run.execute(kernels_->stream, kernel.arguments);

@@ -57,40 +57,41 @@ SRDIFF_INLINE void transpose(const float* x, std::int64_t x_row, float* y, std::
   }
 }
 
-/// [Block][pixels] → [pixels][Block].
+/// [Block][pixels] → a column, whose pixels are `step` values apart.
 template <int Block>
-SRDIFF_INLINE void interleave(const float* x, float* y, std::int64_t pixels) {
+SRDIFF_INLINE void interleave(const float* x, float* y, std::int64_t pixels, std::int64_t step) {
   const std::int64_t whole = pixels - pixels % Block;
   for (std::int64_t p = 0; p < whole; p += Block) {
-    transpose<Block>(x + p, pixels, y + p * Block, Block);
+    transpose<Block>(x + p, pixels, y + p * step, step);
   }
   for (std::int64_t p = whole; p < pixels; ++p) {
     for (std::int64_t j = 0; j < Block; ++j) {
-      y[p * Block + j] = x[j * pixels + p];
+      y[p * step + j] = x[j * pixels + p];
     }
   }
 }
 
 template <int Block>
-SRDIFF_INLINE void separate(const float* x, float* y, std::int64_t pixels) {
+SRDIFF_INLINE void separate(const float* x, float* y, std::int64_t pixels, std::int64_t step) {
   const std::int64_t whole = pixels - pixels % Block;
   for (std::int64_t p = 0; p < whole; p += Block) {
-    transpose<Block>(x + p * Block, Block, y + p, pixels);
+    transpose<Block>(x + p * step, step, y + p, pixels);
   }
   for (std::int64_t p = whole; p < pixels; ++p) {
     for (std::int64_t j = 0; j < Block; ++j) {
-      y[j * pixels + p] = x[p * Block + j];
+      y[j * pixels + p] = x[p * step + j];
     }
   }
 }
 
 #define SRDIFF_LAYOUT_LOOPS(BLOCK)                                                                 \
-  SRDIFF_EVERY_VECTOR_WIDTH void interleave_##BLOCK(const float* x, float* y,                      \
-                                                    std::int64_t pixels) {                         \
-    interleave<BLOCK>(x, y, pixels);                                                               \
+  SRDIFF_EVERY_VECTOR_WIDTH void interleave_##BLOCK(const float* x, float* y, std::int64_t pixels, \
+                                                    std::int64_t step) {                           \
+    interleave<BLOCK>(x, y, pixels, step);                                                         \
   }                                                                                                \
-  SRDIFF_EVERY_VECTOR_WIDTH void separate_##BLOCK(const float* x, float* y, std::int64_t pixels) { \
-    separate<BLOCK>(x, y, pixels);                                                                 \
+  SRDIFF_EVERY_VECTOR_WIDTH void separate_##BLOCK(const float* x, float* y, std::int64_t pixels,   \
+                                                  std::int64_t step) {                             \
+    separate<BLOCK>(x, y, pixels, step);                                                           \
   }
 SRDIFF_LAYOUT_LOOPS(8)
 SRDIFF_LAYOUT_LOOPS(16)
@@ -102,16 +103,16 @@ SRDIFF_EVERY_VECTOR_WIDTH void round_values(const float* x, std::uint16_t* y, st
   }
 }
 
-/// Calls `change` with each block of channels of `x` and its place in `y`.
+/// Calls `change` with where a plain image has each b channels, and where `blocks` has the column.
 template <typename Change>
-void for_each_block(const at::Tensor& x, const at::Tensor& y, std::int64_t values,
-                    const Change& change) {
-  const auto* from = x.data_ptr<float>();
-  auto* to = y.data_ptr<float>();
-  at::parallel_for(0, x.numel() / values, pieces_for_a_thread(values),
+void for_each_column(const at::Tensor& blocks, const Change& change) {
+  const Columns columns(blocks);
+  const std::int64_t values = columns.pixels * columns.lanes;
+  at::parallel_for(0, blocks.size(0) * columns.count, pieces_for_a_thread(values),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t i = begin; i < end; ++i) {
-                       change(from + i * values, to + i * values);
+                       const std::int64_t image = i / columns.count * columns.count * values;
+                       change(i * values, image + columns.start(i % columns.count));
                      }
                    });
 }
@@ -124,17 +125,28 @@ std::vector<std::int64_t> image_size(const at::Tensor& x) {
                       : size.vec();
 }
 
-at::Tensor to_blocks(const at::Tensor& image) {
+Columns::Columns(const at::Tensor& blocks)
+    : lanes(channel_block()),
+      step(blocks.size(4)),
+      pixels(blocks.size(2) * blocks.size(3)),
+      count(lanes > 0 ? blocks.size(1) * step / lanes : 0) {
+  TORCH_CHECK(lanes > 0 && step % lanes == 0 && (step == lanes || blocks.size(1) == 1), "[",
+              blocks.sizes(), "] is no image in blocks of ", lanes, " channels or of all");
+}
+
+at::Tensor to_blocks(const at::Tensor& image, std::int64_t block) {
   const at::Tensor x = image.contiguous();
-  const std::int64_t block = channel_block();
   TORCH_CHECK(block > 0 && x.size(1) % block == 0, x.size(1), " channels do not fit blocks of ",
               block);
-  const std::int64_t pixels = x.size(2) * x.size(3);
   at::Tensor blocks =
       at::empty({x.size(0), x.size(1) / block, x.size(2), x.size(3), block}, x.options());
-  const auto loop = block == 16 ? interleave_16 : interleave_8;
-  for_each_block(x, blocks, pixels * block,
-                 [&](const float* from, float* to) { loop(from, to, pixels); });
+  const Columns columns(blocks);
+  const auto loop = columns.lanes == 16 ? interleave_16 : interleave_8;
+  const auto* from = x.data_ptr<float>();
+  auto* to = blocks.data_ptr<float>();
+  for_each_column(blocks, [&](std::int64_t plain, std::int64_t column) {
+    loop(from + plain, to + column, columns.pixels, columns.step);
+  });
   return blocks;
 }
 
@@ -143,12 +155,14 @@ at::Tensor from_blocks(const at::Tensor& x) {
     return x;
   }
   const at::Tensor blocks = x.to(c10::kFloat).contiguous();
-  const std::int64_t block = x.size(4);
-  const std::int64_t pixels = x.size(2) * x.size(3);
   at::Tensor image = at::empty(image_size(x), blocks.options());
-  const auto loop = block == 16 ? separate_16 : separate_8;
-  for_each_block(blocks, image, pixels * block,
-                 [&](const float* from, float* to) { loop(from, to, pixels); });
+  const Columns columns(blocks);
+  const auto loop = columns.lanes == 16 ? separate_16 : separate_8;
+  const auto* from = blocks.data_ptr<float>();
+  auto* to = image.data_ptr<float>();
+  for_each_column(blocks, [&](std::int64_t plain, std::int64_t column) {
+    loop(from + column, to + plain, columns.pixels, columns.step);
+  });
   return image;
 }
 
@@ -161,6 +175,42 @@ at::Tensor round_to_bf16(const at::Tensor& blocks) {
     round_values(from + begin, to + begin, end - begin);
   });
   return rounded;
+}
+
+at::Tensor join_channels(at::TensorList images) {
+  const std::int64_t block = images[0].size(4);
+  if (std::all_of(images.begin(), images.end(), [&](const at::Tensor& x) {
+        return x.size(4) == block && x.size(4) == channel_block();
+      })) {
+    return at::cat(images, 1);
+  }
+  std::int64_t channels = 0;
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& image : images) {
+    if (image.size(1) != 1 || image.scalar_type() != c10::kFloat ||
+        image.sizes().slice(2, 2) != images[0].sizes().slice(2, 2) ||
+        image.size(0) != images[0].size(0)) {
+      return {};
+    }
+    channels += image.size(4);
+    parts.push_back(image.contiguous());
+  }
+  const auto size = images[0].sizes();
+  at::Tensor joined = at::empty({size[0], 1, size[2], size[3], channels}, images[0].options());
+  auto* to = joined.data_ptr<float>();
+  at::parallel_for(0, size[0] * size[2] * size[3], pieces_for_a_thread(channels),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     std::int64_t first = 0;
+                     for (const at::Tensor& part : parts) {
+                       const std::int64_t width = part.size(4);
+                       const auto* from = part.data_ptr<float>();
+                       for (std::int64_t pixel = begin; pixel < end; ++pixel) {
+                         std::copy_n(from + pixel * width, width, to + pixel * channels + first);
+                       }
+                       first += width;
+                     }
+                   });
+  return joined;
 }
 
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor) {

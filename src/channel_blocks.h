@@ -15,6 +15,9 @@ namespace srdiff {
 /// leave it unchanged, so that a network can stay in it from its first convolution to its last.
 /// Channels of one image lie one after the other: joining images is copying. Values are float32, or
 /// bfloat16 where nothing but products follows.
+///
+/// Or one block holds all channels, [N,1,H,W,C]: that is channels_last, which oneDNN's kernels for
+/// AMX want.
 
 /// b: 16 with AVX-512, 8 with AVX2; 0 where srdiff was built without oneDNN or the processor has
 /// neither.
@@ -34,8 +37,25 @@ inline bool in_blocks(const at::Tensor& x) {
 /// [N,C,H,W] of an image in blocks or not.
 std::vector<std::int64_t> image_size(const at::Tensor& x);
 
-/// [N,C,H,W] float32 on the CPU, C a multiple of b → blocks.
-at::Tensor to_blocks(const at::Tensor& image);
+/// Where an image in blocks has its columns: b channels of every pixel.
+struct Columns {
+  std::int64_t lanes;   ///< b
+  std::int64_t step;    ///< from one pixel to the next, in values: the channels of a block
+  std::int64_t pixels;  ///< H·W
+  std::int64_t count;   ///< columns of an image
+
+  explicit Columns(const at::Tensor& blocks);
+
+  /// The first value of a column, counted from the image's first.
+  std::int64_t start(std::int64_t column) const {
+    const std::int64_t channel = column * lanes;
+    return channel / step * step * pixels + channel % step;
+  }
+};
+
+/// [N,C,H,W] float32 on the CPU → blocks of `block` channels, or of b: a multiple of b, and C of
+/// it.
+at::Tensor to_blocks(const at::Tensor& image, std::int64_t block = channel_block());
 
 /// Blocks → [N,C,H,W] float32, contiguous. What is not in blocks is returned as it is.
 at::Tensor from_blocks(const at::Tensor& x);
@@ -43,6 +63,10 @@ at::Tensor from_blocks(const at::Tensor& x);
 /// Blocks of float32 in bfloat16, to the nearest (of two, the even one), without the detour that
 /// at::Tensor::to takes on LibTorch 1.13.
 at::Tensor round_to_bf16(const at::Tensor& blocks);
+
+/// Images in blocks, of one size but for their channels, joined along these; undefined where their
+/// blocks do not fit together.
+at::Tensor join_channels(at::TensorList images);
 
 /// Blocks enlarged by repeating each pixel: `factor` times in each direction.
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor);

@@ -43,6 +43,9 @@ at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
 
 /// x + y, y of x's size or a value for each channel [N,C,1,1].
 at::Tensor add_in_any_layout(const at::Tensor& x, const at::Tensor& y) {
+  if (in_blocks(x) && in_blocks(y)) {
+    return x.sizes() == y.sizes() ? at::add(x, y) : at::add(from_blocks(x), from_blocks(y));
+  }
   if (in_blocks(x) == in_blocks(y)) {
     return at::add(x, y);
   }
@@ -122,7 +125,10 @@ at::Tensor position_norm_silu(const at::Tensor& x, const c10::optional<at::Tenso
 /// cat along the channels.
 at::Tensor cat_channels(const at::TensorList images) {
   if (std::all_of(images.begin(), images.end(), in_blocks)) {
-    return at::cat(images, 1);
+    const at::Tensor joined = join_channels(images);
+    if (joined.defined()) {
+      return joined;
+    }
   }
   std::vector<at::Tensor> plain_ones;
   plain_ones.reserve(images.size());

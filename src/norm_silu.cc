@@ -181,12 +181,13 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
   }
 }
 
-// ---- In blocks of `Block` channels: [N,C/Block,pixels,Block] (channel_blocks.h) ----
+// ---- In blocks, by columns of `Block` channels whose pixels are `step` values apart
+// (channel_blocks.h) ----
 
-/// Of one block of channels, each channel's own mean and sum of squared distances from it.
+/// Of one column, each channel's own mean and sum of squared distances from it.
 template <std::int64_t Block>
-SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, double* mean,
-                                   double* squares) {
+SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, std::int64_t step,
+                                   double* mean, double* squares) {
   constexpr std::int64_t piece = 1024;
   std::array<double, Block> total{};
   for (std::int64_t first = 0; first < pixels; first += piece) {
@@ -194,7 +195,7 @@ SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, double* 
     std::array<float, Block> part{};
     for (std::int64_t p = first; p < end; ++p) {
       for (std::int64_t j = 0; j < Block; ++j) {
-        part[static_cast<std::size_t>(j)] += x[p * Block + j];
+        part[static_cast<std::size_t>(j)] += x[p * step + j];
       }
     }
     for (std::size_t j = 0; j < Block; ++j) {
@@ -213,7 +214,7 @@ SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, double* 
     std::array<float, Block> part{};
     for (std::int64_t p = first; p < end; ++p) {
       for (std::int64_t j = 0; j < Block; ++j) {
-        const float d = x[p * Block + j] - center[static_cast<std::size_t>(j)];
+        const float d = x[p * step + j] - center[static_cast<std::size_t>(j)];
         part[static_cast<std::size_t>(j)] += d * d;
       }
     }
@@ -226,7 +227,7 @@ SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, double* 
   }
 }
 
-/// Positions of a block that are normalised together.
+/// Positions of a column that are normalised together.
 constexpr std::int64_t positions_at_once = values_at_once / lanes;
 
 /// Values that are computed as float32 on their way to `y`: float32 itself, or the bits of
@@ -234,67 +235,82 @@ constexpr std::int64_t positions_at_once = values_at_once / lanes;
 template <std::int64_t Block, typename Out>
 class Written {
  public:
-  /// Where to put at most `positions_at_once` positions of one block.
+  explicit Written(std::int64_t step)
+      : step_(step), in_place_(std::is_same_v<Out, float> && step == Block) {}
+
+  /// Where to put at most `positions_at_once` positions of one column, one after the other.
   SRDIFF_INLINE float* values(Out* y) {
     if constexpr (std::is_same_v<Out, float>) {
-      return y;
-    } else {
-      return buffer_.data();
+      if (in_place_) {
+        return y;
+      }
     }
+    return buffer_.data();
   }
 
   SRDIFF_INLINE void write(Out* y, std::int64_t positions) const {
-    if constexpr (!std::is_same_v<Out, float>) {
-      for (std::int64_t i = 0; i < positions * Block; ++i) {
-        y[i] = bf16_bits(buffer_[static_cast<std::size_t>(i)]);
+    if (in_place_) {
+      return;
+    }
+    for (std::int64_t p = 0; p < positions; ++p) {
+      const float* from = buffer_.data() + p * Block;
+      Out* to = y + p * step_;
+      for (std::int64_t j = 0; j < Block; ++j) {
+        if constexpr (std::is_same_v<Out, float>) {
+          to[j] = from[j];
+        } else {
+          to[j] = bf16_bits(from[j]);
+        }
       }
     }
   }
 
  private:
-  std::array<float, std::is_same_v<Out, float> ? 1 : positions_at_once * Block> buffer_;
+  std::int64_t step_;
+  bool in_place_;
+  std::array<float, positions_at_once * Block> buffer_;
 };
 
 template <std::int64_t Block, bool Silu, typename Out>
-SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, const float* scale,
-                          const float* offset) {
+SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, std::int64_t step,
+                          const float* scale, const float* offset) {
   std::array<float, Block> a{};
   std::array<float, Block> b{};
   for (std::size_t j = 0; j < Block; ++j) {
     a[j] = scale[j];
     b[j] = offset[j];
   }
-  Written<Block, Out> written;
+  Written<Block, Out> written(step);
   for (std::int64_t first = 0; first < pixels; first += positions_at_once) {
     const std::int64_t count = std::min(positions_at_once, pixels - first);
-    const float* from = x + first * Block;
-    float* to = written.values(y + first * Block);
+    const float* from = x + first * step;
+    float* to = written.values(y + first * step);
     for (std::int64_t p = 0; p < count; ++p) {
       for (std::int64_t j = 0; j < Block; ++j) {
         const auto lane = static_cast<std::size_t>(j);
-        to[p * Block + j] = from[p * Block + j] * a[lane] + b[lane];
+        to[p * Block + j] = from[p * step + j] * a[lane] + b[lane];
       }
     }
     if constexpr (Silu) {
       apply<Curve::silu>(to, to, count * Block);
     }
-    written.write(y + first * Block, count);
+    written.write(y + first * step, count);
   }
 }
 
-/// The moments of one position: `blocks` of channels, `stride` floats apart.
+/// The moments of one position: `columns` of channels, `stride` floats apart.
 template <std::int64_t Block>
-SRDIFF_INLINE Moments position_moments(const float* x, std::int64_t blocks, std::int64_t stride) {
-  const auto channels = static_cast<float>(blocks * Block);
+SRDIFF_INLINE Moments position_moments(const float* x, std::int64_t columns, std::int64_t stride) {
+  const auto channels = static_cast<float>(columns * Block);
   std::array<float, Block> part{};
-  for (std::int64_t i = 0; i < blocks; ++i) {
+  for (std::int64_t i = 0; i < columns; ++i) {
     for (std::int64_t j = 0; j < Block; ++j) {
       part[static_cast<std::size_t>(j)] += x[i * stride + j];
     }
   }
   const float mean = sum(part) / channels;
   part = {};
-  for (std::int64_t i = 0; i < blocks; ++i) {
+  for (std::int64_t i = 0; i < columns; ++i) {
     for (std::int64_t j = 0; j < Block; ++j) {
       const float d = x[i * stride + j] - mean;
       part[static_cast<std::size_t>(j)] += d * d;
@@ -306,27 +322,28 @@ SRDIFF_INLINE Moments position_moments(const float* x, std::int64_t blocks, std:
 /// `positions` of them.
 template <std::int64_t Block, typename Out>
 SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t positions,
-                                            std::int64_t blocks, std::int64_t stride,
-                                            const float* weight, const float* bias, float eps) {
-  Written<Block, Out> written;
+                                            std::int64_t step, std::int64_t columns,
+                                            std::int64_t stride, const float* weight,
+                                            const float* bias, float eps) {
+  Written<Block, Out> written(step);
   std::array<float, positions_at_once> mean{};
   std::array<float, positions_at_once> scale{};
   for (std::int64_t first = 0; first < positions; first += positions_at_once) {
     const std::int64_t count = std::min(positions_at_once, positions - first);
-    const float* from = x + first * Block;
+    const float* from = x + first * step;
     for (std::int64_t p = 0; p < count; ++p) {
-      const Moments m = position_moments<Block>(from + p * Block, blocks, stride);
+      const Moments m = position_moments<Block>(from + p * step, columns, stride);
       mean[static_cast<std::size_t>(p)] = m.mean;
       scale[static_cast<std::size_t>(p)] = 1.0F / std::sqrt(m.variance + eps);
     }
-    for (std::int64_t i = 0; i < blocks; ++i) {
-      Out* to = y + i * stride + first * Block;
+    for (std::int64_t i = 0; i < columns; ++i) {
+      Out* to = y + i * stride + first * step;
       float* values = written.values(to);
       for (std::int64_t p = 0; p < count; ++p) {
         const float center = mean[static_cast<std::size_t>(p)];
         const float factor = scale[static_cast<std::size_t>(p)];
         for (std::int64_t j = 0; j < Block; ++j) {
-          const float normal = (from[i * stride + p * Block + j] - center) * factor;
+          const float normal = (from[i * stride + p * step + j] - center) * factor;
           values[p * Block + j] = normal * weight[i * Block + j] + bias[i * Block + j];
         }
       }
@@ -340,17 +357,19 @@ SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t
 // NOLINTBEGIN(bugprone-macro-parentheses): a type in parentheses is none
 #define SRDIFF_NORM_LOOPS(NAME, BLOCK, OUT)                                                      \
   SRDIFF_EVERY_VECTOR_WIDTH void scaled_##NAME(const float* x, OUT* y, std::int64_t pixels,      \
-                                               const float* scale, const float* offset) {        \
-    scaled<BLOCK, false>(x, y, pixels, scale, offset);                                           \
+                                               std::int64_t step, const float* scale,            \
+                                               const float* offset) {                            \
+    scaled<BLOCK, false>(x, y, pixels, step, scale, offset);                                     \
   }                                                                                              \
   SRDIFF_EVERY_VECTOR_WIDTH void scaled_silu_##NAME(const float* x, OUT* y, std::int64_t pixels, \
-                                                    const float* scale, const float* offset) {   \
-    scaled<BLOCK, true>(x, y, pixels, scale, offset);                                            \
+                                                    std::int64_t step, const float* scale,       \
+                                                    const float* offset) {                       \
+    scaled<BLOCK, true>(x, y, pixels, step, scale, offset);                                      \
   }                                                                                              \
   SRDIFF_EVERY_VECTOR_WIDTH void norm_positions_##NAME(                                          \
-      const float* x, OUT* y, std::int64_t positions, std::int64_t blocks, std::int64_t stride,  \
-      const float* weight, const float* bias, float eps) {                                       \
-    norm_positions_in_blocks<BLOCK>(x, y, positions, blocks, stride, weight, bias, eps);         \
+      const float* x, OUT* y, std::int64_t positions, std::int64_t step, std::int64_t columns,   \
+      std::int64_t stride, const float* weight, const float* bias, float eps) {                  \
+    norm_positions_in_blocks<BLOCK>(x, y, positions, step, columns, stride, weight, bias, eps);  \
   }
 SRDIFF_NORM_LOOPS(8, 8, float)
 SRDIFF_NORM_LOOPS(16, 16, float)
@@ -359,22 +378,23 @@ SRDIFF_NORM_LOOPS(16_bf16, 16, std::uint16_t)
 #undef SRDIFF_NORM_LOOPS
 // NOLINTEND(bugprone-macro-parentheses)
 
-SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_8(const float* x, std::int64_t pixels, double* mean,
-                                                 double* squares) {
-  channel_moments<8>(x, pixels, mean, squares);
+SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_8(const float* x, std::int64_t pixels,
+                                                 std::int64_t step, double* mean, double* squares) {
+  channel_moments<8>(x, pixels, step, mean, squares);
 }
 
-SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_16(const float* x, std::int64_t pixels, double* mean,
+SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_16(const float* x, std::int64_t pixels,
+                                                  std::int64_t step, double* mean,
                                                   double* squares) {
-  channel_moments<16>(x, pixels, mean, squares);
+  channel_moments<16>(x, pixels, step, mean, squares);
 }
 
 template <typename Out>
 struct NormLoops {
-  void (*scaled)(const float*, Out*, std::int64_t, const float*, const float*);
-  void (*scaled_silu)(const float*, Out*, std::int64_t, const float*, const float*);
-  void (*norm_positions)(const float*, Out*, std::int64_t, std::int64_t, std::int64_t, const float*,
-                         const float*, float);
+  void (*scaled)(const float*, Out*, std::int64_t, std::int64_t, const float*, const float*);
+  void (*scaled_silu)(const float*, Out*, std::int64_t, std::int64_t, const float*, const float*);
+  void (*norm_positions)(const float*, Out*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                         const float*, const float*, float);
 };
 
 template <typename Out>
@@ -420,38 +440,39 @@ at::Tensor per_channel(const c10::optional<at::Tensor>& values, std::int64_t cha
   return values && values->defined() ? values->contiguous() : at::full({channels}, otherwise);
 }
 
-/// The groups of one image in blocks, and how these fall together: `unit` blocks hold whole groups.
-struct BlockGroups {
-  std::int64_t pixels;
-  std::int64_t block;
+/// The groups of one image in blocks, and how these fall together: `unit` columns hold whole
+/// groups.
+struct ColumnGroups {
+  Columns columns;
   std::int64_t channels;
   std::int64_t groups;
   std::int64_t unit;
 };
 
-/// Normalises `unit` blocks, whose moments and scales nothing else needs.
+/// Normalises `unit` columns from `first` on, whose moments and scales nothing else needs.
 template <typename Out>
-void norm_unit(const float* x, Out* y, const BlockGroups& of, const float* weight,
-               const float* bias, double eps, bool with_silu) {
-  const auto channels = static_cast<std::size_t>(of.unit * of.block);
+void norm_unit(const float* x, Out* y, const ColumnGroups& of, std::int64_t first,
+               const float* weight, const float* bias, double eps, bool with_silu) {
+  const auto& [lanes_of, step, pixels, count] = of.columns;
+  const auto channels = static_cast<std::size_t>(of.unit * lanes_of);
   std::vector<double> mean(channels);
   std::vector<double> squares(channels);
   std::vector<float> scale(channels);
   std::vector<float> offset(channels);
-  const auto moments_of = of.block == 16 ? channel_moments_16 : channel_moments_8;
-  const std::int64_t values = of.pixels * of.block;
+  const auto moments_of = lanes_of == 16 ? channel_moments_16 : channel_moments_8;
   for (std::int64_t i = 0; i < of.unit; ++i) {
-    moments_of(x + i * values, of.pixels, mean.data() + i * of.block,
-               squares.data() + i * of.block);
+    moments_of(x + of.columns.start(first + i), pixels, step, mean.data() + i * lanes_of,
+               squares.data() + i * lanes_of);
   }
-  group_scales(mean.data(), squares.data(), of.unit * of.block,
-               of.unit * of.block * of.groups / of.channels, of.pixels, weight, bias, eps,
+  group_scales(mean.data(), squares.data(), of.unit * lanes_of,
+               of.unit * lanes_of * of.groups / of.channels, pixels, weight, bias, eps,
                scale.data(), offset.data());
-  const NormLoops<Out> loops = norm_loops<Out>(of.block);
+  const NormLoops<Out> loops = norm_loops<Out>(lanes_of);
   const auto apply = with_silu ? loops.scaled_silu : loops.scaled;
   for (std::int64_t i = 0; i < of.unit; ++i) {
-    apply(x + i * values, y + i * values, of.pixels, scale.data() + i * of.block,
-          offset.data() + i * of.block);
+    const std::int64_t start = of.columns.start(first + i);
+    apply(x + start, y + start, pixels, step, scale.data() + i * lanes_of,
+          offset.data() + i * lanes_of);
   }
 }
 
@@ -461,10 +482,10 @@ at::Tensor group_norm_of_type(const at::Tensor& blocks, std::int64_t groups,
                               const c10::optional<at::Tensor>& bias, double eps, bool with_silu,
                               c10::ScalarType type) {
   const at::Tensor x = blocks.contiguous();
-  BlockGroups of{x.size(2) * x.size(3), x.size(4), x.size(1) * x.size(4), groups, 0};
+  ColumnGroups of{Columns(x), x.size(1) * x.size(4), groups, 0};
   TORCH_CHECK(groups > 0 && of.channels % groups == 0, "group norm: ", of.channels,
               " channels do not divide into ", groups, " groups");
-  of.unit = std::lcm(of.channels / groups, of.block) / of.block;
+  of.unit = std::lcm(of.channels / groups, of.columns.lanes) / of.columns.lanes;
   const at::Tensor w = per_channel(weight, of.channels, 1.0);
   const at::Tensor b = per_channel(bias, of.channels, 0.0);
   at::Tensor y = at::empty_like(x, x.options().dtype(type));
@@ -472,15 +493,16 @@ at::Tensor group_norm_of_type(const at::Tensor& blocks, std::int64_t groups,
   auto* to = static_cast<Out*>(y.data_ptr());
   const auto* weights = w.data_ptr<float>();
   const auto* biases = b.data_ptr<float>();
-  const std::int64_t units = x.size(1) / of.unit;
-  const std::int64_t channels = of.unit * of.block;
-  const std::int64_t values = channels * of.pixels;
+  const std::int64_t units = of.columns.count / of.unit;
+  const std::int64_t values = of.unit * of.columns.lanes * of.columns.pixels;
   at::parallel_for(0, x.size(0) * units, pieces_for_a_thread(values),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t i = begin; i < end; ++i) {
-                       const std::int64_t first = i % units * channels;
-                       norm_unit(from + i * values, to + i * values, of, weights + first,
-                                 biases + first, eps, with_silu);
+                       const std::int64_t image = i / units * units * values;
+                       const std::int64_t column = i % units * of.unit;
+                       const std::int64_t channel = column * of.columns.lanes;
+                       norm_unit(from + image, to + image, of, column, weights + channel,
+                                 biases + channel, eps, with_silu);
                      }
                    });
   return y;
@@ -501,23 +523,24 @@ at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
                                      const c10::optional<at::Tensor>& bias, double eps,
                                      c10::ScalarType type) {
   const at::Tensor x = blocks.contiguous();
-  const std::int64_t pixels = x.size(2) * x.size(3);
-  const std::int64_t count = x.size(1);
-  const std::int64_t block = x.size(4);
-  const NormLoops<Out> loops = norm_loops<Out>(block);
-  const at::Tensor w = per_channel(weight, count * block, 1.0);
-  const at::Tensor b = per_channel(bias, count * block, 0.0);
+  const Columns columns(x);
+  const std::int64_t channels = columns.count * columns.lanes;
+  const std::int64_t stride = columns.count > 1 ? columns.start(1) : 0;
+  const NormLoops<Out> loops = norm_loops<Out>(columns.lanes);
+  const at::Tensor w = per_channel(weight, channels, 1.0);
+  const at::Tensor b = per_channel(bias, channels, 0.0);
   at::Tensor y = at::empty_like(x, x.options().dtype(type));
   const auto* weights = w.data_ptr<float>();
   const auto* biases = b.data_ptr<float>();
   for (std::int64_t image = 0; image < x.size(0); ++image) {
-    const auto* from = x.data_ptr<float>() + image * count * pixels * block;
-    auto* to = static_cast<Out*>(y.data_ptr()) + image * count * pixels * block;
-    at::parallel_for(
-        0, pixels, pieces_for_a_thread(count * block), [&](std::int64_t begin, std::int64_t end) {
-          loops.norm_positions(from + begin * block, to + begin * block, end - begin, count,
-                               pixels * block, weights, biases, static_cast<float>(eps));
-        });
+    const auto* from = x.data_ptr<float>() + image * channels * columns.pixels;
+    auto* to = static_cast<Out*>(y.data_ptr()) + image * channels * columns.pixels;
+    at::parallel_for(0, columns.pixels, pieces_for_a_thread(channels),
+                     [&](std::int64_t begin, std::int64_t end) {
+                       loops.norm_positions(from + begin * columns.step, to + begin * columns.step,
+                                            end - begin, columns.step, columns.count, stride,
+                                            weights, biases, static_cast<float>(eps));
+                     });
   }
   return y;
 }

@@ -67,6 +67,56 @@ TEST_F(ChannelBlocksTest, RepeatPixels) {
   }
 }
 
+TEST_F(ChannelBlocksTest, OneBlockOfAllChannelsIsChannelsLast) {
+  const at::Tensor x = at::randn({2, 48, 5, 7});
+  const at::Tensor last = to_blocks(x, 48);
+  EXPECT_TRUE(at::equal(last, x.permute({0, 2, 3, 1}).unsqueeze(1)));
+  EXPECT_TRUE(at::equal(from_blocks(last), x));
+  EXPECT_EQ(image_size(last), x.sizes());
+  EXPECT_TRUE(at::equal(from_blocks(repeat_pixels(last, 2)), at::upsample_nearest2d(x, {10, 14})));
+  const at::Tensor large = at::randn({1, 32, 32, 24});
+  EXPECT_TRUE(at::equal(from_blocks(to_blocks(large, 32)), large));
+  EXPECT_THROW(to_blocks(x, 40), c10::Error);
+  EXPECT_THROW(to_blocks(at::randn({1, 64, 4, 4}), 32), c10::Error);  // neither b nor all
+}
+
+TEST_F(ChannelBlocksTest, JoinedAlongTheirChannels) {
+  const at::Tensor x = at::randn({2, 48, 5, 7});
+  const at::Tensor y = at::randn({2, 32, 5, 7});
+  const at::Tensor expected = at::cat({x, y}, 1);
+  const auto joined = [](const at::Tensor& a, const at::Tensor& b) {
+    return join_channels(std::vector<at::Tensor>{a, b});
+  };
+  EXPECT_TRUE(at::equal(from_blocks(joined(to_blocks(x), to_blocks(y))), expected));
+  EXPECT_TRUE(at::equal(joined(to_blocks(x, 48), to_blocks(y, 32)), to_blocks(expected, 80)));
+  const at::Tensor narrow = at::randn({2, channel_block(), 5, 7});  // the same in both layouts
+  EXPECT_TRUE(
+      at::equal(from_blocks(joined(to_blocks(x, 48), to_blocks(narrow))), at::cat({x, narrow}, 1)));
+  EXPECT_TRUE(at::equal(from_blocks(joined(to_blocks(narrow), to_blocks(narrow))),
+                        at::cat({narrow, narrow}, 1)));
+  EXPECT_FALSE(joined(to_blocks(x), to_blocks(y, 32)).defined());
+  EXPECT_FALSE(joined(to_blocks(x, 48), to_blocks(at::randn({2, 32, 5, 6}), 32)).defined());
+}
+
+TEST_F(ChannelBlocksTest, NormsAreTheSameInBothLayouts) {
+  const at::Tensor x = at::randn({2, 48, 37, 31}) * 30 + 50;
+  const at::Tensor blocks = to_blocks(x);
+  const at::Tensor last = to_blocks(x, 48);
+  const at::Tensor w = at::randn({48});
+  const at::Tensor b = at::randn({48});
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    for (const std::int64_t groups : {1, 3, 16, 48}) {
+      EXPECT_TRUE(at::equal(from_blocks(group_norm_silu(last, groups, w, b, 1e-5, type)),
+                            from_blocks(group_norm_silu(blocks, groups, w, b, 1e-5, type))));
+      EXPECT_TRUE(
+          at::equal(from_blocks(group_norm_in_any_layout(last, groups, w, b, 1e-5, type)),
+                    from_blocks(group_norm_in_any_layout(blocks, groups, w, b, 1e-5, type))));
+    }
+    EXPECT_TRUE(at::equal(from_blocks(pixel_norm_silu(last, w, b, 1e-6, type)),
+                          from_blocks(pixel_norm_silu(blocks, w, b, 1e-6, type))));
+  }
+}
+
 TEST_F(ChannelBlocksTest, NormAndSiluAreThoseOfPlainImages) {
   const at::Tensor x = at::randn({2, 48, 37, 31}) * 30 + 50;
   const at::Tensor w = at::randn({48});
@@ -87,17 +137,24 @@ TEST_F(ChannelBlocksTest, NormsAndConvolutionsDoNotDependOnTheThreads) {
   const at::Tensor x = to_blocks(at::randn({1, 64, 33, 31}));
   const at::Tensor w = at::randn({96, 64, 1, 1}) * 0.1;
   BlockedConvolutions convolutions;
+  BlockedConvolutions of_neighbours_in_bf16;
+  if (has_bf16_convolutions()) {
+    of_neighbours_in_bf16.use_bf16();
+  }
+  const at::Tensor filter = at::randn({64, 64, 3, 3}) * 0.1;
   const int before = at::get_num_threads();
   at::set_num_threads(1);
   const at::Tensor group = group_norm_silu(x, 32, {}, {}, 1e-5);
   const at::Tensor pixel = pixel_norm_silu(x, {}, {}, 1e-6);
   const at::Tensor image = convolutions(x, w, {}, at_points);
-  ASSERT_TRUE(image.defined());
+  const at::Tensor filtered = of_neighbours_in_bf16(x, filter, {}, of_neighbours);
+  ASSERT_TRUE(image.defined() && filtered.defined());
   for (const int threads : {2, 3}) {
     at::set_num_threads(threads);
     EXPECT_TRUE(at::equal(group_norm_silu(x, 32, {}, {}, 1e-5), group));
     EXPECT_TRUE(at::equal(pixel_norm_silu(x, {}, {}, 1e-6), pixel));
     EXPECT_TRUE(at::equal(convolutions(x, w, {}, at_points), image));
+    EXPECT_TRUE(at::equal(of_neighbours_in_bf16(x, filter, {}, of_neighbours), filtered));
   }
   at::set_num_threads(before);
 }
@@ -154,7 +211,8 @@ TEST_F(ChannelBlocksTest, ConvolutionsInBf16RoundTheirInputsAlone) {
   const at::Tensor other = at::randn({2, 32, 9, 12});
   const auto rounded = [](const at::Tensor& t) { return t.to(at::kBFloat16).to(at::kFloat); };
   const at::Tensor expected = at::conv2d(rounded(x), rounded(w), b, 1, 1);
-  for (const at::Tensor& image : {x, to_blocks(x), round_to_bf16(to_blocks(x))}) {
+  for (const at::Tensor& image : {x, to_blocks(x), to_blocks(x, 48), round_to_bf16(to_blocks(x)),
+                                  round_to_bf16(to_blocks(x, 48))}) {
     const at::Tensor result = convolutions(image, w, b, of_neighbours);
     EXPECT_EQ(result.scalar_type(), at::kFloat);
     expect_close(from_blocks(result), expected);
