@@ -18,10 +18,19 @@
 
 namespace srdiff {
 
-bool fits_blocks(const at::Tensor& weight) {
+namespace {
+
+/// Channels with those of zeros that fill the last block.
+std::int64_t filled(std::int64_t channels) {
   const std::int64_t block = channel_block();
-  return block > 0 && weight.dim() == 4 && weight.size(0) % block == 0 &&
-         weight.size(1) % block == 0;
+  return (channels + block - 1) / block * block;
+}
+
+}  // namespace
+
+bool fits_blocks(const at::Tensor& weight) {
+  return channel_block() > 0 && weight.dim() == 4 && filled(weight.size(0)) <= 2 * weight.size(0) &&
+         filled(weight.size(1)) <= 2 * weight.size(1);
 }
 
 #ifdef SRDIFF_ONEDNN
@@ -57,12 +66,15 @@ Shape shape_of(const Dims& image, const BlockedConvolutions::Steps& steps, bool 
           padding[0], padding[1], dilation[0], dilation[1], adds ? 1 : 0};
 }
 
-Dims output_size(const Dims& image, const at::Tensor& weight,
-                 const BlockedConvolutions::Steps& steps) {
-  Dims size = {image[0], weight.size(0), 0, 0};
+/// A weight's size with both counts of channels filled up.
+Dims filled_size(const at::Tensor& weight) {
+  return {filled(weight.size(0)), filled(weight.size(1)), weight.size(2), weight.size(3)};
+}
+
+Dims output_size(const Dims& image, const Dims& filter, const BlockedConvolutions::Steps& steps) {
+  Dims size = {image[0], filter[0], 0, 0};
   for (std::size_t i = 0; i < 2; ++i) {
-    const std::int64_t reach =
-        steps.dilation[i] * (weight.size(static_cast<std::int64_t>(i) + 2) - 1) + 1;
+    const std::int64_t reach = steps.dilation[i] * (filter[i + 2] - 1) + 1;
     size[i + 2] = (image[i + 2] + 2 * steps.padding[i] - reach) / steps.stride[i] + 1;
   }
   return size;
@@ -102,7 +114,11 @@ struct BlockedConvolutions::Kernels {
           return tensor;
         }
       }
-      const at::Tensor plain = weight.to(c10::kFloat).contiguous();
+      const Dims size = filled_size(weight);
+      const at::Tensor plain =
+          at::constant_pad_nd(weight.to(c10::kFloat), {0, 0, 0, 0, 0, size[1] - weight.size(1), 0,
+                                                       size[0] - weight.size(0)})
+              .contiguous();
       at::Tensor result = bytes(order);
       dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
       dnnl::memory to(order, processor(), result.data_ptr());
@@ -172,10 +188,10 @@ struct BlockedConvolutions::Kernels {
 
   void prepare(Kernel& kernel, const Dims& image, const at::Tensor& weight, const Steps& steps,
                bool adds) {
-    kernel.output = output_size(image, weight, steps);
+    const Dims filter = filled_size(weight);
+    kernel.output = output_size(image, filter, steps);
     const Dims around = steps.padding.vec();
     const Dims gaps = {steps.dilation[0] - 1, steps.dilation[1] - 1};
-    const Dims filter = weight.sizes().vec();
     const Desc result(kernel.output, Type::f32, tag());
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -202,7 +218,7 @@ struct BlockedConvolutions::Kernels {
     }
     kernel.weight = weights->get(weight, description.weights_desc(), stream);
     kernel.scratch = bytes(description.scratchpad_desc());
-    kernel.no_bias = at::zeros({weight.size(0)}, at::kFloat);
+    kernel.no_bias = at::zeros({filter[0]}, at::kFloat);
     const auto argument = [&](int name, const Desc& desc, void* data) {
       kernel.arguments.emplace(name, dnnl::memory(desc, processor(), data));
     };
@@ -248,18 +264,24 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
       steps.padding.size() != 2 || steps.dilation.size() != 2) {
     return {};
   }
-  const Dims size = image_size(x);
-  if (size[1] != weight.size(1)) {
+  Dims size = image_size(x);
+  const std::int64_t surplus = filled(weight.size(0)) - weight.size(0);
+  if (size[1] != weight.size(1) || (surplus > 0 && addend.defined())) {
     return {};
   }
+  const std::int64_t missing = filled(size[1]) - size[1];
+  size[1] += missing;
   Kernels::Kernel& kernel = kernels_->find(size, weight, steps, addend.defined());
   if (!kernel.usable || (addend.defined() && (image_size(addend) != kernel.output ||
                                               addend.scalar_type() != c10::kFloat))) {
     return {};
   }
   const std::int64_t block = kernels_->block_of(kernel.output[1]);
-  const at::Tensor image = kernels_->input(x);
-  const at::Tensor offsets = bias.defined() ? bias.contiguous() : kernel.no_bias;
+  const at::Tensor image =
+      kernels_->input(missing > 0 ? at::constant_pad_nd(x, {0, 0, 0, 0, 0, missing}) : x);
+  const at::Tensor offsets =
+      bias.defined() ? (surplus > 0 ? at::constant_pad_nd(bias, {0, surplus}) : bias).contiguous()
+                     : kernel.no_bias;
   at::Tensor result = at::empty(
       {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
       at::kFloat);
@@ -273,7 +295,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   }
   kernel.run.execute(kernels_->stream, kernel.arguments);
   kernels_->stream.wait();
-  return result;
+  return surplus > 0 ? from_blocks(result).narrow(1, 0, weight.size(0)) : result;
 }
 
 #else

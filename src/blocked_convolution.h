@@ -10,7 +10,8 @@ namespace srdiff {
 /// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AVX512-BF16.
 bool has_bf16_convolutions();
 
-/// Whether a weight [O,C,kh,kw] has counts of channels that fit blocks (channel_blocks.h).
+/// Whether a weight [O,C,kh,kw] has counts of channels that fill blocks (channel_blocks.h), with as
+/// many channels of zeros among them at most.
 bool fits_blocks(const at::Tensor& weight);
 
 /// Convolutions from blocks of channels to blocks of float32. What depends on a weight and an
@@ -37,12 +38,12 @@ class BlockedConvolutions {
     std::int64_t groups = 1;
   };
 
-  /// conv2d(x, weight, bias) + addend, in blocks; undefined where that cannot be had: it takes
-  /// float32 on the CPU (`x` bf16 too, in blocks), one group, counts of channels that are multiples
-  /// of b, and a kernel of oneDNN's. `x` [N,C,H,W] in blocks or not. `weight` [O,C,kh,kw], float32
-  /// or fp16, must live, unchanged, as long as this object: it is recognised by its address.
-  /// `bias` [O] may be undefined, and so may `addend`, an image of the result's size, in blocks or
-  /// not.
+  /// conv2d(x, weight, bias) + addend, in blocks, or plain where O is no multiple of b; undefined
+  /// where that cannot be had: it takes float32 on the CPU (`x` bf16 too, in blocks), one group, a
+  /// weight that fits blocks, no addend to a plain result, and a kernel of oneDNN's. `x` [N,C,H,W]
+  /// in blocks or not. `weight` [O,C,kh,kw], float32 or fp16, must live, unchanged, as long as this
+  /// object: it is recognised by its address. `bias` [O] may be undefined, and so may `addend`, an
+  /// image of the result's size, in blocks or not.
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         const Steps& steps, const at::Tensor& addend = {});
 

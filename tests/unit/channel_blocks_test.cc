@@ -199,6 +199,26 @@ TEST_F(ChannelBlocksTest, ConvolutionsAddAnImage) {
   }
 }
 
+TEST_F(ChannelBlocksTest, ConvolutionsFillUpBlocksThatChannelsDoNot) {
+  const at::Tensor x = at::randn({2, 24, 9, 12});
+  const at::Tensor to_more = at::randn({32, 24, 3, 3}) * 0.1;
+  const at::Tensor to_less = at::randn({12, 32, 3, 3}) * 0.1;
+  const at::Tensor b = at::randn({12});
+  const at::Tensor other = at::randn({2, 32, 9, 12});
+  BlockedConvolutions convolutions;
+  const at::Tensor middle = convolutions(x, to_more, {}, of_neighbours, other);
+  ASSERT_TRUE(in_blocks(middle));
+  const at::Tensor expected = at::conv2d(x, to_more, {}, 1, 1) + other;
+  expect_close(from_blocks(middle), expected);
+  for (const at::Tensor& bias : {b, at::Tensor()}) {
+    const at::Tensor result = convolutions(middle, to_less, bias, of_neighbours);
+    ASSERT_FALSE(in_blocks(result));
+    expect_close(result, at::conv2d(expected, to_less, bias, 1, 1));
+  }
+  EXPECT_FALSE(
+      convolutions(middle, to_less, b, of_neighbours, at::randn({2, 12, 9, 12})).defined());
+}
+
 TEST_F(ChannelBlocksTest, ConvolutionsInBf16RoundTheirInputsAlone) {
   if (!has_bf16_convolutions()) {
     GTEST_SKIP() << "a processor without AVX512-BF16";
@@ -255,7 +275,7 @@ TEST_F(ChannelBlocksTest, ConvolutionsThatCannotBeHadAreRefused) {
   };
   const at::Tensor x = at::randn({1, 32, 8, 8});
   EXPECT_TRUE(takes(x, at::randn({16, 32, 3, 3}), 1));
-  EXPECT_FALSE(takes(x, at::randn({12, 32, 3, 3}), 1));                       // channels out
+  EXPECT_FALSE(takes(x, at::randn({3, 32, 3, 3}), 1));                        // channels out
   EXPECT_FALSE(takes(at::randn({1, 3, 8, 8}), at::randn({16, 3, 3, 3}), 1));  // and in
   EXPECT_FALSE(takes(x, at::randn({32, 16, 3, 3}), 2));
   EXPECT_FALSE(takes(x.to(at::kBFloat16), at::randn({16, 32, 3, 3}).to(at::kBFloat16), 1));
