@@ -132,6 +132,8 @@ def model_card(manifest: dict, states: dict, half: bool) -> str:
     if curves:
         lines += ["", "Loss curves: " + ", ".join(curves) + "."]
     for kind, state in states.items():
+        if state.get("grown_from"):
+            lines += ["", f"The {kind} was grown from that of {state['grown_from']}."]
         if state.get("averaged_with"):
             lines += ["", f"The {kind}'s weights are the means of this run's and those of {state['averaged_with']}."]
     if manifest["figures"]:
@@ -158,7 +160,8 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
             multiple = math.lcm(multiple, input_multiple(kind, network, config["scale"]))
             write_network(os.path.join(folder, f"{kind}.pt"), kind, network, config, half)
             states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve")},
-                            "averaged_with": state.get("averaged_with"), "parameters": parameters(network)}
+                            "averaged_with": state.get("averaged_with"), "grown_from": state.get("grown_from"),
+                            "parameters": parameters(network)}
             if picture:
                 shutil.copy(picture, os.path.join(folder, f"loss-{kind}.png"))
         for kind, other in borrowed.items():
@@ -184,8 +187,7 @@ def run_entry(state: dict) -> dict:
     """How a network was trained, as `run_of` reads it."""
     entry = {"images": state["images"], "steps": state["steps"], "seconds": round(state["seconds"]),
              "loss": round(state["curve"][-1][1], 6)}
-    if state.get("averaged_with"):
-        entry["averaged_with"] = state["averaged_with"]
+    entry.update({key: state[key] for key in ("grown_from", "averaged_with") if state.get(key)})
     return entry
 
 

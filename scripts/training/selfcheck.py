@@ -315,8 +315,20 @@ def check_round_trip():
         assert again["images"] == 24 and again["steps"] == again["warm_from"] + 2
         for name, value in state["ema"].items():
             assert torch.allclose(again["ema"][name], value, atol=2e-3), name
+        small["denoiser"]["architecture"].update(res_blocks=[0, 1, 1], widths=[16, 16, 32], attention=[2], grid=2)
+        with open(path("larger.json"), "w") as file:
+            json.dump(small, file)
+        words[words.index("--config") + 1], words[words.index("--out") + 1] = path("larger.json"), path("larger")
+        run(*words, "--initial", path("model"), "--max-images", "8")
+        larger = torch.load(path("larger", "checkpoint.pt"), map_location="cpu")
+        assert larger["images"] == 8 and "after 16 images" in larger["grown_from"]
+        run(os.path.join(HERE, "export.py"), "--run-regressor", path("model"), "--run-weight-map", path("model"),
+            "--run-denoiser", path("larger"), "--config", path("larger.json"), "--out", path("larger-model"))
+        with open(path("larger-model", "MODEL_CARD.md")) as file:
+            assert f"grown from that of {larger['grown_from']}" in file.read()
         state = {f"denoise_fn.{name}": value for name, value in state["ema"].items()}
-        public = {**small, "condition": "bicubic"}
+        with open(path("config.json")) as file:
+            public = {**json.load(file), "condition": "bicubic"}
         with open(path("public.json"), "w") as file:
             json.dump(public, file)
         torch.save({**state, "betas": torch.zeros(2000)}, path("I1_E1_gen.pth"))

@@ -213,6 +213,7 @@ class Trainer:
             weight_decay=self.settings["weight_decay"], **self.fused())
         self.steps = self.images = self.warm_from = 0
         self.seconds = 0.0
+        self.grown_from = None  # the model whose smaller network this one began with
         self.curve = []
         self.stop = False
         held = os.path.exists(self.path("checkpoint.pt"))
@@ -251,6 +252,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.steps, self.images, self.seconds = state["steps"], state["images"], state["seconds"]
         self.warm_from = state.get("warm_from", 0)
+        self.grown_from = state.get("grown_from")
         self.curve = [tuple(point) for point in state["curve"]]
         print(f"resuming after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
 
@@ -267,6 +269,8 @@ class Trainer:
             if theirs != ours:
                 grow(network, self.network)
                 self.ema.load_state_dict(self.network.state_dict())
+                self.grown_from = (f"{manifest['name']} {manifest['version']}, {parameters(network) / 1e6:.2f} M "
+                                   f"parameters after {run_of(manifest, self.kind)['images']} images")
                 print(f"grown from {path}, {parameters(network) / 1e6:.2f} M parameters", file=sys.stderr)
                 return
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -275,7 +279,7 @@ class Trainer:
             copy.load_state_dict(network.state_dict())
         run = run_of(manifest, self.kind)
         self.steps, self.images, self.seconds = run["steps"], run["images"], run["seconds"]
-        self.warm_from = self.steps
+        self.warm_from, self.grown_from = self.steps, run.get("grown_from")
         print(f"starting from {path} after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
 
     def checkpoint(self):
@@ -283,6 +287,7 @@ class Trainer:
         atomic_save({"kind": self.kind, "config": self.config, "network": cpu(self.network), "ema": cpu(self.ema),
                      "optimizer": self.optimizer.state_dict(), "steps": self.steps, "images": self.images,
                      "seconds": self.seconds, "warm_from": self.warm_from, "curve": self.curve,
+                     "grown_from": self.grown_from,
                      "torch": str(torch.__version__)},
                     self.path("checkpoint.pt"))
         loss_curve(self.path("loss.png"), self.curve, self.kind)
