@@ -285,7 +285,8 @@ def check_round_trip():
     small["regressor"]["architecture"].update(widths=[16, 24], blocks=1, tail=[16, 8])
     unet = dict(inner=16, widths=[16, 32], res_blocks=1, norm_groups=8, grid=4)
     small["weight_map"]["architecture"] = dict(unet, norm_groups=0, mid_attention=False)
-    small["denoiser"]["architecture"] = dict(unet, attention=[1], noise_encoding="logsnr", residual_std=0.1)
+    small["denoiser"]["architecture"] = dict(unet, inner=24, widths=[24, 32], attention=[1],
+                                             noise_encoding="logsnr", residual_std=0.1)
     with tempfile.TemporaryDirectory() as folder:
         path = lambda *parts: os.path.join(folder, *parts)
         run = lambda *words: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
@@ -315,7 +316,7 @@ def check_round_trip():
         assert again["images"] == 24 and again["steps"] == again["warm_from"] + 2
         for name, value in state["ema"].items():
             assert torch.allclose(again["ema"][name], value, atol=2e-3), name
-        small["denoiser"]["architecture"].update(res_blocks=[0, 1, 1], widths=[16, 16, 32], attention=[2], grid=2)
+        small["denoiser"]["architecture"].update(res_blocks=[0, 1, 1], widths=[24, 24, 32], attention=[2], grid=2)
         with open(path("larger.json"), "w") as file:
             json.dump(small, file)
         words[words.index("--config") + 1], words[words.index("--out") + 1] = path("larger.json"), path("larger")
