@@ -172,7 +172,9 @@ struct BlockedConvolutions::Kernels {
 
   /// The same, of the kernels' type.
   at::Tensor input(const at::Tensor& x) const {
-    const at::Tensor blocks = in_these_blocks(x);
+    const std::int64_t missing = in_blocks(x) ? 0 : filled(x.size(1)) - x.size(1);
+    const at::Tensor blocks =
+        in_these_blocks(missing > 0 ? at::constant_pad_nd(x, {0, 0, 0, 0, 0, missing}) : x);
     return type == Type::bf16 && blocks.scalar_type() == c10::kFloat ? round_to_bf16(blocks)
                                                                      : blocks;
   }
@@ -251,6 +253,10 @@ bool BlockedConvolutions::in_bf16() const {
   return kernels_->type == Type::bf16;
 }
 
+at::Tensor BlockedConvolutions::prepared(const at::Tensor& x) const {
+  return kernels_->input(x);
+}
+
 at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor& weight,
                                            const at::Tensor& bias, const Steps& steps,
                                            const at::Tensor& addend) {
@@ -269,16 +275,14 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   if (size[1] != weight.size(1) || (surplus > 0 && addend.defined())) {
     return {};
   }
-  const std::int64_t missing = filled(size[1]) - size[1];
-  size[1] += missing;
+  size[1] = filled(size[1]);
   Kernels::Kernel& kernel = kernels_->find(size, weight, steps, addend.defined());
   if (!kernel.usable || (addend.defined() && (image_size(addend) != kernel.output ||
                                               addend.scalar_type() != c10::kFloat))) {
     return {};
   }
   const std::int64_t block = kernels_->block_of(kernel.output[1]);
-  const at::Tensor image =
-      kernels_->input(missing > 0 ? at::constant_pad_nd(x, {0, 0, 0, 0, 0, missing}) : x);
+  const at::Tensor image = kernels_->input(x);
   const at::Tensor offsets =
       bias.defined() ? (surplus > 0 ? at::constant_pad_nd(bias, {0, surplus}) : bias).contiguous()
                      : kernel.no_bias;
@@ -316,6 +320,10 @@ void BlockedConvolutions::use_bf16() {}
 
 bool BlockedConvolutions::in_bf16() const {
   return false;
+}
+
+at::Tensor BlockedConvolutions::prepared(const at::Tensor& x) const {
+  return x;
 }
 
 at::Tensor BlockedConvolutions::operator()(const at::Tensor& /*x*/, const at::Tensor& /*weight*/,

@@ -26,6 +26,9 @@ class BlockedConvolutions {
   /// what comes out is float32. Before the first call.
   void use_bf16();
   bool in_bf16() const;
+  /// An image as the convolutions read it, so that they make no copy of their own. `x` is one that
+  /// they take.
+  at::Tensor prepared(const at::Tensor& x) const;
   ~BlockedConvolutions();
   BlockedConvolutions(BlockedConvolutions&&) noexcept;
   BlockedConvolutions(const BlockedConvolutions&) = delete;

@@ -101,8 +101,7 @@ at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
 
 /// What a norm writes when nothing but convolutions reads it: these would round it themselves.
 c10::ScalarType type_for(bool products) {
-  return products && current != nullptr && current->blocked.in_bf16() ? c10::kBFloat16
-                                                                      : c10::kFloat;
+  return products && convolutions_round_to_bf16() ? c10::kBFloat16 : c10::kFloat;
 }
 
 at::Tensor norm(const at::Tensor& x, std::int64_t groups, const c10::optional<at::Tensor>& weight,
@@ -213,6 +212,10 @@ OperatorScope::OperatorScope(OperatorStates& states)
       threads_(at::get_num_threads()),
       taken_(states.take(threads_)) {
   current = taken_.get();
+}
+
+bool convolutions_round_to_bf16() {
+  return current != nullptr && current->blocked.in_bf16();
 }
 
 OperatorScope::~OperatorScope() {

@@ -59,4 +59,7 @@ class OperatorScope {
   std::unique_ptr<OperatorState> taken_;
 };
 
+/// Whether those that run on this thread round convolutions' inputs to bf16.
+bool convolutions_round_to_bf16();
+
 }  // namespace srdiff

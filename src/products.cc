@@ -11,6 +11,9 @@
 #include <optional>
 #include <sstream>
 
+#include "blocked_convolution.h"
+#include "cpu_operators.h"
+
 namespace srdiff {
 namespace {
 
@@ -35,6 +38,10 @@ struct ConvolutionInputs {
   bool can_be_transposed;  ///< then behind the dilation: transposed, output_padding
 };
 
+bool is_to_blocks(const ConvolutionInputs& where) {
+  return std::strncmp(where.name, "srdiff::conv2d_", 15) == 0;
+}
+
 constexpr std::array<ConvolutionInputs, 6> convolutions = {{
     {"aten::convolution", 3, 4, 5, 8, true},
     {"aten::_convolution", 3, 4, 5, 8, true},
@@ -58,7 +65,10 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
                     product.left[3]};
   }
   product.right = sizes_of(inputs[1].toTensor());
-  product.type = inputs[0].toTensor().scalar_type();
+  product.type =
+      is_to_blocks(where) && convolutions_round_to_bf16() && fits_blocks(inputs[1].toTensor())
+          ? c10::kBFloat16
+          : inputs[0].toTensor().scalar_type();
   product.bias = has_tensor(inputs[2]);
   product.stride = directions(where.stride);
   product.padding = directions(where.padding);
@@ -232,6 +242,21 @@ std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device dev
                          at::mkldnn_convolution(blocked, packed, blocked_bias, p.padding, p.stride,
                                                 p.dilation, p.groups);
                        }});
+  }
+  if (device.is_cpu() && !p.transposed && p.type == c10::kBFloat16 && has_bf16_convolutions() &&
+      fits_blocks(weight)) {
+    const auto convolutions = std::make_shared<BlockedConvolutions>();
+    convolutions->use_bf16();
+    const at::Tensor exact_weight = weight.to(c10::kFloat);
+    const at::Tensor exact_bias = p.bias ? bias.to(c10::kFloat) : bias;
+    const at::Tensor x = convolutions->prepared(image.to(c10::kFloat));
+    const auto run = [p, convolutions, exact_weight, exact_bias, x] {
+      return (*convolutions)(x, exact_weight, exact_bias,
+                             {p.stride, p.padding, p.dilation, p.groups});
+    };
+    if (run().defined()) {
+      layouts.push_back({"as srdiff calls it", run});
+    }
   }
   return layouts;
 }

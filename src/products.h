@@ -51,7 +51,8 @@ struct ProductLayout {
 };
 
 /// All the layouts that this LibTorch can do it in. On the CPU: NCHW, channels_last, and oneDNN's
-/// own blocks of channels, for weights alone or for the image too.
+/// own blocks of channels, for weights alone or for the image too; in bf16 srdiff's own call, which
+/// has its weights in order already.
 std::vector<ProductLayout> layouts_of(const Product& product, c10::Device device);
 
 }  // namespace srdiff

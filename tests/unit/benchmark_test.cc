@@ -2,8 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/script.h>
+
 #include <nlohmann/json.hpp>
 
+#include "blocked_convolution.h"
+#include "cpu_graph.h"
+#include "cpu_operators.h"
 #include "products.h"
 #include "srdiff/error.h"
 #include "srdiff/model.h"
@@ -70,6 +75,35 @@ TEST(Products, TrafficIsOperandsAndResultOnce) {
   const at::Tensor a = at::rand({2, 3, 4});
   const at::Tensor b = at::rand({2, 4, 6});
   expect(a, b, [&] { return at::bmm(a, b); });
+}
+
+TEST(Products, ConvolutionsThatRoundToBf16AreOfBf16) {
+  if (!has_bf16_convolutions()) {
+    GTEST_SKIP() << "a processor without bf16";
+  }
+  torch::jit::Module module("Two");
+  module.register_parameter("first", at::randn({32, 3, 3, 3}), false);
+  module.register_parameter("second", at::randn({16, 32, 3, 3}), false);
+  module.define(R"(
+def forward(self, x):
+    return torch.conv2d(torch.conv2d(x, self.first), self.second)
+)");
+  const c10::InferenceMode no_gradients;
+  optimise_for_cpu(module);
+  OperatorState state;
+  state.blocked.use_bf16();
+  const OperatorScope scope(state);
+  const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
+  const at::Tensor x = at::rand({1, 3, 12, 12});
+  const auto products = record_products([&] { module.forward({x}); });
+  ASSERT_EQ(products.size(), 2U);
+  const Product& plain = products[0].first;  // three channels fill no block
+  const Product& rounded = products[1].first;
+  EXPECT_EQ(plain.type, at::kFloat);
+  EXPECT_EQ(rounded.type, at::kBFloat16);
+  EXPECT_EQ(flops(rounded), 2.0 * 16 * 8 * 8 * 32 * 9);
+  EXPECT_EQ(layouts_of(rounded, at::kCPU).back().name, "as srdiff calls it");
+  layouts_of(rounded, at::kCPU).back().run();
 }
 
 TEST(Products, EqualCallsAreOneProductWithACount) {
