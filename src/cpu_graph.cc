@@ -198,6 +198,8 @@ void replace_operators(Node* node) {
     }
   } else if (is(node, "aten::sigmoid")) {
     replace(node, "srdiff::sigmoid", node->inputs());
+  } else if (is(node, "aten::bmm")) {
+    replace(node, "srdiff::bmm", node->inputs());
   } else if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
              node->input(4)->type()->kind() == c10::TypeKind::ListType) {
     replace(node, "srdiff::conv2d", node->inputs());

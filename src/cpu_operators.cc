@@ -144,6 +144,10 @@ at::Tensor upsample_in_any_layout(const at::Tensor& x, std::int64_t factor) {
   return at::upsample_nearest2d(x, {x.size(2) * factor, x.size(3) * factor});
 }
 
+at::Tensor batched_product(const at::Tensor& left, const at::Tensor& right) {
+  return current == nullptr ? at::bmm(left, right) : current->products(left, right);
+}
+
 TORCH_LIBRARY(srdiff, library) {
   library.def("plain(Tensor(a) x) -> Tensor(a)");
   const std::string convolution =
@@ -156,6 +160,7 @@ TORCH_LIBRARY(srdiff, library) {
   library.def("add(Tensor x, Tensor y) -> Tensor");
   library.def("size(Tensor x) -> int[]");
   library.def("upsample_nearest(Tensor x, int factor) -> Tensor");
+  library.def("bmm(Tensor left, Tensor right) -> Tensor");
   library.def("silu(Tensor x) -> Tensor");
   library.def("sigmoid(Tensor x) -> Tensor");
   const std::string group_norm =
@@ -177,6 +182,7 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("add", add_in_any_layout);
   library.impl("size", image_size);
   library.impl("upsample_nearest", upsample_in_any_layout);
+  library.impl("bmm", batched_product);
   library.impl("silu", silu_of_each);
   library.impl("sigmoid", sigmoid_of_each);
   library.impl("group_norm", norm);

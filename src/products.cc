@@ -1,6 +1,7 @@
 #include "products.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
 #include <ATen/record_function.h>
 
@@ -98,7 +99,7 @@ std::optional<Product> product_of(const char* name, Inputs inputs) {
       return convolution(where, inputs);
     }
   }
-  if (is("aten::mm") || is("aten::bmm")) {
+  if (is("aten::mm") || is("aten::bmm") || is("srdiff::bmm")) {
     return matrix_product(inputs[0].toTensor(), inputs[1].toTensor(), false);
   }
   if (is("aten::addmm") || is("aten::baddbmm")) {
@@ -271,8 +272,20 @@ std::vector<ProductLayout> matrix_layouts(const Product& p, c10::Device device) 
   };
   const at::Tensor left = matrix(p.left, p.left_strides);
   const at::Tensor right = matrix(p.right, p.right_strides);
-  return {{"as called", multiply(left, right)},
-          {"contiguous", multiply(left.contiguous(), right.contiguous())}};
+  std::vector<ProductLayout> layouts = {
+      {"as called", multiply(left, right)},
+      {"contiguous", multiply(left.contiguous(), right.contiguous())}};
+  if (device.is_cpu() && left.dim() == 3) {
+    const auto state = std::make_shared<OperatorState>();
+    const auto multiply_in_batches = c10::Dispatcher::singleton()
+                                         .findSchemaOrThrow("srdiff::bmm", "")
+                                         .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
+    layouts.push_back({"as srdiff calls it", [state, multiply_in_batches, left, right] {
+                         const OperatorScope scope(*state);
+                         multiply_in_batches.call(left, right);
+                       }});
+  }
+  return layouts;
 }
 
 }  // namespace

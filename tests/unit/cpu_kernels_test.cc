@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "batched_products.h"
 #include "norm_silu.h"
 #include "packed_convolution.h"
 
@@ -13,6 +14,40 @@ namespace {
 void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
   ASSERT_EQ(measured.sizes(), expected.sizes());
   EXPECT_LT((measured - expected).abs().max().item<double>(), 2e-5);
+}
+
+TEST(BatchedProducts, AreThoseOfLibTorch) {
+  BatchedProducts products;
+  const at::Tensor qkv = at::randn({6, 96, 50});
+  const auto parts = qkv.chunk(3, 1);  // views with gaps between the matrices
+  const at::Tensor weight = at::softmax(at::bmm(parts[0].transpose(1, 2), parts[1]), -1);
+  expect_close(products(parts[0].transpose(1, 2), parts[1]),
+               at::bmm(parts[0].transpose(1, 2), parts[1]));
+  expect_close(products(parts[2], weight.transpose(1, 2)),
+               at::bmm(parts[2], weight.transpose(1, 2)));
+  const at::Tensor same = at::randn({1, 7, 96}).expand({6, 7, 96});
+  expect_close(products(same, qkv), at::bmm(same, qkv));
+  const at::Tensor every_other = at::randn({6, 8, 200}).slice(2, 0, 200, 2);  // no stride is 1
+  expect_close(products(every_other, at::ones({6, 100, 3})),
+               at::bmm(every_other, at::ones({6, 100, 3})));
+  EXPECT_EQ(products(at::randn({0, 3, 4}), at::randn({0, 4, 5})).numel(), 0);
+  EXPECT_EQ(products(qkv.to(at::kDouble), qkv.to(at::kDouble).transpose(1, 2)).scalar_type(),
+            at::kDouble);
+  EXPECT_THROW(products(qkv, qkv), c10::Error);
+}
+
+TEST(BatchedProducts, DoNotDependOnTheThreads) {
+  const at::Tensor left = at::randn({2, 33, 700});  // long sums, which threads might share
+  const at::Tensor right = at::randn({2, 700, 5});
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor expected = BatchedProducts()(left, right);
+  for (const int threads : {2, 3}) {
+    at::set_num_threads(threads);
+    BatchedProducts made_by_several;
+    EXPECT_TRUE(at::equal(made_by_several(left, right), expected));
+  }
+  at::set_num_threads(before);
 }
 
 TEST(NormSilu, IsGroupNormAndSilu) {
