@@ -124,7 +124,7 @@ at::Tensor position_norm_silu(const at::Tensor& x, const c10::optional<at::Tenso
 /// cat along the channels.
 at::Tensor cat_channels(const at::TensorList images) {
   if (std::all_of(images.begin(), images.end(), in_blocks)) {
-    const at::Tensor joined = join_channels(images);
+    at::Tensor joined = join_channels(images);
     if (joined.defined()) {
       return joined;
     }
