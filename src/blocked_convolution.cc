@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <mutex>
@@ -52,6 +53,12 @@ Tag block_tag() {
   return channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c;
 }
 
+/// constant_pad_nd by zeros; no copy where nothing is added.
+at::Tensor padded(const at::Tensor& x, at::IntArrayRef by) {
+  const bool adds = std::any_of(by.begin(), by.end(), [](std::int64_t count) { return count > 0; });
+  return adds ? at::constant_pad_nd(x, by) : x;
+}
+
 at::Tensor bytes(const Desc& desc) {
   return at::empty({static_cast<std::int64_t>(desc.get_size())}, at::kByte);
 }
@@ -79,10 +86,6 @@ Dims output_size(const Dims& image, const Dims& filter, const BlockedConvolution
   }
   return size;
 }
-
-}  // namespace
-
-namespace {
 
 /// Where there is AMX the other instructions for bf16 are slower than those for float32.
 bool has_amx() {
@@ -116,8 +119,8 @@ struct BlockedConvolutions::Kernels {
       }
       const Dims size = filled_size(weight);
       const at::Tensor plain =
-          at::constant_pad_nd(weight.to(c10::kFloat), {0, 0, 0, 0, 0, size[1] - weight.size(1), 0,
-                                                       size[0] - weight.size(0)})
+          padded(weight.to(c10::kFloat),
+                 {0, 0, 0, 0, 0, size[1] - weight.size(1), 0, size[0] - weight.size(0)})
               .contiguous();
       at::Tensor result = bytes(order);
       dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
@@ -173,8 +176,7 @@ struct BlockedConvolutions::Kernels {
   /// The same, of the kernels' type.
   at::Tensor input(const at::Tensor& x) const {
     const std::int64_t missing = in_blocks(x) ? 0 : filled(x.size(1)) - x.size(1);
-    const at::Tensor blocks =
-        in_these_blocks(missing > 0 ? at::constant_pad_nd(x, {0, 0, 0, 0, 0, missing}) : x);
+    const at::Tensor blocks = in_these_blocks(padded(x, {0, 0, 0, 0, 0, missing}));
     return type == Type::bf16 && blocks.scalar_type() == c10::kFloat ? round_to_bf16(blocks)
                                                                      : blocks;
   }
@@ -284,8 +286,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   const std::int64_t block = kernels_->block_of(kernel.output[1]);
   const at::Tensor image = kernels_->input(x);
   const at::Tensor offsets =
-      bias.defined() ? (surplus > 0 ? at::constant_pad_nd(bias, {0, surplus}) : bias).contiguous()
-                     : kernel.no_bias;
+      bias.defined() ? padded(bias, {0, surplus}).contiguous() : kernel.no_bias;
   at::Tensor result = at::empty(
       {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
       at::kFloat);

@@ -7,7 +7,8 @@
 
 namespace srdiff {
 
-/// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AVX512-BF16.
+/// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AMX or
+/// AVX512-BF16.
 bool has_bf16_convolutions();
 
 /// Whether a weight [O,C,kh,kw] has counts of channels that fill blocks (channel_blocks.h), with as

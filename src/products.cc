@@ -37,19 +37,16 @@ struct ConvolutionInputs {
   std::size_t dilation;
   std::size_t groups;
   bool can_be_transposed;  ///< then behind the dilation: transposed, output_padding
+  bool may_round;          ///< to bf16, where the network's convolutions do
 };
 
-bool is_to_blocks(const ConvolutionInputs& where) {
-  return std::strncmp(where.name, "srdiff::conv2d_", 15) == 0;
-}
-
 constexpr std::array<ConvolutionInputs, 6> convolutions = {{
-    {"aten::convolution", 3, 4, 5, 8, true},
-    {"aten::_convolution", 3, 4, 5, 8, true},
-    {"aten::mkldnn_convolution", 4, 3, 5, 6, false},
-    {"srdiff::conv2d", 3, 4, 5, 6, false},
-    {"srdiff::conv2d_to_blocks", 3, 4, 5, 6, false},
-    {"srdiff::conv2d_add_to_blocks", 3, 4, 5, 6, false},
+    {"aten::convolution", 3, 4, 5, 8, true, false},
+    {"aten::_convolution", 3, 4, 5, 8, true, false},
+    {"aten::mkldnn_convolution", 4, 3, 5, 6, false, false},
+    {"srdiff::conv2d", 3, 4, 5, 6, false, false},
+    {"srdiff::conv2d_to_blocks", 3, 4, 5, 6, false, true},
+    {"srdiff::conv2d_add_to_blocks", 3, 4, 5, 6, false, true},
 }};
 
 Product convolution(const ConvolutionInputs& where, Inputs inputs) {
@@ -67,7 +64,7 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
   }
   product.right = sizes_of(inputs[1].toTensor());
   product.type =
-      is_to_blocks(where) && convolutions_round_to_bf16() && fits_blocks(inputs[1].toTensor())
+      where.may_round && convolutions_round_to_bf16() && fits_blocks(inputs[1].toTensor())
           ? c10::kBFloat16
           : inputs[0].toTensor().scalar_type();
   product.bias = has_tensor(inputs[2]);

@@ -17,7 +17,7 @@ from contrast import METHODS  # noqa: E402
 from data import to_bytes  # noqa: E402
 from diffusion import Schedule, intermediate_state, target_of, x0_of  # noqa: E402
 from flatten import flattened, named_as  # noqa: E402
-from fused_norm import can_be_fused, fuse_norms  # noqa: E402
+from fused_norm import cpu_trains_in_bf16, fuse_norms  # noqa: E402
 from networks import build, grow, parameters  # noqa: E402
 from photos import Photos  # noqa: E402
 from reference import Model, step_grid  # noqa: E402
@@ -235,7 +235,7 @@ def check_growth():
 
 def check_fused_norms():
     """The compiled norm gives the values and derivatives of PyTorch's, to the precision of bf16."""
-    if not can_be_fused(torch.device("cpu")):
+    if not cpu_trains_in_bf16():
         return
     torch.manual_seed(0)
     options = dict(inner=32, widths=[32, 48], res_blocks=1, norm_groups=16, head_dim=16, grid=4)

@@ -25,7 +25,7 @@ from contrast import weight_target
 from data import Faces, load_images, to_bytes, to_unit
 from diffusion import Schedule, bicubic, condition_of, per_image, target_of, x0_of
 from folders import file_of, read_manifest, run_of
-from fused_norm import can_be_fused, fuse_norms
+from fused_norm import cpu_trains_in_bf16, fuse_norms
 from networks import build, grow, parameters, stored
 from photos import Photos, load_photos
 from plots import loss_curve, sheet
@@ -206,7 +206,7 @@ class Trainer:
         self.ema = build(self.kind, self.config[self.kind]["architecture"]).to(self.device, memory_format=layout)
         self.ema.load_state_dict(self.network.state_dict())
         self.ema.eval().requires_grad_(False)
-        if self.settings["fused_norms"] and self.settings["bf16"] and can_be_fused(self.device):
+        if self.settings["fused_norms"] and self.device.type == "cpu" and self.trains_in_bf16():
             fuse_norms(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self.settings["lr"], betas=tuple(self.settings["betas"]),
@@ -298,10 +298,11 @@ class Trainer:
             return self.seconds / (60 * self.args.max_minutes)
         return self.images / (self.args.max_images or self.settings["images"])
 
+    def trains_in_bf16(self) -> bool:
+        return self.settings["bf16"] and (self.device.type == "cuda" or cpu_trains_in_bf16())
+
     def autocast(self):
-        # torch 1.13 has no group norm of bf16 images with float32 weights on the CPU.
-        able = self.device.type == "cuda" or int(torch.__version__.split(".")[0]) >= 2
-        if self.settings["bf16"] and able:
+        if self.trains_in_bf16():
             return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=self.pool is None)
         return contextlib.nullcontext()
 
