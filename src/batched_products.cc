@@ -126,11 +126,20 @@ at::Tensor BatchedProducts::operator()(const at::Tensor& left, const at::Tensor&
   return product;
 }
 
+void BatchedProducts::prepare() {
+  // Parts of one tensor, as attention's: kernels for factors without gaps between matrices are
+  // others.
+  const std::vector<at::Tensor> parts = at::zeros({1, 4, 3}, at::kFloat).chunk(2, 1);
+  BatchedProducts()(parts[0].transpose(1, 2), parts[1]);
+}
+
 #else
 
 struct BatchedProducts::Kernels {};
 
 BatchedProducts::BatchedProducts() = default;
+
+void BatchedProducts::prepare() {}
 
 at::Tensor BatchedProducts::operator()(const at::Tensor& left, const at::Tensor& right) {
   return at::bmm(left, right);

@@ -4,12 +4,13 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/script.h>
 
-#include <cmath>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "batched_products.h"
 #include "channel_blocks.h"
 
 namespace srdiff {
@@ -121,6 +122,36 @@ void replace_call(Node* call, const char* kind, at::ArrayRef<Value*> inputs) {
   call->destroy();
 }
 
+/// A whole number of at least 1, or none.
+std::optional<std::int64_t> whole_factor(double factor) {
+  const auto whole = static_cast<std::int64_t>(factor);
+  return whole >= 1 && static_cast<double>(whole) == factor ? std::optional(whole) : std::nullopt;
+}
+
+/// upsample_nearest2d(x, None, [factor, factor]) with a whole factor. Other calls of it stay.
+void replace_upsample_nearest(Node* node) {
+  const auto inputs = node->inputs();
+  if (inputs.size() != 3 || !is(inputs[2]->node(), "prim::ListConstruct")) {
+    return;
+  }
+  const auto size = torch::jit::toIValue(inputs[1]);
+  const auto factors = inputs[2]->node()->inputs();
+  if (!size || !size->isNone() || factors.size() != 2) {
+    return;
+  }
+  const auto vertical = torch::jit::toIValue(factors[0]);
+  const auto horizontal = torch::jit::toIValue(factors[1]);
+  if (!vertical || !vertical->isDouble() || !horizontal || !horizontal->isDouble() ||
+      vertical->toDouble() != horizontal->toDouble()) {
+    return;
+  }
+  if (const auto factor = whole_factor(vertical->toDouble())) {
+    const torch::jit::WithInsertPoint here(node);
+    replace(node, "srdiff::upsample_nearest",
+            {inputs[0], node->owningGraph()->insertConstant(*factor)});
+  }
+}
+
 /// A call of torch.nn.functional.interpolate(x, None, factor, "nearest", …) with a whole factor.
 /// Inlined it would be a dozen branches on what the constants already say.
 void replace_interpolate(Node* call) {
@@ -132,13 +163,14 @@ void replace_interpolate(Node* call) {
   const auto factor = torch::jit::toIValue(inputs[3]);
   const auto mode = torch::jit::toIValue(inputs[4]);
   if (!size || !size->isNone() || !factor || !factor->isDouble() || !mode || !mode->isString() ||
-      mode->toStringRef() != "nearest" || factor->toDouble() < 1.0 ||
-      factor->toDouble() != std::floor(factor->toDouble())) {
+      mode->toStringRef() != "nearest") {
     return;
   }
-  const torch::jit::WithInsertPoint here(call);
-  Value* whole = call->owningGraph()->insertConstant(static_cast<std::int64_t>(factor->toDouble()));
-  replace_call(call, "srdiff::upsample_nearest", {inputs[1], whole});
+  if (const auto whole = whole_factor(factor->toDouble())) {
+    const torch::jit::WithInsertPoint here(call);
+    replace_call(call, "srdiff::upsample_nearest",
+                 {inputs[1], call->owningGraph()->insertConstant(*whole)});
+  }
 }
 
 /// A call of torch.nn.functional.group_norm(x, groups, weight, bias, eps). Inlined it would check
@@ -200,10 +232,18 @@ void replace_operators(Node* node) {
     replace(node, "srdiff::sigmoid", node->inputs());
   } else if (is(node, "aten::bmm")) {
     replace(node, "srdiff::bmm", node->inputs());
+  } else if (is(node, "aten::upsample_nearest2d")) {
+    replace_upsample_nearest(node);
   } else if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
              node->input(4)->type()->kind() == c10::TypeKind::ListType) {
     replace(node, "srdiff::conv2d", node->inputs());
   }
+}
+
+bool contains(Graph& graph, const char* kind) {
+  bool found = false;
+  for_each_node(graph.block(), [&](const Node* node) { found = found || is(node, kind); });
+  return found;
 }
 
 void replace_group_norm(Node* node) {
@@ -454,11 +494,14 @@ std::set<std::string> optimise_for_cpu(torch::jit::Module& module) {
   const auto graph = module.get_method("forward").graph();
   torch::jit::Inline(*graph);
   for_each_node(graph->block(), replace_operators);
+  if (contains(*graph, "srdiff::bmm")) {
+    BatchedProducts::prepare();  // here, where networks are read side by side
+  }
   for_each_node(graph->block(), replace_group_norm);
-  torch::jit::EliminateDeadCode(graph);
+  torch::jit::EliminateDeadCode(graph->block());
   if (channel_block() > 0) {
     Blocks(*graph).apply();
-    torch::jit::EliminateDeadCode(graph);
+    torch::jit::EliminateDeadCode(graph->block());
   }
   return read_by_convolutions_alone(*graph);
 }

@@ -1,9 +1,11 @@
 """A network as one TorchScript function over weights that all belong to one module.
 
 Scripted as it is written, a network becomes a class for each of its layers, and reading a hundred
-classes takes LibTorch longer than several evaluations.
+classes takes LibTorch longer than several evaluations. So does reading the code of
+torch.nn.functional, two hundred lines for `interpolate` alone: operators are called themselves.
 """
 import torch
+import torch.nn.functional as F
 from torch import fx, nn
 
 
@@ -16,6 +18,48 @@ class WholeTracer(fx.Tracer):
 
 def flat_name(name: str) -> str:
     return name.replace(".", "_")
+
+
+def upsampled(x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
+              antialias=False):
+    """The operator, and its arguments, that torch.nn.functional.interpolate ends in for these; None for others."""
+    factors = None if scale_factor is None else [float(scale_factor)] * 2
+    if mode == "nearest":
+        return torch._C._nn.upsample_nearest2d, (x, size, factors)
+    if mode == "bicubic" and antialias and factors is None:
+        return torch._C._nn._upsample_bicubic2d_aa, (x, size, bool(align_corners), None)
+    return None
+
+
+def group_normed(x, num_groups, weight=None, bias=None, eps=1e-5):
+    return torch.group_norm, (x, num_groups, weight, bias, eps)
+
+
+def layer_normed(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    return torch.layer_norm, (x, normalized_shape, weight, bias, eps)
+
+
+def silu(x, inplace=False):
+    return None if inplace else (torch._C._nn.silu, (x,))
+
+
+def dropped_out(x, p=0.5, training=True, inplace=False):
+    return None if inplace else (torch.dropout, (x, p, training))
+
+
+# What the functions of torch.nn.functional that the networks call come down to for images.
+OPERATORS = {F.interpolate: upsampled, F.group_norm: group_normed, F.layer_norm: layer_normed, F.silu: silu,
+             F.dropout: dropped_out}
+
+
+def call_operators(graph: fx.Graph):
+    """Puts operators in the place of functions that are TorchScript code of their own."""
+    for node in graph.nodes:
+        if node.op == "call_function" and node.target in OPERATORS:
+            operator = OPERATORS[node.target](*node.args, **node.kwargs)
+            if operator is not None:
+                node.target, node.args = operator
+                node.kwargs = {}
 
 
 def flattened(network: nn.Module) -> torch.jit.ScriptModule:
@@ -32,6 +76,7 @@ def flattened(network: nn.Module) -> torch.jit.ScriptModule:
     for node in graph.nodes:
         if node.op == "get_attr":
             node.target = flat_name(node.target)
+    call_operators(graph)
     return torch.jit.script(fx.GraphModule(root, graph, type(network).__name__))
 
 

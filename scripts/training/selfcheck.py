@@ -112,6 +112,7 @@ def check_flattened():
             torch.nn.init.normal_(value, std=0.2)
         flat = flattened(network)
         assert len(list(flat.modules())) == 1
+        assert "torch.nn.functional" not in flat.code
         for n, h, w in ((1, 8, 8), (2, 16, 24)):
             image = torch.rand(n, 3, h, w)
             inputs = (image, image.flip(3), torch.full((n,), 0.9)) if kind == "denoiser" else (image,)

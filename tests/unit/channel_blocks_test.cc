@@ -432,6 +432,30 @@ def forward(self, x):
   EXPECT_TRUE(at::equal(halves.forward({x}).toTensor(), module.forward({x}).toTensor()));
 }
 
+TEST_F(ChannelBlocksTest, EnlargesByWholeFactorsWithoutLeavingBlocks) {
+  torch::jit::Module module("Enlarged");
+  module.register_parameter("w", at::randn({16, 16, 3, 3}) * 0.1, false);
+  // As flatten.py writes it; the last two are others' and stay LibTorch's.
+  module.define(R"(
+def forward(self, x):
+    y = torch.conv2d(x, self.w, None, [1, 1], [1, 1])
+    twice = torch.upsample_nearest2d(y, None, [2., 2.])
+    z = torch.conv2d(twice, self.w, None, [1, 1], [1, 1])
+    wider = torch.upsample_nearest2d(z, None, [1., 2.])
+    return torch.upsample_nearest2d(wider, [7, 9], None)
+)");
+  const at::Tensor x = at::randn({2, 16, 4, 3});
+  const at::Tensor expected = module.forward({x}).toTensor();
+  optimise_for_cpu(module);
+  const std::string graph = module.get_method("forward").graph()->toString();
+  EXPECT_EQ(count(graph, "srdiff::upsample_nearest"), 1U) << graph;
+  EXPECT_EQ(count(graph, "aten::upsample_nearest2d"), 2U) << graph;
+  EXPECT_EQ(count(graph, "srdiff::plain"), 1U) << graph;
+  OperatorState state;
+  const OperatorScope scope(state);
+  expect_close(module.forward({x}).toTensor(), expected);
+}
+
 TEST_F(ChannelBlocksTest, ANetworkThatIsNotUnderstoodKeepsPlainImages) {
   torch::jit::Module module("Loop");
   module.register_parameter("w", at::randn({16, 16, 3, 3}) * 0.1, false);
