@@ -254,6 +254,91 @@ void replace_group_norm(Node* node) {
   }
 }
 
+/// The tensor that belongs to the network itself and is all that `value` can be; undefined for
+/// others.
+at::Tensor own_tensor(const Value* value, const torch::jit::Module& module, const Graph& graph) {
+  const Node* node = value->node();
+  if (!is(node, "prim::GetAttr") || node->input() != graph.inputs()[0]) {
+    return {};
+  }
+  const c10::IValue attribute = module.attr(node->s(c10::attr::name));
+  return attribute.isTensor() ? attribute.toTensor().detach().to(c10::kFloat) : at::Tensor();
+}
+
+/// One product in the place of several linear layers of one input, as each residual block has one
+/// of the noise level's embedding: of so few values, what a call costs is the call.
+class MergedLinears {
+ public:
+  MergedLinears(Graph& graph, const torch::jit::Module& module) : graph_(graph), module_(module) {
+    for (Node* node : graph.block()->nodes()) {
+      if (is(node, "aten::linear")) {
+        layers_of(node->input(0)).push_back(node);
+      }
+    }
+  }
+
+  void apply() {
+    for (const auto& [input, layers] : by_input_) {
+      std::vector<Layer> merged;
+      for (Node* node : layers) {
+        const Layer layer = {node, own_tensor(node->input(1), module_, graph_),
+                             own_tensor(node->input(2), module_, graph_)};
+        if (layer.weight.defined() && layer.bias.defined() && layer.weight.dim() == 2 &&
+            (merged.empty() || layer.weight.size(1) == merged[0].weight.size(1))) {
+          merged.push_back(layer);
+        }
+      }
+      if (merged.size() > 1) {
+        merge(input, merged);
+      }
+    }
+  }
+
+ private:
+  struct Layer {
+    Node* node;
+    at::Tensor weight;
+    at::Tensor bias;
+  };
+
+  /// In the order of the graph's text, so that the same network gives the same graph.
+  std::vector<Node*>& layers_of(Value* input) {
+    for (auto& [known, layers] : by_input_) {
+      if (known == input) {
+        return layers;
+      }
+    }
+    return by_input_.emplace_back(input, std::vector<Node*>()).second;
+  }
+
+  void merge(Value* input, const std::vector<Layer>& layers) {
+    std::vector<at::Tensor> weights;
+    std::vector<at::Tensor> biases;
+    for (const Layer& layer : layers) {
+      weights.push_back(layer.weight);
+      biases.push_back(layer.bias);
+    }
+    const torch::jit::WithInsertPoint here(layers[0].node);
+    const auto kind = c10::Symbol::fromQualString("srdiff::linear");
+    Node* all = graph_.create(kind, {input, graph_.insertConstant(at::cat(weights)),
+                                     graph_.insertConstant(at::cat(biases))});
+    graph_.insertNode(all);
+    all->output()->setType(layers[0].node->output()->type());
+    Value* last = graph_.insertConstant(-1);
+    std::int64_t first = 0;
+    for (const Layer& layer : layers) {
+      const std::int64_t count = layer.weight.size(0);
+      replace(layer.node, "aten::narrow",
+              {all->output(), last, graph_.insertConstant(first), graph_.insertConstant(count)});
+      first += count;
+    }
+  }
+
+  Graph& graph_;
+  const torch::jit::Module& module_;
+  std::vector<std::pair<Value*, std::vector<Node*>>> by_input_;
+};
+
 /// Which values may be in blocks when the network runs: what convolutions give and what comes of
 /// that by operators that keep the layout. A list may hold such values.
 class Blocks {
@@ -498,6 +583,7 @@ std::set<std::string> optimise_for_cpu(torch::jit::Module& module) {
     BatchedProducts::prepare();  // here, where networks are read side by side
   }
   for_each_node(graph->block(), replace_group_norm);
+  MergedLinears(*graph, module).apply();
   torch::jit::EliminateDeadCode(graph->block());
   if (channel_block() > 0) {
     Blocks(*graph).apply();

@@ -9,8 +9,9 @@ namespace srdiff {
 
 /// Rewrites a network for float32 on the CPU: the operators of cpu_operators.h take the place of
 /// LibTorch's convolutions, norms with SiLU behind them, attention's products, joins and
-/// nearest-neighbour enlargement, and images stay in blocks of channels between them where this
-/// machine has blocks. Results change by rounding alone. Only `forward` may be called afterwards.
+/// nearest-neighbour enlargement, linear layers of one input become one, and images stay in blocks
+/// of channels between them where this machine has blocks. Results change by rounding alone. Only
+/// `forward` may be called afterwards.
 ///
 /// Returns the parameters that nothing but these convolutions reads: they may stay in the file's
 /// precision, since a convolution makes its own copy. Of a flat network alone, whose parameters all

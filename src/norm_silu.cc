@@ -20,12 +20,27 @@ namespace {
 /// Sums are kept in this many parts, so that a loop over them is one vector operation.
 constexpr std::int64_t lanes = 16;
 using Lanes = std::array<float, lanes>;
-using Floats = Vector<lanes>::Floats;
-using Integers = Vector<lanes>::Integers;
+template <std::int64_t Width>
+using Values = typename Vector<Width>::Floats;
+using Floats = Values<lanes>;
+
+template <typename Of>
+SRDIFF_INLINE void load(const float* x, Of& values) {
+  std::memcpy(&values, x, sizeof(values));
+}
+
+template <typename Of>
+SRDIFF_INLINE void store(const Of& values, float* x) {
+  std::memcpy(x, &values, sizeof(values));
+}
 
 /// `limit` in place of x where `excess` is negative. By sign bits: GCC takes comparisons of vectors
 /// apart into those of single values where they are wider than the processor's.
-SRDIFF_INLINE void limit_where_negative(const Floats& excess, float limit, Floats& x) {
+template <std::int64_t Width>
+SRDIFF_INLINE void limit_where_negative(const Values<Width>& excess, float limit,
+                                        Values<Width>& x) {
+  using Floats = Values<Width>;
+  using Integers = typename Vector<Width>::Integers;
   const Floats limits = Floats{} + limit;
   const Integers negative = reinterpret_cast<Integers>(excess) >> 31;
   x = reinterpret_cast<Floats>((negative & reinterpret_cast<Integers>(limits)) |
@@ -34,15 +49,18 @@ SRDIFF_INLINE void limit_where_negative(const Floats& excess, float limit, Float
 
 /// 1 + e^-x in place of x, the exponential within 2 units in the last place. Vectors, since
 /// compilers make jumps of its comparisons and then none of a loop over it.
-SRDIFF_INLINE void one_plus_exp_of_minus(Floats& x) {
+template <std::int64_t Width>
+SRDIFF_INLINE void one_plus_exp_of_minus(Values<Width>& x) {
+  using Floats = Values<Width>;
+  using Integers = typename Vector<Width>::Integers;
   constexpr float log2_e = 1.44269504F;
   constexpr float ln2_high = 0.693359375F;
   constexpr float ln2_low = -2.12194440e-4F;
   constexpr float to_integer = 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
   constexpr float limit = 87.0F;             // beyond, 2^n is no normal number
   Floats minus_x = -x;
-  limit_where_negative(minus_x + limit, -limit, minus_x);
-  limit_where_negative(limit - minus_x, limit, minus_x);
+  limit_where_negative<Width>(minus_x + limit, -limit, minus_x);
+  limit_where_negative<Width>(limit - minus_x, limit, minus_x);
   const Floats n = (minus_x * log2_e + to_integer) - to_integer;
   const Floats r = (minus_x - n * ln2_high) - n * ln2_low;
   Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' polynomial for expf
@@ -65,15 +83,15 @@ SRDIFF_INLINE void apply(const float* x, float* y, std::int64_t count) {
     const std::int64_t here = std::min(lanes, count - i);
     Floats values{};
     if (here == lanes) {  // of a size known to the compiler
-      std::memcpy(&values, x + i, sizeof(values));
+      load(x + i, values);
     } else {
       std::memcpy(&values, x + i, static_cast<std::size_t>(here) * sizeof(float));
     }
     Floats divisor = values;
-    one_plus_exp_of_minus(divisor);
+    one_plus_exp_of_minus<lanes>(divisor);
     const Floats result = (Of == Curve::silu ? values : Floats{} + 1.0F) / divisor;
     if (here == lanes) {
-      std::memcpy(y + i, &result, sizeof(result));
+      store(result, y + i);
     } else {
       std::memcpy(y + i, &result, static_cast<std::size_t>(here) * sizeof(float));
     }
@@ -184,47 +202,58 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
 // ---- In blocks, by columns of `Block` channels whose pixels are `step` values apart
 // (channel_blocks.h) ----
 
+/// Adds `term` of each pixel's channels in a column to `total`.
+template <std::int64_t Block, typename Term>
+SRDIFF_INLINE void add_up(const float* x, std::int64_t pixels, std::int64_t step, const Term& term,
+                          std::array<double, Block>& total) {
+  constexpr std::int64_t piece = 1024;  // long sums are cut, as above
+  constexpr std::size_t sums = 4;       // an addition does not wait for the one before it
+  for (std::int64_t first = 0; first < pixels; first += piece) {
+    const std::int64_t end = std::min(first + piece, pixels);
+    std::array<Values<Block>, sums> part{};
+    std::int64_t p = first;
+    const auto add = [&](Values<Block>& to) {
+      Values<Block> values;
+      load(x + p * step, values);
+      term(values);
+      to += values;
+      ++p;
+    };
+    while (p + static_cast<std::int64_t>(sums) <= end) {
+      add(part[0]);
+      add(part[1]);
+      add(part[2]);
+      add(part[3]);
+    }
+    while (p < end) {
+      add(part[0]);
+    }
+    const Values<Block> all = (part[0] + part[1]) + (part[2] + part[3]);
+    for (std::size_t j = 0; j < Block; ++j) {
+      total[j] += static_cast<double>(all[j]);
+    }
+  }
+}
+
 /// Of one column, each channel's own mean and sum of squared distances from it.
 template <std::int64_t Block>
 SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, std::int64_t step,
                                    double* mean, double* squares) {
-  constexpr std::int64_t piece = 1024;
   std::array<double, Block> total{};
-  for (std::int64_t first = 0; first < pixels; first += piece) {
-    const std::int64_t end = first + piece < pixels ? first + piece : pixels;
-    std::array<float, Block> part{};
-    for (std::int64_t p = first; p < end; ++p) {
-      for (std::int64_t j = 0; j < Block; ++j) {
-        part[static_cast<std::size_t>(j)] += x[p * step + j];
-      }
-    }
-    for (std::size_t j = 0; j < Block; ++j) {
-      total[j] += static_cast<double>(part[j]);
-    }
-  }
-  std::array<float, Block> center{};
+  add_up<Block>(
+      x, pixels, step, [](Values<Block>& /*values*/) {}, total);
+  Values<Block> center{};
   for (std::size_t j = 0; j < Block; ++j) {
-    mean[j] = total[j] / static_cast<double>(pixels);
-    center[j] = static_cast<float>(mean[j]);
+    center[j] = static_cast<float>(total[j] / static_cast<double>(pixels));
     mean[j] = static_cast<double>(center[j]);
   }
-  std::array<double, Block> spread{};
-  for (std::int64_t first = 0; first < pixels; first += piece) {
-    const std::int64_t end = first + piece < pixels ? first + piece : pixels;
-    std::array<float, Block> part{};
-    for (std::int64_t p = first; p < end; ++p) {
-      for (std::int64_t j = 0; j < Block; ++j) {
-        const float d = x[p * step + j] - center[static_cast<std::size_t>(j)];
-        part[static_cast<std::size_t>(j)] += d * d;
-      }
-    }
-    for (std::size_t j = 0; j < Block; ++j) {
-      spread[j] += static_cast<double>(part[j]);
-    }
-  }
-  for (std::size_t j = 0; j < Block; ++j) {
-    squares[j] = spread[j];
-  }
+  total = {};
+  const auto square = [&center](Values<Block>& values) {
+    const Values<Block> distance = values - center;
+    values = distance * distance;
+  };
+  add_up<Block>(x, pixels, step, square, total);
+  std::copy(total.begin(), total.end(), squares);
 }
 
 /// Positions of a column that are normalised together.
@@ -274,25 +303,25 @@ class Written {
 template <std::int64_t Block, bool Silu, typename Out>
 SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, std::int64_t step,
                           const float* scale, const float* offset) {
-  std::array<float, Block> a{};
-  std::array<float, Block> b{};
-  for (std::size_t j = 0; j < Block; ++j) {
-    a[j] = scale[j];
-    b[j] = offset[j];
-  }
+  Values<Block> a;
+  Values<Block> b;
+  load(scale, a);
+  load(offset, b);
   Written<Block, Out> written(step);
   for (std::int64_t first = 0; first < pixels; first += positions_at_once) {
     const std::int64_t count = std::min(positions_at_once, pixels - first);
     const float* from = x + first * step;
     float* to = written.values(y + first * step);
     for (std::int64_t p = 0; p < count; ++p) {
-      for (std::int64_t j = 0; j < Block; ++j) {
-        const auto lane = static_cast<std::size_t>(j);
-        to[p * Block + j] = from[p * step + j] * a[lane] + b[lane];
+      Values<Block> values;
+      load(from + p * step, values);
+      values = values * a + b;
+      if constexpr (Silu) {
+        Values<Block> divisor = values;
+        one_plus_exp_of_minus<Block>(divisor);
+        values /= divisor;
       }
-    }
-    if constexpr (Silu) {
-      apply<Curve::silu>(to, to, count * Block);
+      store(values, to + p * Block);
     }
     written.write(y + first * step, count);
   }
