@@ -59,23 +59,67 @@ at::Tensor padded(const at::Tensor& x, at::IntArrayRef by) {
   return adds ? at::constant_pad_nd(x, by) : x;
 }
 
+/// Along one direction, what a filter of 3 does to pixels that come twice is done by filters of 2
+/// to them once: the first is that of the even outputs, which see [a, b, b], the second that of the
+/// odd ones, [a, a, b].
+std::array<at::Tensor, 2> filters_of_two(const at::Tensor& weight, std::int64_t direction) {
+  const auto part = [&](std::int64_t i) { return weight.narrow(direction, i, 1); };
+  return {at::cat({part(0), part(1) + part(2)}, direction),
+          at::cat({part(0) + part(1), part(2)}, direction)};
+}
+
+/// [O,C,3,3] → [4·O,C,2,2]: the filters of output pixels in even rows and columns, in even rows and
+/// odd columns, and so on.
+at::Tensor filters_of_phases(const at::Tensor& weight) {
+  std::vector<at::Tensor> filters;
+  for (const at::Tensor& row : filters_of_two(weight, 2)) {
+    for (const at::Tensor& filter : filters_of_two(row, 3)) {
+      filters.push_back(filter);
+    }
+  }
+  return at::cat(filters);
+}
+
 at::Tensor bytes(const Desc& desc) {
   return at::empty({static_cast<std::int64_t>(desc.get_size())}, at::kByte);
 }
 
-/// The image, stride, padding and dilation, and whether an image is added: what a weight's kernels
-/// differ in.
+/// What a convolution does besides.
+enum class Also : std::int64_t { nothing, adds_an_image, enlarges };
+
+/// The image, stride, padding and dilation, and what else is done: what a weight's kernels differ
+/// in.
 using Shape = std::array<std::int64_t, 11>;
 
-Shape shape_of(const Dims& image, const BlockedConvolutions::Steps& steps, bool adds) {
+Shape shape_of(const Dims& image, const BlockedConvolutions::Steps& steps, Also also) {
   const auto& [stride, padding, dilation, groups] = steps;
-  return {image[0],   image[1],   image[2],    image[3],    stride[0],   stride[1],
-          padding[0], padding[1], dilation[0], dilation[1], adds ? 1 : 0};
+  return {image[0],
+          image[1],
+          image[2],
+          image[3],
+          stride[0],
+          stride[1],
+          padding[0],
+          padding[1],
+          dilation[0],
+          dilation[1],
+          static_cast<std::int64_t>(also)};
 }
 
-/// A weight's size with both counts of channels filled up.
-Dims filled_size(const at::Tensor& weight) {
-  return {filled(weight.size(0)), filled(weight.size(1)), weight.size(2), weight.size(3)};
+/// A weight's size with both counts of channels filled up, or its phases'.
+Dims filled_size(const at::Tensor& weight, Also also = Also::nothing) {
+  Dims size = {filled(weight.size(0)), filled(weight.size(1)), weight.size(2), weight.size(3)};
+  if (also == Also::enlarges) {
+    size = {4 * size[0], size[1], 2, 2};
+  }
+  return size;
+}
+
+/// An image's size with its channels filled up.
+Dims filled_image_size(const at::Tensor& x) {
+  Dims size = image_size(x);
+  size[1] = filled(size[1]);
+  return size;
 }
 
 Dims output_size(const Dims& image, const Dims& filter, const BlockedConvolutions::Steps& steps) {
@@ -109,7 +153,7 @@ struct BlockedConvolutions::Kernels {
   /// may ask at once.
   class OrderedWeights {
    public:
-    at::Tensor get(const at::Tensor& weight, const Desc& order, dnnl::stream& stream) {
+    at::Tensor get(const at::Tensor& weight, Also also, const Desc& order, dnnl::stream& stream) {
       const std::lock_guard lock(mutex_);
       auto& orders = orders_[weight.unsafeGetTensorImpl()];
       for (const auto& [desc, tensor] : orders) {
@@ -117,10 +161,11 @@ struct BlockedConvolutions::Kernels {
           return tensor;
         }
       }
-      const Dims size = filled_size(weight);
+      const at::Tensor exact = weight.to(c10::kFloat);
+      const at::Tensor filters = also == Also::enlarges ? filters_of_phases(exact) : exact;
+      const Dims size = filled_size(weight, also);
       const at::Tensor plain =
-          padded(weight.to(c10::kFloat),
-                 {0, 0, 0, 0, 0, size[1] - weight.size(1), 0, size[0] - weight.size(0)})
+          padded(filters, {0, 0, 0, 0, 0, size[1] - filters.size(1), 0, size[0] - filters.size(0)})
               .contiguous();
       at::Tensor result = bytes(order);
       dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
@@ -181,18 +226,46 @@ struct BlockedConvolutions::Kernels {
                                                                      : blocks;
   }
 
-  Kernel& find(const Dims& image, const at::Tensor& weight, const Steps& steps, bool adds) {
+  /// Whether x and weight are of a kind that is computed here at all.
+  bool take(const at::Tensor& x, const at::Tensor& weight) const {
+    const bool of_blocks = in_blocks(x);
+    const bool can_be_read = x.scalar_type() == c10::kFloat ||
+                             (of_blocks && type == Type::bf16 && x.scalar_type() == c10::kBFloat16);
+    const bool weight_can_be_read =
+        weight.scalar_type() == c10::kFloat || weight.scalar_type() == c10::kHalf;
+    return fits_blocks(weight) && (x.dim() == 4 || of_blocks) && can_be_read &&
+           weight_can_be_read && x.device().is_cpu() && x.numel() > 0 &&
+           image_size(x)[1] == weight.size(1);
+  }
+
+  Kernel& find(const Dims& image, const at::Tensor& weight, const Steps& steps, Also also) {
     const auto [place, is_new] =
-        of_weight[weight.unsafeGetTensorImpl()].try_emplace(shape_of(image, steps, adds));
+        of_weight[weight.unsafeGetTensorImpl()].try_emplace(shape_of(image, steps, also));
     if (is_new) {
-      prepare(place->second, image, weight, steps, adds);
+      prepare(place->second, image, weight, steps, also);
     }
     return place->second;
   }
 
+  /// A kernel's result for x, in blocks; an addend is set before. `offsets` [O], contiguous.
+  at::Tensor run(Kernel& kernel, const at::Tensor& x, const at::Tensor& offsets) {
+    const std::int64_t block = block_of(kernel.output[1]);
+    const at::Tensor image = input(x);
+    at::Tensor result = at::empty(
+        {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
+        at::kFloat);
+    kernel.set(DNNL_ARG_SRC, image);
+    kernel.set(DNNL_ARG_BIAS, offsets);
+    kernel.set(DNNL_ARG_DST, result);
+    kernel.run.execute(stream, kernel.arguments);
+    stream.wait();
+    return result;
+  }
+
   void prepare(Kernel& kernel, const Dims& image, const at::Tensor& weight, const Steps& steps,
-               bool adds) {
-    const Dims filter = filled_size(weight);
+               Also also) {
+    const Dims filter = filled_size(weight, also);
+    const bool adds = also == Also::adds_an_image;
     kernel.output = output_size(image, filter, steps);
     const Dims around = steps.padding.vec();
     const Dims gaps = {steps.dilation[0] - 1, steps.dilation[1] - 1};
@@ -220,7 +293,7 @@ struct BlockedConvolutions::Kernels {
     } catch (const dnnl::error&) {
       return;  // no kernel for this shape
     }
-    kernel.weight = weights->get(weight, description.weights_desc(), stream);
+    kernel.weight = weights->get(weight, also, description.weights_desc(), stream);
     kernel.scratch = bytes(description.scratchpad_desc());
     kernel.no_bias = at::zeros({filter[0]}, at::kFloat);
     const auto argument = [&](int name, const Desc& desc, void* data) {
@@ -262,45 +335,44 @@ at::Tensor BlockedConvolutions::prepared(const at::Tensor& x) const {
 at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor& weight,
                                            const at::Tensor& bias, const Steps& steps,
                                            const at::Tensor& addend) {
-  const bool of_blocks = in_blocks(x);
-  const bool can_be_read = x.scalar_type() == c10::kFloat ||
-                           (of_blocks && in_bf16() && x.scalar_type() == c10::kBFloat16);
-  const bool weight_can_be_read =
-      weight.scalar_type() == c10::kFloat || weight.scalar_type() == c10::kHalf;
-  if (!fits_blocks(weight) || !(x.dim() == 4 || of_blocks) || !can_be_read || !weight_can_be_read ||
-      !x.device().is_cpu() || x.numel() == 0 || steps.groups != 1 || steps.stride.size() != 2 ||
+  if (!kernels_->take(x, weight) || steps.groups != 1 || steps.stride.size() != 2 ||
       steps.padding.size() != 2 || steps.dilation.size() != 2) {
     return {};
   }
-  Dims size = image_size(x);
   const std::int64_t surplus = filled(weight.size(0)) - weight.size(0);
-  if (size[1] != weight.size(1) || (surplus > 0 && addend.defined())) {
+  if (surplus > 0 && addend.defined()) {
     return {};
   }
-  size[1] = filled(size[1]);
-  Kernels::Kernel& kernel = kernels_->find(size, weight, steps, addend.defined());
+  const Also also = addend.defined() ? Also::adds_an_image : Also::nothing;
+  Kernels::Kernel& kernel = kernels_->find(filled_image_size(x), weight, steps, also);
   if (!kernel.usable || (addend.defined() && (image_size(addend) != kernel.output ||
                                               addend.scalar_type() != c10::kFloat))) {
     return {};
   }
-  const std::int64_t block = kernels_->block_of(kernel.output[1]);
-  const at::Tensor image = kernels_->input(x);
-  const at::Tensor offsets =
-      bias.defined() ? padded(bias, {0, surplus}).contiguous() : kernel.no_bias;
-  at::Tensor result = at::empty(
-      {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
-      at::kFloat);
   at::Tensor added;
-  kernel.set(DNNL_ARG_SRC, image);
-  kernel.set(DNNL_ARG_BIAS, offsets);
-  kernel.set(DNNL_ARG_DST, result);
   if (addend.defined()) {
     added = kernels_->in_these_blocks(addend);
     kernel.set(Kernels::addend, added);
   }
-  kernel.run.execute(kernels_->stream, kernel.arguments);
-  kernels_->stream.wait();
+  const at::Tensor result = kernels_->run(
+      kernel, x, bias.defined() ? padded(bias, {0, surplus}).contiguous() : kernel.no_bias);
   return surplus > 0 ? from_blocks(result).narrow(1, 0, weight.size(0)) : result;
+}
+
+at::Tensor BlockedConvolutions::of_enlarged(const at::Tensor& x, const at::Tensor& weight,
+                                            const at::Tensor& bias) {
+  if (!kernels_->take(x, weight) || filled(weight.size(0)) != weight.size(0) ||
+      weight.size(2) != 3 || weight.size(3) != 3) {
+    return {};
+  }
+  constexpr std::array<std::int64_t, 2> one = {1, 1};
+  Kernels::Kernel& kernel =
+      kernels_->find(filled_image_size(x), weight, {one, one, one}, Also::enlarges);
+  if (!kernel.usable) {
+    return {};
+  }
+  return interleave_phases(
+      kernels_->run(kernel, x, bias.defined() ? bias.repeat({4}) : kernel.no_bias));
 }
 
 #else
@@ -330,6 +402,11 @@ at::Tensor BlockedConvolutions::prepared(const at::Tensor& x) const {
 at::Tensor BlockedConvolutions::operator()(const at::Tensor& /*x*/, const at::Tensor& /*weight*/,
                                            const at::Tensor& /*bias*/, const Steps& /*steps*/,
                                            const at::Tensor& /*addend*/) {
+  return {};
+}
+
+at::Tensor BlockedConvolutions::of_enlarged(const at::Tensor& /*x*/, const at::Tensor& /*weight*/,
+                                            const at::Tensor& /*bias*/) {
   return {};
 }
 

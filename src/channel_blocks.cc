@@ -277,6 +277,44 @@ at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor) {
   return y;
 }
 
+at::Tensor interleave_phases(const at::Tensor& blocks) {
+  const at::Tensor x = blocks.contiguous();
+  const std::int64_t images = x.size(0);
+  const std::int64_t height = x.size(2) - 1;
+  const std::int64_t width = x.size(3) - 1;
+  const std::int64_t channels = x.size(1) * x.size(4) / 4;
+  const bool all_in_one = x.size(1) == 1;
+  const std::int64_t block = all_in_one ? channels : x.size(4);
+  TORCH_CHECK(x.size(1) * x.size(4) % 4 == 0 && channels % block == 0, "[", blocks.sizes(),
+              "] holds no four images in blocks");
+  const std::int64_t columns = channels / block;
+  at::Tensor y = at::empty({images, columns, 2 * height, 2 * width, block}, x.options());
+  const std::int64_t pixel = x.size(4);
+  const std::int64_t row = x.size(3) * pixel;
+  // From one image of a column to the next.
+  const std::int64_t phase = all_in_one ? block : columns * x.size(2) * row;
+  const auto* from = x.data_ptr<float>();
+  auto* to = y.data_ptr<float>();
+  at::parallel_for(0, images * columns * 2 * height, pieces_for_a_thread(2 * width * block),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t i = begin; i < end; ++i) {
+                       const std::int64_t line = i % (2 * height);
+                       const std::int64_t column = i / (2 * height) % columns;
+                       const std::int64_t image = i / (2 * height) / columns;
+                       const std::int64_t below = line % 2;
+                       const float* left = from + image * x.stride(0) + column * x.stride(1) +
+                                           2 * below * phase + (line / 2 + below) * row;
+                       const float* right = left + phase + pixel;
+                       float* out = to + i * 2 * width * block;
+                       for (std::int64_t j = 0; j < width; ++j, out += 2 * block) {
+                         std::copy_n(left + j * pixel, block, out);
+                         std::copy_n(right + j * pixel, block, out + block);
+                       }
+                     }
+                   });
+  return y;
+}
+
 #ifdef SRDIFF_ONEDNN
 
 std::int64_t channel_block() {

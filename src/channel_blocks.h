@@ -71,6 +71,10 @@ at::Tensor join_channels(at::TensorList images);
 /// Blocks enlarged by repeating each pixel: `factor` times in each direction.
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor);
 
+/// [N,4·C,H+1,W+1] in blocks, four images one after the other along the channels, → [N,C,2H,2W]:
+/// pixel (2i+a, 2j+b) is pixel (i+a, j+b) of image 2a+b.
+at::Tensor interleave_phases(const at::Tensor& blocks);
+
 /// The bits of `x` as bfloat16, without a branch: loops over it become vector operations.
 SRDIFF_INLINE std::uint16_t bf16_bits(float x) {
   std::uint32_t bits = 0;

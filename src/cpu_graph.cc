@@ -450,7 +450,12 @@ class Blocks {
 
   void rewrite(Node* node) {
     if (is(node, "srdiff::conv2d")) {
-      renew(node, "srdiff::conv2d_to_blocks", node->inputs());
+      if (const Node* enlargement = enlargement_before(node)) {
+        renew(node, "srdiff::conv2d_of_enlarged",
+              {enlargement->input(0), node->input(1), node->input(2)});
+      } else {
+        renew(node, "srdiff::conv2d_to_blocks", node->inputs());
+      }
     } else if (is_join(node) && may_be(node->input(0))) {
       renew(node, "srdiff::cat_channels", {node->input(0)});
     } else if (is_sum(node) && any_may_be(node->inputs())) {
@@ -468,6 +473,20 @@ class Blocks {
         }
       }
     }
+  }
+
+  /// The enlargement by 2 whose result a convolution reads, and nothing else does, when conv2d_of_
+  /// enlarged is the same as both.
+  static const Node* enlargement_before(const Node* convolution) {
+    const Node* before = only_source(convolution->input(0), "srdiff::upsample_nearest");
+    const auto steps_of_one = [&](std::size_t input) {
+      return srdiff::is_list(convolution->input(input), {1, 1});
+    };
+    return before != nullptr && is_constant(before->input(1), 2) && steps_of_one(3) &&
+                   steps_of_one(4) && steps_of_one(5) && is_constant(convolution->input(6), 1) &&
+                   convolution->owningBlock() == before->owningBlock()
+               ? before
+               : nullptr;
   }
 
   /// Lets the convolution that gives a sum's one part, and nothing else, add the other itself: of
@@ -558,7 +577,8 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
     const bool by_convolutions =
         std::all_of(uses.begin(), uses.end(), [](const torch::jit::Use& use) {
           return use.offset == 1 &&
-                 (is(use.user, "srdiff::conv2d") || is_convolution_to_blocks(use.user));
+                 (is_one_of(use.user, {"srdiff::conv2d", "srdiff::conv2d_of_enlarged"}) ||
+                  is_convolution_to_blocks(use.user));
         });
     (by_convolutions ? weights : others).insert(node->s(c10::attr::name));
   });

@@ -99,6 +99,25 @@ at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                            addend);
 }
 
+at::Tensor upsample_in_any_layout(const at::Tensor& x, std::int64_t factor) {
+  if (in_blocks(x)) {
+    return repeat_pixels(x, factor);
+  }
+  return at::upsample_nearest2d(x, {x.size(2) * factor, x.size(3) * factor});
+}
+
+/// conv2d, with a padding of 1, of an image enlarged twice by repeating its pixels.
+at::Tensor conv2d_of_enlarged(const at::Tensor& x, const at::Tensor& weight,
+                              const c10::optional<at::Tensor>& bias) {
+  if (current != nullptr) {
+    at::Tensor blocks = current->blocked.of_enlarged(x, weight, bias.value_or(at::Tensor()));
+    if (blocks.defined()) {
+      return blocks;
+    }
+  }
+  return conv2d_to_blocks(upsample_in_any_layout(x, 2), weight, bias, {1, 1}, {1, 1}, {1, 1}, 1);
+}
+
 /// What a norm writes when nothing but convolutions reads it: these would round it themselves.
 c10::ScalarType type_for(bool products) {
   return products && convolutions_round_to_bf16() ? c10::kBFloat16 : c10::kFloat;
@@ -137,13 +156,6 @@ at::Tensor cat_channels(const at::TensorList images) {
   return at::cat(plain_ones, 1);
 }
 
-at::Tensor upsample_in_any_layout(const at::Tensor& x, std::int64_t factor) {
-  if (in_blocks(x)) {
-    return repeat_pixels(x, factor);
-  }
-  return at::upsample_nearest2d(x, {x.size(2) * factor, x.size(3) * factor});
-}
-
 at::Tensor batched_product(const at::Tensor& left, const at::Tensor& right) {
   return current == nullptr ? at::bmm(left, right) : current->products(left, right);
 }
@@ -163,6 +175,7 @@ TORCH_LIBRARY(srdiff, library) {
   library.def(("conv2d" + convolution + ") -> Tensor").c_str());
   library.def(("conv2d_to_blocks" + convolution + ") -> Tensor").c_str());
   library.def(("conv2d_add_to_blocks" + convolution + ", Tensor addend) -> Tensor").c_str());
+  library.def("conv2d_of_enlarged(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
   library.def("cat_channels(Tensor[] images) -> Tensor");
   library.def("add(Tensor x, Tensor y) -> Tensor");
   library.def("size(Tensor x) -> int[]");
@@ -186,6 +199,7 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("conv2d", plain_conv2d);
   library.impl("conv2d_to_blocks", conv2d_to_blocks);
   library.impl("conv2d_add_to_blocks", conv2d_add_to_blocks);
+  library.impl("conv2d_of_enlarged", conv2d_of_enlarged);
   library.impl("cat_channels", cat_channels);
   library.impl("add", add_in_any_layout);
   library.impl("size", image_size);

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "blocked_convolution.h"
+#include "channel_blocks.h"
 #include "cpu_operators.h"
 
 namespace srdiff {
@@ -57,11 +58,9 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
     const auto count = static_cast<std::size_t>(inputs[1].toTensor().dim()) - 2;
     return values.size() == 1 ? Sizes(count, values[0]) : values;
   };
-  product.left = sizes_of(inputs[0].toTensor());
-  if (product.left.size() == 5 && inputs[1].toTensor().dim() == 4) {  // in blocks of channels
-    product.left = {product.left[0], product.left[1] * product.left[4], product.left[2],
-                    product.left[3]};
-  }
+  const at::Tensor& image = inputs[0].toTensor();
+  // Only where weights have four dimensions are five those of blocks.
+  product.left = inputs[1].toTensor().dim() == 4 ? image_size(image) : sizes_of(image);
   product.right = sizes_of(inputs[1].toTensor());
   product.type =
       where.may_round && convolutions_round_to_bf16() && fits_blocks(inputs[1].toTensor())
@@ -74,6 +73,24 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
   product.transposed = where.can_be_transposed && inputs[6].toBool();
   product.output_padding = where.can_be_transposed ? directions(7) : Sizes{0, 0};
   product.groups = inputs[where.groups].toInt();
+  return product;
+}
+
+/// As the network has it: a convolution of the enlarged image, whose floor is that of all its
+/// multiplications.
+Product convolution_of_enlarged(Inputs inputs) {
+  const at::Tensor& weight = inputs[1].toTensor();
+  Product product;
+  product.left = image_size(inputs[0].toTensor());
+  product.left[2] *= 2;
+  product.left[3] *= 2;
+  product.right = sizes_of(weight);
+  product.bias = has_tensor(inputs[2]);
+  product.stride = {1, 1};
+  product.padding = {1, 1};
+  product.dilation = {1, 1};
+  product.output_padding = {0, 0};
+  product.type = convolutions_round_to_bf16() && fits_blocks(weight) ? c10::kBFloat16 : c10::kFloat;
   return product;
 }
 
@@ -95,6 +112,9 @@ std::optional<Product> product_of(const char* name, Inputs inputs) {
     if (is(where.name)) {
       return convolution(where, inputs);
     }
+  }
+  if (is("srdiff::conv2d_of_enlarged")) {
+    return convolution_of_enlarged(inputs);
   }
   if (is("aten::mm") || is("aten::bmm") || is("srdiff::bmm")) {
     return matrix_product(inputs[0].toTensor(), inputs[1].toTensor(), false);

@@ -240,6 +240,45 @@ TEST_F(ChannelBlocksTest, ConvolutionsInBf16RoundTheirInputsAlone) {
   }
 }
 
+TEST_F(ChannelBlocksTest, ConvolutionsOfEnlargedImages) {
+  const at::Tensor b = at::randn({32});
+  const auto enlarged = [](const at::Tensor& x) {
+    return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+  };
+  for (const bool in_bf16 : {false, true}) {
+    if (in_bf16 && !has_bf16_convolutions()) {
+      continue;
+    }
+    BlockedConvolutions convolutions;
+    if (in_bf16) {
+      convolutions.use_bf16();
+    }
+    // 24: channels that do not fill their blocks. Borders are most of a small image.
+    for (const std::int64_t channels : {48, 24}) {
+      const at::Tensor w = at::randn({32, channels, 3, 3}) * 0.05;
+      for (const std::int64_t side : {1, 5, 12}) {
+        const at::Tensor x = at::randn({2, channels, side, side + 3});
+        for (const at::Tensor& bias : {b, at::Tensor()}) {
+          const at::Tensor result = convolutions.of_enlarged(x, w, bias);
+          ASSERT_TRUE(in_blocks(result));
+          const at::Tensor expected = at::conv2d(enlarged(x), w, bias, 1, 1);
+          const at::Tensor difference = (from_blocks(result) - expected).abs();
+          EXPECT_LT(difference.max().item<double>(), in_bf16 ? 0.05 : 3e-5) << side;
+        }
+      }
+    }
+    // The filter of the enlarged image and that of the image itself are two.
+    const at::Tensor w = at::randn({32, 48, 3, 3}) * 0.05;
+    const at::Tensor x = at::randn({1, 48, 6, 6});
+    for (int turn = 0; turn < 2; ++turn) {
+      EXPECT_EQ(image_size(convolutions.of_enlarged(x, w, b))[2], 12);
+      EXPECT_EQ(image_size(convolutions(x, w, b, of_neighbours))[2], 6);
+    }
+    EXPECT_FALSE(convolutions.of_enlarged(x, at::randn({32, 48, 5, 5}), b).defined());
+    EXPECT_FALSE(convolutions.of_enlarged(x, at::randn({24, 48, 3, 3}), {}).defined());
+  }
+}
+
 TEST_F(ChannelBlocksTest, RoundToBf16AsLibTorchDoes) {
   const float infinity = std::numeric_limits<float>::infinity();
   const at::Tensor special =
@@ -435,12 +474,17 @@ def forward(self, x):
 TEST_F(ChannelBlocksTest, EnlargesByWholeFactorsWithoutLeavingBlocks) {
   torch::jit::Module module("Enlarged");
   module.register_parameter("w", at::randn({16, 16, 3, 3}) * 0.1, false);
+  module.register_parameter("point", at::randn({16, 16, 1, 1}), false);
   // As flatten.py writes it; the last two are others' and stay LibTorch's.
   module.define(R"(
 def forward(self, x):
     y = torch.conv2d(x, self.w, None, [1, 1], [1, 1])
     twice = torch.upsample_nearest2d(y, None, [2., 2.])
     z = torch.conv2d(twice, self.w, None, [1, 1], [1, 1])
+    thrice = torch.upsample_nearest2d(z, None, [3., 3.])
+    z = torch.conv2d(thrice, self.w, None, [1, 1], [1, 1])
+    z = torch.conv2d(torch.upsample_nearest2d(z, None, [2., 2.]), self.point, None, [1, 1], [1, 1])
+    z = z * torch.sum(z)
     wider = torch.upsample_nearest2d(z, None, [1., 2.])
     return torch.upsample_nearest2d(wider, [7, 9], None)
 )");
@@ -449,11 +493,40 @@ def forward(self, x):
   optimise_for_cpu(module);
   const std::string graph = module.get_method("forward").graph()->toString();
   EXPECT_EQ(count(graph, "srdiff::upsample_nearest"), 1U) << graph;
+  EXPECT_EQ(count(graph, "srdiff::conv2d_of_enlarged"), 2U) << graph;
   EXPECT_EQ(count(graph, "aten::upsample_nearest2d"), 2U) << graph;
   EXPECT_EQ(count(graph, "srdiff::plain"), 1U) << graph;
   OperatorState state;
   const OperatorScope scope(state);
   expect_close(module.forward({x}).toTensor(), expected);
+}
+
+TEST_F(ChannelBlocksTest, LinearLayersOfOneInputBecomeOne) {
+  torch::jit::Module module("Embedded");
+  for (const char* name : {"first", "second", "third"}) {
+    module.register_parameter(name, at::randn({24, 8}), false);
+  }
+  module.register_parameter("b", at::randn({24}), false);
+  // The last two have no bias, or one that is computed.
+  module.define(R"(
+def forward(self, x):
+    a = torch.linear(x, self.first, self.b)
+    b = torch.linear(x, self.second, self.b)
+    d = torch.linear(x, self.third)
+    return a, b * 2, torch.linear(x, self.third, self.b + 1), d
+)");
+  const at::Tensor x = at::randn({3, 8});
+  const auto expected = module.forward({x}).toTuple();
+  optimise_for_cpu(module);
+  const std::string graph = module.get_method("forward").graph()->toString();
+  EXPECT_EQ(count(graph, "srdiff::linear"), 1U) << graph;
+  EXPECT_EQ(count(graph, "aten::linear"), 2U) << graph;
+  OperatorState state;
+  const OperatorScope scope(state);
+  const auto measured = module.forward({x}).toTuple();
+  for (std::size_t i = 0; i < 4; ++i) {
+    expect_close(measured->elements()[i].toTensor(), expected->elements()[i].toTensor());
+  }
 }
 
 TEST_F(ChannelBlocksTest, ANetworkThatIsNotUnderstoodKeepsPlainImages) {
