@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "channel_blocks.h"
+#include "rounding.h"
 #include "vector_width.h"
 
 namespace srdiff {
@@ -202,58 +203,59 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
 // ---- In blocks, by columns of `Block` channels whose pixels are `step` values apart
 // (channel_blocks.h) ----
 
-/// Adds `term` of each pixel's channels in a column to `total`.
-template <std::int64_t Block, typename Term>
+/// Pixels whose moments are taken together: long sums are cut, and few values stay in the cache for
+/// the second pass. The same for both layouts, so that their results are the same bits.
+constexpr std::int64_t pixels_of_piece = 256;
+
+/// Adds up `term` of each pixel's channels, in `Count` columns side by side.
+template <std::int64_t Block, std::int64_t Count, typename Term>
 SRDIFF_INLINE void add_up(const float* x, std::int64_t pixels, std::int64_t step, const Term& term,
-                          std::array<double, Block>& total) {
-  constexpr std::int64_t piece = 1024;  // long sums are cut, as above
-  constexpr std::size_t sums = 4;       // an addition does not wait for the one before it
-  for (std::int64_t first = 0; first < pixels; first += piece) {
-    const std::int64_t end = std::min(first + piece, pixels);
-    std::array<Values<Block>, sums> part{};
-    std::int64_t p = first;
-    const auto add = [&](Values<Block>& to) {
+                          std::array<Values<Block>, Count>& total) {
+  constexpr std::int64_t sums = 4;  // an addition does not wait for the one before it
+  std::array<std::array<Values<Block>, Count>, sums> part{};
+  std::int64_t p = 0;
+  const auto add = [&](std::array<Values<Block>, Count>& to) {
+    for (std::size_t i = 0; i < Count; ++i) {
       Values<Block> values;
-      load(x + p * step, values);
-      term(values);
-      to += values;
-      ++p;
-    };
-    while (p + static_cast<std::int64_t>(sums) <= end) {
-      add(part[0]);
-      add(part[1]);
-      add(part[2]);
-      add(part[3]);
+      load(x + p * step + static_cast<std::int64_t>(i) * Block, values);
+      term(i, values);
+      to[i] += values;
     }
-    while (p < end) {
-      add(part[0]);
-    }
-    const Values<Block> all = (part[0] + part[1]) + (part[2] + part[3]);
-    for (std::size_t j = 0; j < Block; ++j) {
-      total[j] += static_cast<double>(all[j]);
-    }
+    ++p;
+  };
+  while (p + sums <= pixels) {
+    add(part[0]);
+    add(part[1]);
+    add(part[2]);
+    add(part[3]);
+  }
+  while (p < pixels) {
+    add(part[0]);
+  }
+  for (std::size_t i = 0; i < Count; ++i) {
+    total[i] = (part[0][i] + part[1][i]) + (part[2][i] + part[3][i]);
   }
 }
 
-/// Of one column, each channel's own mean and sum of squared distances from it.
-template <std::int64_t Block>
-SRDIFF_INLINE void channel_moments(const float* x, std::int64_t pixels, std::int64_t step,
-                                   double* mean, double* squares) {
-  std::array<double, Block> total{};
-  add_up<Block>(
-      x, pixels, step, [](Values<Block>& /*values*/) {}, total);
-  Values<Block> center{};
-  for (std::size_t j = 0; j < Block; ++j) {
-    center[j] = static_cast<float>(total[j] / static_cast<double>(pixels));
-    mean[j] = static_cast<double>(center[j]);
+/// Of a piece of columns side by side, each channel's own mean and sum of squared distances from
+/// it.
+template <std::int64_t Block, std::int64_t Count>
+SRDIFF_INLINE void piece_moments(const float* x, std::int64_t pixels, std::int64_t step,
+                                 float* mean, float* squares) {
+  std::array<Values<Block>, Count> center;
+  const auto itself = [](std::size_t /*column*/, Values<Block>& /*values*/) {};
+  add_up<Block, Count>(x, pixels, step, itself, center);
+  for (Values<Block>& of_column : center) {
+    of_column /= static_cast<float>(pixels);
   }
-  total = {};
-  const auto square = [&center](Values<Block>& values) {
-    const Values<Block> distance = values - center;
+  std::array<Values<Block>, Count> spread;
+  const auto square = [&center](std::size_t column, Values<Block>& values) {
+    const Values<Block> distance = values - center[column];
     values = distance * distance;
   };
-  add_up<Block>(x, pixels, step, square, total);
-  std::copy(total.begin(), total.end(), squares);
+  add_up<Block, Count>(x, pixels, step, square, spread);
+  std::memcpy(mean, &center, sizeof(center));
+  std::memcpy(squares, &spread, sizeof(spread));
 }
 
 /// Positions of a column that are normalised together.
@@ -300,28 +302,31 @@ class Written {
   std::array<float, positions_at_once * Block> buffer_;
 };
 
-template <std::int64_t Block, bool Silu, typename Out>
+template <std::int64_t Block, std::int64_t Count, bool Silu, typename Out>
 SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, std::int64_t step,
                           const float* scale, const float* offset) {
-  Values<Block> a;
-  Values<Block> b;
-  load(scale, a);
-  load(offset, b);
-  Written<Block, Out> written(step);
+  std::array<Values<Block>, Count> a;
+  std::array<Values<Block>, Count> b;
+  std::memcpy(&a, scale, sizeof(a));
+  std::memcpy(&b, offset, sizeof(b));
+  Written<Block * Count, Out> written(step);
   for (std::int64_t first = 0; first < pixels; first += positions_at_once) {
     const std::int64_t count = std::min(positions_at_once, pixels - first);
     const float* from = x + first * step;
     float* to = written.values(y + first * step);
     for (std::int64_t p = 0; p < count; ++p) {
-      Values<Block> values;
-      load(from + p * step, values);
-      values = values * a + b;
-      if constexpr (Silu) {
-        Values<Block> divisor = values;
-        one_plus_exp_of_minus<Block>(divisor);
-        values /= divisor;
+      for (std::size_t i = 0; i < Count; ++i) {
+        const std::int64_t column = static_cast<std::int64_t>(i) * Block;
+        Values<Block> values;
+        load(from + p * step + column, values);
+        values = values * a[i] + b[i];
+        if constexpr (Silu) {
+          Values<Block> divisor = values;
+          one_plus_exp_of_minus<Block>(divisor);
+          values /= divisor;
+        }
+        store(values, to + p * Block * Count + column);
       }
-      store(values, to + p * Block);
     }
     written.write(y + first * step, count);
   }
@@ -382,80 +387,159 @@ SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t
   }
 }
 
-// What the loops above become for each block, once for every vector width.
+// What the loops above become for each block and count of columns, once for every vector width.
 // NOLINTBEGIN(bugprone-macro-parentheses): a type in parentheses is none
-#define SRDIFF_NORM_LOOPS(NAME, BLOCK, OUT)                                                      \
+#define SRDIFF_SCALED(NAME, BLOCK, COUNT, OUT)                                                   \
   SRDIFF_EVERY_VECTOR_WIDTH void scaled_##NAME(const float* x, OUT* y, std::int64_t pixels,      \
                                                std::int64_t step, const float* scale,            \
                                                const float* offset) {                            \
-    scaled<BLOCK, false>(x, y, pixels, step, scale, offset);                                     \
+    scaled<BLOCK, COUNT, false>(x, y, pixels, step, scale, offset);                              \
   }                                                                                              \
   SRDIFF_EVERY_VECTOR_WIDTH void scaled_silu_##NAME(const float* x, OUT* y, std::int64_t pixels, \
                                                     std::int64_t step, const float* scale,       \
                                                     const float* offset) {                       \
-    scaled<BLOCK, true>(x, y, pixels, step, scale, offset);                                      \
-  }                                                                                              \
-  SRDIFF_EVERY_VECTOR_WIDTH void norm_positions_##NAME(                                          \
-      const float* x, OUT* y, std::int64_t positions, std::int64_t step, std::int64_t columns,   \
-      std::int64_t stride, const float* weight, const float* bias, float eps) {                  \
-    norm_positions_in_blocks<BLOCK>(x, y, positions, step, columns, stride, weight, bias, eps);  \
+    scaled<BLOCK, COUNT, true>(x, y, pixels, step, scale, offset);                               \
   }
-SRDIFF_NORM_LOOPS(8, 8, float)
-SRDIFF_NORM_LOOPS(16, 16, float)
-SRDIFF_NORM_LOOPS(8_bf16, 8, std::uint16_t)
-SRDIFF_NORM_LOOPS(16_bf16, 16, std::uint16_t)
-#undef SRDIFF_NORM_LOOPS
+SRDIFF_SCALED(8, 8, 1, float)
+SRDIFF_SCALED(16, 16, 1, float)
+SRDIFF_SCALED(8_bf16, 8, 1, std::uint16_t)
+SRDIFF_SCALED(16_bf16, 16, 1, std::uint16_t)
+SRDIFF_SCALED(16_by_2_bf16, 16, 2, std::uint16_t)
+SRDIFF_SCALED(16_by_4_bf16, 16, 4, std::uint16_t)
+#undef SRDIFF_SCALED
+
+#define SRDIFF_NORM_POSITIONS(NAME, BLOCK, OUT)                                                 \
+  SRDIFF_EVERY_VECTOR_WIDTH void norm_positions_##NAME(                                         \
+      const float* x, OUT* y, std::int64_t positions, std::int64_t step, std::int64_t columns,  \
+      std::int64_t stride, const float* weight, const float* bias, float eps) {                 \
+    norm_positions_in_blocks<BLOCK>(x, y, positions, step, columns, stride, weight, bias, eps); \
+  }
+SRDIFF_NORM_POSITIONS(8, 8, float)
+SRDIFF_NORM_POSITIONS(16, 16, float)
+SRDIFF_NORM_POSITIONS(8_bf16, 8, std::uint16_t)
+SRDIFF_NORM_POSITIONS(16_bf16, 16, std::uint16_t)
+#undef SRDIFF_NORM_POSITIONS
+
+#define SRDIFF_MOMENTS(NAME, BLOCK, COUNT)                                                   \
+  SRDIFF_EVERY_VECTOR_WIDTH void piece_moments_##NAME(                                       \
+      const float* x, std::int64_t pixels, std::int64_t step, float* mean, float* squares) { \
+    piece_moments<BLOCK, COUNT>(x, pixels, step, mean, squares);                             \
+  }
+SRDIFF_MOMENTS(8, 8, 1)
+SRDIFF_MOMENTS(16, 16, 1)
+SRDIFF_MOMENTS(16_by_2, 16, 2)
+SRDIFF_MOMENTS(16_by_4, 16, 4)
+#undef SRDIFF_MOMENTS
 // NOLINTEND(bugprone-macro-parentheses)
 
-SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_8(const float* x, std::int64_t pixels,
-                                                 std::int64_t step, double* mean, double* squares) {
-  channel_moments<8>(x, pixels, step, mean, squares);
-}
-
-SRDIFF_EVERY_VECTOR_WIDTH void channel_moments_16(const float* x, std::int64_t pixels,
-                                                  std::int64_t step, double* mean,
-                                                  double* squares) {
-  channel_moments<16>(x, pixels, step, mean, squares);
-}
-
 template <typename Out>
-struct NormLoops {
-  void (*scaled)(const float*, Out*, std::int64_t, std::int64_t, const float*, const float*);
-  void (*scaled_silu)(const float*, Out*, std::int64_t, std::int64_t, const float*, const float*);
-  void (*norm_positions)(const float*, Out*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                         const float*, const float*, float);
+using ScaledLoop = void (*)(const float*, Out*, std::int64_t, std::int64_t, const float*,
+                            const float*);
+
+/// What is done to columns side by side.
+template <typename Out>
+struct ColumnLoops {
+  void (*moments)(const float*, std::int64_t, std::int64_t, float*, float*);
+  ScaledLoop<Out> scaled;
+  ScaledLoop<Out> scaled_silu;
 };
 
+/// For columns of so many channels, 1, 2 or 4 at a time; more than one only of 16 and to bf16,
+/// which is what images in one block of all channels are for.
 template <typename Out>
-NormLoops<Out> norm_loops(std::int64_t block) {
+ColumnLoops<Out> column_loops(std::int64_t block, std::int64_t together) {
   if constexpr (std::is_same_v<Out, float>) {
-    return block == 16 ? NormLoops<Out>{scaled_16, scaled_silu_16, norm_positions_16}
-                       : NormLoops<Out>{scaled_8, scaled_silu_8, norm_positions_8};
+    return block == 16 ? ColumnLoops<Out>{piece_moments_16, scaled_16, scaled_silu_16}
+                       : ColumnLoops<Out>{piece_moments_8, scaled_8, scaled_silu_8};
   } else {
-    return block == 16 ? NormLoops<Out>{scaled_16_bf16, scaled_silu_16_bf16, norm_positions_16_bf16}
-                       : NormLoops<Out>{scaled_8_bf16, scaled_silu_8_bf16, norm_positions_8_bf16};
+    if (together == 4) {
+      return {piece_moments_16_by_4, scaled_16_by_4_bf16, scaled_silu_16_by_4_bf16};
+    }
+    if (together == 2) {
+      return {piece_moments_16_by_2, scaled_16_by_2_bf16, scaled_silu_16_by_2_bf16};
+    }
+    return block == 16 ? ColumnLoops<Out>{piece_moments_16, scaled_16_bf16, scaled_silu_16_bf16}
+                       : ColumnLoops<Out>{piece_moments_8, scaled_8_bf16, scaled_silu_8_bf16};
   }
 }
 
-/// The scale and offset that normalise one image's channels, from the moments of each.
-void group_scales(const double* mean, const double* squares, std::int64_t channels,
-                  std::int64_t groups, std::int64_t pixels, const float* weight, const float* bias,
+template <typename Out>
+auto norm_positions_loop(std::int64_t block) {
+  if constexpr (std::is_same_v<Out, float>) {
+    return block == 16 ? norm_positions_16 : norm_positions_8;
+  } else {
+    return block == 16 ? norm_positions_16_bf16 : norm_positions_8_bf16;
+  }
+}
+
+/// The moments of an image's channels, piece by piece.
+struct PieceMoments {
+  PieceMoments(std::int64_t of_channels, std::int64_t of_pixels)
+      : channels(of_channels),
+        pixels(of_pixels),
+        pieces(divide_up(of_pixels, pixels_of_piece)),
+        mean(static_cast<std::size_t>(channels * pieces)),
+        squares(mean.size()) {}
+
+  std::int64_t pixels_of(std::int64_t piece) const {
+    return std::min(pixels_of_piece, pixels - piece * pixels_of_piece);
+  }
+  float* mean_of(std::int64_t piece) { return mean.data() + piece * channels; }
+  float* squares_of(std::int64_t piece) { return squares.data() + piece * channels; }
+
+  std::int64_t channels;
+  std::int64_t pixels;
+  std::int64_t pieces;
+  std::vector<float> mean;     ///< [piece][channel]
+  std::vector<float> squares;  ///< of distances from that mean
+};
+
+/// The moments of each channel as a whole, from those of its pieces (Chan, Golub and LeVeque 1983).
+/// `mean` and `squares` are zeros before.
+SRDIFF_EVERY_VECTOR_WIDTH void join_pieces(const float* means, const float* squares_of_pieces,
+                                           std::int64_t channels, std::int64_t pixels, double* mean,
+                                           double* squares) {
+  const std::int64_t pieces = divide_up(pixels, pixels_of_piece);
+  const auto count = [=](std::int64_t piece) {
+    return static_cast<double>(std::min(pixels_of_piece, pixels - piece * pixels_of_piece));
+  };
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    const double share = count(piece) / static_cast<double>(pixels);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      mean[c] += share * static_cast<double>(means[piece * channels + c]);
+    }
+  }
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double d = static_cast<double>(means[piece * channels + c]) - mean[c];
+      squares[c] +=
+          static_cast<double>(squares_of_pieces[piece * channels + c]) + count(piece) * d * d;
+    }
+  }
+}
+
+/// The scale and offset that normalise channels in groups of `size`.
+void group_scales(const PieceMoments& of, std::int64_t size, const float* weight, const float* bias,
                   double eps, float* scale, float* offset) {
-  const std::int64_t size = channels / groups;
-  for (std::int64_t first = 0; first < channels; first += size) {
+  std::vector<double> mean(static_cast<std::size_t>(of.channels));
+  std::vector<double> squares(mean.size());
+  join_pieces(of.mean.data(), of.squares.data(), of.channels, of.pixels, mean.data(),
+              squares.data());
+  for (std::int64_t first = 0; first < of.channels; first += size) {
+    const auto begin = static_cast<std::size_t>(first);
+    const auto end = static_cast<std::size_t>(first + size);
     double center = 0.0;
-    for (std::int64_t c = first; c < first + size; ++c) {
+    for (std::size_t c = begin; c < end; ++c) {
       center += mean[c];
     }
     center /= static_cast<double>(size);
     double spread = 0.0;
-    for (std::int64_t c = first; c < first + size; ++c) {
+    for (std::size_t c = begin; c < end; ++c) {
       const double d = mean[c] - center;
-      spread += squares[c] + static_cast<double>(pixels) * d * d;
+      spread += squares[c] + static_cast<double>(of.pixels) * d * d;
     }
-    const double variance = spread / static_cast<double>(size * pixels);
-    const double inverse = 1.0 / std::sqrt(variance + eps);
-    for (std::int64_t c = first; c < first + size; ++c) {
+    const double inverse = 1.0 / std::sqrt(spread / static_cast<double>(size * of.pixels) + eps);
+    for (std::size_t c = begin; c < end; ++c) {
       const double a = inverse * static_cast<double>(weight[c]);
       scale[c] = static_cast<float>(a);
       offset[c] = static_cast<float>(static_cast<double>(bias[c]) - center * a);
@@ -469,40 +553,103 @@ at::Tensor per_channel(const c10::optional<at::Tensor>& values, std::int64_t cha
   return values && values->defined() ? values->contiguous() : at::full({channels}, otherwise);
 }
 
-/// The groups of one image in blocks, and how these fall together: `unit` columns hold whole
-/// groups.
-struct ColumnGroups {
+/// What a group norm needs of an image in blocks and of its groups.
+struct GroupNorm {
   Columns columns;
   std::int64_t channels;
-  std::int64_t groups;
-  std::int64_t unit;
+  std::int64_t size;  ///< channels of a group
+  const float* weight;
+  const float* bias;
+  double eps;
+  bool with_silu;
 };
 
-/// Normalises `unit` columns from `first` on, whose moments and scales nothing else needs.
+/// Normalises the columns from `first` on, `count` of them, which hold whole groups.
 template <typename Out>
-void norm_unit(const float* x, Out* y, const ColumnGroups& of, std::int64_t first,
-               const float* weight, const float* bias, double eps, bool with_silu) {
-  const auto& [lanes_of, step, pixels, count] = of.columns;
-  const auto channels = static_cast<std::size_t>(of.unit * lanes_of);
-  std::vector<double> mean(channels);
-  std::vector<double> squares(channels);
-  std::vector<float> scale(channels);
-  std::vector<float> offset(channels);
-  const auto moments_of = lanes_of == 16 ? channel_moments_16 : channel_moments_8;
-  for (std::int64_t i = 0; i < of.unit; ++i) {
-    moments_of(x + of.columns.start(first + i), pixels, step, mean.data() + i * lanes_of,
-               squares.data() + i * lanes_of);
+void norm_columns(const float* x, Out* y, const GroupNorm& norm, std::int64_t first,
+                  std::int64_t count) {
+  const auto& [lanes_of, step, pixels, all] = norm.columns;
+  const std::int64_t channel = first * lanes_of;
+  PieceMoments moments(count * lanes_of, pixels);
+  const ColumnLoops<Out> loops = column_loops<Out>(lanes_of, 1);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float* column = x + norm.columns.start(first + i);
+    for (std::int64_t piece = 0; piece < moments.pieces; ++piece) {
+      loops.moments(column + piece * pixels_of_piece * step, moments.pixels_of(piece), step,
+                    moments.mean_of(piece) + i * lanes_of,
+                    moments.squares_of(piece) + i * lanes_of);
+    }
   }
-  group_scales(mean.data(), squares.data(), of.unit * lanes_of,
-               of.unit * lanes_of * of.groups / of.channels, pixels, weight, bias, eps,
+  std::vector<float> scale(static_cast<std::size_t>(moments.channels));
+  std::vector<float> offset(scale.size());
+  group_scales(moments, norm.size, norm.weight + channel, norm.bias + channel, norm.eps,
                scale.data(), offset.data());
-  const NormLoops<Out> loops = norm_loops<Out>(lanes_of);
-  const auto apply = with_silu ? loops.scaled_silu : loops.scaled;
-  for (std::int64_t i = 0; i < of.unit; ++i) {
-    const std::int64_t start = of.columns.start(first + i);
+  const auto apply = norm.with_silu ? loops.scaled_silu : loops.scaled;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t start = norm.columns.start(first + i);
     apply(x + start, y + start, pixels, step, scale.data() + i * lanes_of,
           offset.data() + i * lanes_of);
   }
+}
+
+/// Images in blocks of b channels: a thread has whole groups, whose values are still in its cache
+/// when it writes them.
+template <typename Out>
+void norm_by_columns(const float* x, Out* y, std::int64_t images, const GroupNorm& norm) {
+  const std::int64_t unit = std::lcm(norm.size, norm.columns.lanes) / norm.columns.lanes;
+  const std::int64_t units = norm.columns.count / unit;
+  const std::int64_t values = unit * norm.columns.lanes * norm.columns.pixels;
+  at::parallel_for(0, images * units, pieces_for_a_thread(values),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t i = begin; i < end; ++i) {
+                       const std::int64_t image = i / units * units * values;
+                       norm_columns(x + image, y + image, norm, i % units * unit, unit);
+                     }
+                   });
+}
+
+/// Images in one block of all channels, where a pixel's lie together: a thread has whole pixels, as
+/// it had in the convolution that wrote them.
+template <typename Out>
+void norm_by_pixels(const float* x, Out* y, std::int64_t images, const GroupNorm& norm) {
+  const auto& [lanes_of, step, pixels, count] = norm.columns;
+  const auto rest = lanes_of == 16 && std::is_same_v<Out, std::uint16_t> ? count % 4 : 1;
+  const std::int64_t together = rest == 0 ? 4 : rest == 2 ? 2 : 1;
+  const ColumnLoops<Out> loops = column_loops<Out>(lanes_of, together);
+  std::vector<PieceMoments> moments(static_cast<std::size_t>(images),
+                                    PieceMoments(norm.channels, pixels));
+  const std::int64_t pieces = moments[0].pieces;
+  const auto for_each_piece = [&](const auto& use) {
+    at::parallel_for(0, images * pieces, pieces_for_a_thread(pixels_of_piece * norm.channels),
+                     [&](std::int64_t begin, std::int64_t end) {
+                       for (std::int64_t i = begin; i < end; ++i) {
+                         const std::int64_t image = i / pieces;
+                         const std::int64_t start =
+                             (image * pixels + i % pieces * pixels_of_piece) * step;
+                         for (std::int64_t c = 0; c < norm.channels; c += together * lanes_of) {
+                           use(image, i % pieces, start, c);
+                         }
+                       }
+                     });
+  };
+  for_each_piece([&](std::int64_t image, std::int64_t piece, std::int64_t start, std::int64_t c) {
+    PieceMoments& of = moments[static_cast<std::size_t>(image)];
+    loops.moments(x + start + c, of.pixels_of(piece), step, of.mean_of(piece) + c,
+                  of.squares_of(piece) + c);
+  });
+  std::vector<float> scale(static_cast<std::size_t>(images * norm.channels));
+  std::vector<float> offset(scale.size());
+  for (std::int64_t image = 0; image < images; ++image) {
+    group_scales(moments[static_cast<std::size_t>(image)], norm.size, norm.weight, norm.bias,
+                 norm.eps, scale.data() + image * norm.channels,
+                 offset.data() + image * norm.channels);
+  }
+  const auto apply = norm.with_silu ? loops.scaled_silu : loops.scaled;
+  for_each_piece([&](std::int64_t image, std::int64_t piece, std::int64_t start, std::int64_t c) {
+    const std::int64_t channel = image * norm.channels + c;
+    apply(x + start + c, y + start + c, moments[0].pixels_of(piece), step, scale.data() + channel,
+          offset.data() + channel);
+  });
 }
 
 template <typename Out>
@@ -511,29 +658,20 @@ at::Tensor group_norm_of_type(const at::Tensor& blocks, std::int64_t groups,
                               const c10::optional<at::Tensor>& bias, double eps, bool with_silu,
                               c10::ScalarType type) {
   const at::Tensor x = blocks.contiguous();
-  ColumnGroups of{Columns(x), x.size(1) * x.size(4), groups, 0};
-  TORCH_CHECK(groups > 0 && of.channels % groups == 0, "group norm: ", of.channels,
+  const Columns columns(x);
+  const std::int64_t channels = x.size(1) * x.size(4);
+  TORCH_CHECK(groups > 0 && channels % groups == 0, "group norm: ", channels,
               " channels do not divide into ", groups, " groups");
-  of.unit = std::lcm(of.channels / groups, of.columns.lanes) / of.columns.lanes;
-  const at::Tensor w = per_channel(weight, of.channels, 1.0);
-  const at::Tensor b = per_channel(bias, of.channels, 0.0);
+  const at::Tensor w = per_channel(weight, channels, 1.0);
+  const at::Tensor b = per_channel(bias, channels, 0.0);
+  const GroupNorm norm = {
+      columns, channels, channels / groups, w.data_ptr<float>(), b.data_ptr<float>(),
+      eps,     with_silu};
   at::Tensor y = at::empty_like(x, x.options().dtype(type));
-  const auto* from = x.data_ptr<float>();
-  auto* to = static_cast<Out*>(y.data_ptr());
-  const auto* weights = w.data_ptr<float>();
-  const auto* biases = b.data_ptr<float>();
-  const std::int64_t units = of.columns.count / of.unit;
-  const std::int64_t values = of.unit * of.columns.lanes * of.columns.pixels;
-  at::parallel_for(0, x.size(0) * units, pieces_for_a_thread(values),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t i = begin; i < end; ++i) {
-                       const std::int64_t image = i / units * units * values;
-                       const std::int64_t column = i % units * of.unit;
-                       const std::int64_t channel = column * of.columns.lanes;
-                       norm_unit(from + image, to + image, of, column, weights + channel,
-                                 biases + channel, eps, with_silu);
-                     }
-                   });
+  if (x.numel() > 0) {
+    const auto run = columns.step == columns.lanes ? norm_by_columns<Out> : norm_by_pixels<Out>;
+    run(x.data_ptr<float>(), static_cast<Out*>(y.data_ptr()), x.size(0), norm);
+  }
   return y;
 }
 
@@ -555,7 +693,7 @@ at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
   const Columns columns(x);
   const std::int64_t channels = columns.count * columns.lanes;
   const std::int64_t stride = columns.count > 1 ? columns.start(1) : 0;
-  const NormLoops<Out> loops = norm_loops<Out>(columns.lanes);
+  const auto loop = norm_positions_loop<Out>(columns.lanes);
   const at::Tensor w = per_channel(weight, channels, 1.0);
   const at::Tensor b = per_channel(bias, channels, 0.0);
   at::Tensor y = at::empty_like(x, x.options().dtype(type));
@@ -566,9 +704,9 @@ at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
     auto* to = static_cast<Out*>(y.data_ptr()) + image * channels * columns.pixels;
     at::parallel_for(0, columns.pixels, pieces_for_a_thread(channels),
                      [&](std::int64_t begin, std::int64_t end) {
-                       loops.norm_positions(from + begin * columns.step, to + begin * columns.step,
-                                            end - begin, columns.step, columns.count, stride,
-                                            weights, biases, static_cast<float>(eps));
+                       loop(from + begin * columns.step, to + begin * columns.step, end - begin,
+                            columns.step, columns.count, stride, weights, biases,
+                            static_cast<float>(eps));
                      });
   }
   return y;
