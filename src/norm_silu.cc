@@ -213,24 +213,23 @@ SRDIFF_INLINE void add_up(const float* x, std::int64_t pixels, std::int64_t step
                           std::array<Values<Block>, Count>& total) {
   constexpr std::int64_t sums = 4;  // an addition does not wait for the one before it
   std::array<std::array<Values<Block>, Count>, sums> part{};
-  std::int64_t p = 0;
-  const auto add = [&](std::array<Values<Block>, Count>& to) {
+  const auto add = [&](std::int64_t p, std::array<Values<Block>, Count>& to) {
     for (std::size_t i = 0; i < Count; ++i) {
       Values<Block> values;
       load(x + p * step + static_cast<std::int64_t>(i) * Block, values);
       term(i, values);
       to[i] += values;
     }
-    ++p;
   };
-  while (p + sums <= pixels) {
-    add(part[0]);
-    add(part[1]);
-    add(part[2]);
-    add(part[3]);
+  std::int64_t p = 0;
+  for (; p + sums <= pixels; p += sums) {
+    add(p, part[0]);
+    add(p + 1, part[1]);
+    add(p + 2, part[2]);
+    add(p + 3, part[3]);
   }
-  while (p < pixels) {
-    add(part[0]);
+  for (; p < pixels; ++p) {
+    add(p, part[0]);
   }
   for (std::size_t i = 0; i < Count; ++i) {
     total[i] = (part[0][i] + part[1][i]) + (part[2][i] + part[3][i]);
@@ -568,7 +567,9 @@ struct GroupNorm {
 template <typename Out>
 void norm_columns(const float* x, Out* y, const GroupNorm& norm, std::int64_t first,
                   std::int64_t count) {
-  const auto& [lanes_of, step, pixels, all] = norm.columns;
+  const std::int64_t lanes_of = norm.columns.lanes;
+  const std::int64_t step = norm.columns.step;
+  const std::int64_t pixels = norm.columns.pixels;
   const std::int64_t channel = first * lanes_of;
   PieceMoments moments(count * lanes_of, pixels);
   const ColumnLoops<Out> loops = column_loops<Out>(lanes_of, 1);
@@ -596,9 +597,10 @@ void norm_columns(const float* x, Out* y, const GroupNorm& norm, std::int64_t fi
 /// when it writes them.
 template <typename Out>
 void norm_by_columns(const float* x, Out* y, std::int64_t images, const GroupNorm& norm) {
-  const std::int64_t unit = std::lcm(norm.size, norm.columns.lanes) / norm.columns.lanes;
+  const std::int64_t lanes_of = norm.columns.lanes;
+  const std::int64_t unit = std::max<std::int64_t>(1, std::lcm(norm.size, lanes_of) / lanes_of);
   const std::int64_t units = norm.columns.count / unit;
-  const std::int64_t values = unit * norm.columns.lanes * norm.columns.pixels;
+  const std::int64_t values = unit * lanes_of * norm.columns.pixels;
   at::parallel_for(0, images * units, pieces_for_a_thread(values),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t i = begin; i < end; ++i) {
@@ -612,8 +614,11 @@ void norm_by_columns(const float* x, Out* y, std::int64_t images, const GroupNor
 /// it had in the convolution that wrote them.
 template <typename Out>
 void norm_by_pixels(const float* x, Out* y, std::int64_t images, const GroupNorm& norm) {
-  const auto& [lanes_of, step, pixels, count] = norm.columns;
-  const auto rest = lanes_of == 16 && std::is_same_v<Out, std::uint16_t> ? count % 4 : 1;
+  const std::int64_t lanes_of = norm.columns.lanes;
+  const std::int64_t step = norm.columns.step;
+  const std::int64_t pixels = norm.columns.pixels;
+  const std::int64_t rest =
+      lanes_of == 16 && std::is_same_v<Out, std::uint16_t> ? norm.columns.count % 4 : 1;
   const std::int64_t together = rest == 0 ? 4 : rest == 2 ? 2 : 1;
   const ColumnLoops<Out> loops = column_loops<Out>(lanes_of, together);
   std::vector<PieceMoments> moments(static_cast<std::size_t>(images),
