@@ -475,8 +475,8 @@ class Blocks {
     }
   }
 
-  /// The enlargement by 2 whose result a convolution reads, and nothing else does, when conv2d_of_
-  /// enlarged is the same as both.
+  /// The enlargement by 2 whose result this convolution reads, and nothing else does, where one
+  /// operator can do both; null otherwise.
   static const Node* enlargement_before(const Node* convolution) {
     const Node* before = only_source(convolution->input(0), "srdiff::upsample_nearest");
     const auto steps_of_one = [&](std::size_t input) {
@@ -604,6 +604,7 @@ std::set<std::string> optimise_for_cpu(torch::jit::Module& module) {
   }
   for_each_node(graph->block(), replace_group_norm);
   MergedLinears(*graph, module).apply();
+  // Of a block, that is without analysing aliases: no operator above writes into what it reads.
   torch::jit::EliminateDeadCode(graph->block());
   if (channel_block() > 0) {
     Blocks(*graph).apply();
