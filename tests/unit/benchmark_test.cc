@@ -1,6 +1,7 @@
 #include "srdiff/benchmark.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
@@ -10,6 +11,7 @@
 #include "cpu_graph.h"
 #include "cpu_operators.h"
 #include "products.h"
+#include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/model.h"
 #include "srdiff/text_file.h"
@@ -168,13 +170,25 @@ TEST(Timing, IsTheMedianWithItsRange) {
 
 class BenchmarkTest : public ::testing::Test {
  protected:
+  // With more threads as many pictures are timed at once too.
+  void SetUp() override { set_threads(1); }
+  void TearDown() override { set_threads(threads_before_); }
   Benchmark run(const BenchmarkOptions& options = {
                     .batches = {1, 2}, .sizes = {16}, .repeats = 2}) {
     const auto model = make_test_model(folder_.path() / "model");
     return run_benchmark(model, read_manifest(model), c10::kCPU, c10::kFloat, options);
   }
   TemporaryFolder folder_;
+  const int threads_before_ = at::get_num_threads();
 };
+
+TEST_F(BenchmarkTest, TimesAsManyPicturesAtOnceAsThreads) {
+  set_threads(2);
+  const Benchmark benchmark = run({.batches = {1}, .sizes = {16}, .repeats = 1});
+  ASSERT_EQ(benchmark.images.size(), 2U);
+  EXPECT_EQ(benchmark.images[0].images, 1);
+  EXPECT_EQ(benchmark.images[1].images, 2);
+}
 
 TEST_F(BenchmarkTest, MeasuresEachBatchAndSize) {
   const Benchmark benchmark = run({.batches = {1, 2}, .sizes = {16, 24}, .repeats = 2});
