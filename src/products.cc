@@ -119,6 +119,10 @@ std::optional<Product> product_of(const char* name, Inputs inputs) {
   if (is("aten::mm") || is("aten::bmm") || is("srdiff::bmm")) {
     return matrix_product(inputs[0].toTensor(), inputs[1].toTensor(), false);
   }
+  if (is("srdiff::linear") && inputs[0].toTensor().dim() == 2) {  // done as a batch of one
+    return matrix_product(inputs[0].toTensor().unsqueeze(0), inputs[1].toTensor().t().unsqueeze(0),
+                          true);
+  }
   if (is("aten::addmm") || is("aten::baddbmm")) {
     return matrix_product(inputs[1].toTensor(), inputs[2].toTensor(), true);
   }

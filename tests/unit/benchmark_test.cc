@@ -108,6 +108,30 @@ def forward(self, x):
   layouts_of(rounded, at::kCPU).back().run();
 }
 
+TEST(Products, MergedLinearLayersAreCounted) {
+  torch::jit::Module module("Embedded");
+  module.register_parameter("first", at::randn({24, 8}), false);
+  module.register_parameter("second", at::randn({16, 8}), false);
+  module.register_parameter("b", at::randn({24}), false);
+  module.register_parameter("c", at::randn({16}), false);
+  module.define(R"(
+def forward(self, x):
+    return torch.linear(x, self.first, self.b), torch.linear(x, self.second, self.c)
+)");
+  const c10::InferenceMode no_gradients;
+  optimise_for_cpu(module);
+  OperatorState state;
+  const OperatorScope scope(state);
+  const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
+  const at::Tensor x = at::rand({3, 8});
+  const auto products = record_products([&] { module.forward({x}); });
+  ASSERT_EQ(products.size(), 1U);
+  EXPECT_EQ(flops(products[0].first), 2.0 * 3 * 8 * (24 + 16));
+  for (const ProductLayout& layout : layouts_of(products[0].first, at::kCPU)) {
+    layout.run();
+  }
+}
+
 TEST(Products, EqualCallsAreOneProductWithACount) {
   const at::Tensor x = at::rand({1, 3, 8, 8});
   const at::Tensor w = at::rand({3, 3, 3, 3});
