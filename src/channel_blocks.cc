@@ -179,17 +179,15 @@ at::Tensor round_to_bf16(const at::Tensor& blocks) {
 
 namespace {
 
-/// cat along the blocks, by more threads than LibTorch's has.
-at::Tensor join_blocks(at::TensorList images) {
-  std::vector<at::Tensor> parts;
+/// [N,C/b,H,W,b]: cat along the blocks, by more threads than LibTorch's has.
+at::Tensor join_blocks(const std::vector<at::Tensor>& parts) {
   std::int64_t blocks = 0;
-  for (const at::Tensor& image : images) {
-    parts.push_back(image.contiguous());
-    blocks += image.size(1);
+  for (const at::Tensor& part : parts) {
+    blocks += part.size(1);
   }
-  const auto size = images[0].sizes();
+  const auto size = parts[0].sizes();
   const std::int64_t values = size[2] * size[3] * size[4];  // of a block
-  at::Tensor joined = at::empty({size[0], blocks, size[2], size[3], size[4]}, images[0].options());
+  at::Tensor joined = at::empty({size[0], blocks, size[2], size[3], size[4]}, parts[0].options());
   auto* to = joined.data_ptr<float>();
   at::parallel_for(
       0, size[0] * blocks, pieces_for_a_thread(values), [&](std::int64_t begin, std::int64_t end) {
@@ -207,30 +205,14 @@ at::Tensor join_blocks(at::TensorList images) {
   return joined;
 }
 
-}  // namespace
-
-at::Tensor join_channels(at::TensorList images) {
-  const std::int64_t block = images[0].size(4);
-  const bool like_the_first = std::all_of(images.begin(), images.end(), [&](const at::Tensor& x) {
-    return x.size(4) == block && x.scalar_type() == c10::kFloat && x.size(0) == images[0].size(0) &&
-           x.sizes().slice(2, 2) == images[0].sizes().slice(2, 2);
-  });
-  if (like_the_first && block == channel_block()) {
-    return join_blocks(images);
-  }
+/// [N,1,H,W,C]: cat along each pixel's channels.
+at::Tensor join_pixels(const std::vector<at::Tensor>& parts) {
   std::int64_t channels = 0;
-  std::vector<at::Tensor> parts;
-  for (const at::Tensor& image : images) {
-    if (image.size(1) != 1 || image.scalar_type() != c10::kFloat ||
-        image.sizes().slice(2, 2) != images[0].sizes().slice(2, 2) ||
-        image.size(0) != images[0].size(0)) {
-      return {};
-    }
-    channels += image.size(4);
-    parts.push_back(image.contiguous());
+  for (const at::Tensor& part : parts) {
+    channels += part.size(4);
   }
-  const auto size = images[0].sizes();
-  at::Tensor joined = at::empty({size[0], 1, size[2], size[3], channels}, images[0].options());
+  const auto size = parts[0].sizes();
+  at::Tensor joined = at::empty({size[0], 1, size[2], size[3], channels}, parts[0].options());
   auto* to = joined.data_ptr<float>();
   at::parallel_for(0, size[0] * size[2] * size[3], pieces_for_a_thread(channels),
                    [&](std::int64_t begin, std::int64_t end) {
@@ -245,6 +227,27 @@ at::Tensor join_channels(at::TensorList images) {
                      }
                    });
   return joined;
+}
+
+}  // namespace
+
+at::Tensor join_channels(at::TensorList images) {
+  bool in_blocks_of_b = true;
+  bool in_one_block = true;
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& image : images) {
+    if (image.scalar_type() != c10::kFloat || image.size(0) != images[0].size(0) ||
+        image.sizes().slice(2, 2) != images[0].sizes().slice(2, 2)) {
+      return {};
+    }
+    in_blocks_of_b = in_blocks_of_b && image.size(4) == channel_block();
+    in_one_block = in_one_block && image.size(1) == 1;
+    parts.push_back(image.contiguous());
+  }
+  if (in_blocks_of_b) {
+    return join_blocks(parts);
+  }
+  return in_one_block ? join_pixels(parts) : at::Tensor();
 }
 
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor) {

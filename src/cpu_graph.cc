@@ -254,11 +254,16 @@ void replace_group_norm(Node* node) {
   }
 }
 
+/// Whether a node reads what belongs to the network itself, no part of it.
+bool is_own_attribute(const Node* node, const Graph& graph) {
+  return is(node, "prim::GetAttr") && node->input() == graph.inputs()[0];
+}
+
 /// The tensor that belongs to the network itself and is all that `value` can be; undefined for
 /// others.
 at::Tensor own_tensor(const Value* value, const torch::jit::Module& module, const Graph& graph) {
   const Node* node = value->node();
-  if (!is(node, "prim::GetAttr") || node->input() != graph.inputs()[0]) {
+  if (!is_own_attribute(node, graph)) {
     return {};
   }
   const c10::IValue attribute = module.attr(node->s(c10::attr::name));
@@ -570,7 +575,7 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
   std::set<std::string> weights;
   std::set<std::string> others;
   for_each_node(graph.block(), [&](const Node* node) {
-    if (!is(node, "prim::GetAttr") || node->input() != graph.inputs()[0]) {
+    if (!is_own_attribute(node, graph)) {
       return;
     }
     const auto& uses = node->output()->uses();

@@ -617,9 +617,9 @@ void norm_by_pixels(const float* x, Out* y, std::int64_t images, const GroupNorm
   const std::int64_t lanes_of = norm.columns.lanes;
   const std::int64_t step = norm.columns.step;
   const std::int64_t pixels = norm.columns.pixels;
-  const std::int64_t rest =
-      lanes_of == 16 && std::is_same_v<Out, std::uint16_t> ? norm.columns.count % 4 : 1;
-  const std::int64_t together = rest == 0 ? 4 : rest == 2 ? 2 : 1;
+  const bool side_by_side = lanes_of == 16 && std::is_same_v<Out, std::uint16_t>;
+  const std::int64_t together =
+      side_by_side ? std::gcd(norm.columns.count, std::int64_t{4}) : std::int64_t{1};
   const ColumnLoops<Out> loops = column_loops<Out>(lanes_of, together);
   std::vector<PieceMoments> moments(static_cast<std::size_t>(images),
                                     PieceMoments(norm.channels, pixels));
