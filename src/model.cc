@@ -48,26 +48,6 @@ std::vector<NetworkFile> files_of(const Manifest& manifest) {
   return files;
 }
 
-std::string shape(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
-
-void require_shape(const std::string& what, const at::Tensor& result, at::IntArrayRef expected) {
-  if (result.sizes() != expected) {
-    std::ostringstream text;
-    text << what << " gave " << shape(result) << " where the manifest promises " << expected;
-    throw ModelError(text.str());
-  }
-}
-
-void require_finite(const std::string& what, const at::Tensor& result) {
-  if (!is_finite(result)) {
-    throw ModelError(what + " gave values that are not finite");
-  }
-}
-
 }  // namespace
 
 fs::path find_model(const std::string& name) {
@@ -189,7 +169,6 @@ Network Model::load_networks(c10::ScalarType precision) {
   Network exact = reference.get();
   set_threads(network_threads);
   precision_ = precision;
-  check_networks();
   measure_device_memory();
   log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder_.string());
   return exact;
@@ -199,24 +178,49 @@ std::int64_t Model::test_side() const {
   return std::int64_t{manifest_.size_multiple} * manifest_.scale;
 }
 
-void Model::check_networks() const {
-  const std::int64_t side = test_side();
-  const auto check = [&](const NetworkFile& file, const char* what, std::int64_t channels,
-                         const at::Tensor& output) {
-    const std::string name = (folder_ / file.path).string() + ": the " + what;
-    require_shape(name, output, {1, channels, side, side});
-    require_finite(name, output);
-  };
+void Model::check() const {
   at::Tensor image = test_image();
   if (has_regressor()) {
     const std::int64_t low = manifest_.size_multiple;
-    image = regressor_({at::zeros({1, 3, low, low})});
-    check(*manifest_.regressor, "regressor", 3, image);
+    image = regressor_output(at::zeros({1, 3, low, low}));
+    require_finite(*manifest_.regressor, "regressor", image);
   }
   if (has_weight_map()) {
-    check(*manifest_.weight_map, "weight map", manifest_.weight_map_channels, weight_map_({image}));
+    require_finite(*manifest_.weight_map, "weight map", weight_map_output(image));
   }
-  check(manifest_.denoiser, "denoiser", 3, denoise(image, image, manifest_.defaults.t));
+  require_finite(manifest_.denoiser, "denoiser", denoise(image, image, manifest_.defaults.t));
+}
+
+std::string Model::name_of(const NetworkFile& file, const char* what) const {
+  return (folder_ / file.path).string() + ": the " + what;
+}
+
+at::Tensor Model::of_shape(at::IntArrayRef expected, const at::Tensor& output,
+                           const NetworkFile& file, const char* what) const {
+  if (output.sizes() != expected) {
+    std::ostringstream text;
+    text << name_of(file, what) << " gave " << output.sizes() << " where the manifest promises "
+         << expected;
+    throw ModelError(text.str());
+  }
+  return output;
+}
+
+at::Tensor Model::regressor_output(const at::Tensor& lr) const {
+  return of_shape({lr.size(0), 3, lr.size(2) * manifest_.scale, lr.size(3) * manifest_.scale},
+                  regressor_({lr}), *manifest_.regressor, "regressor");
+}
+
+at::Tensor Model::weight_map_output(const at::Tensor& x_sr) const {
+  return of_shape({x_sr.size(0), manifest_.weight_map_channels, x_sr.size(2), x_sr.size(3)},
+                  weight_map_({x_sr}), *manifest_.weight_map, "weight map");
+}
+
+void Model::require_finite(const NetworkFile& file, const char* what,
+                           const at::Tensor& output) const {
+  if (!is_finite(output)) {
+    throw ModelError(name_of(file, what) + " gave values that are not finite");
+  }
 }
 
 /// What a call of each network holds on a CUDA device, against what is free there.
@@ -224,7 +228,7 @@ void Model::measure_device_memory() {
   if (!device_.is_cuda()) {
     return;
   }
-  const std::int64_t bytes = peak_device_memory(device_, [this] { check_networks(); });
+  const std::int64_t bytes = peak_device_memory(device_, [this] { check(); });
   constexpr std::int64_t share = 2;  // half of what is free: others use the device too
   device_pixels_ = free_device_memory(device_) / share * (test_side() * test_side()) /
                    std::max<std::int64_t>(bytes, 1);
@@ -259,27 +263,37 @@ at::Tensor Model::regress(const at::Tensor& lr) const {
   if (!has_regressor()) {
     throw ModelError(manifest_.name + ": has no regressor; only --start noise runs without one");
   }
-  return regressor_({lr}).clamp(-1.0, 1.0);
+  return regressor_output(lr).clamp(-1.0, 1.0);
 }
 
 at::Tensor Model::weigh(const at::Tensor& x_sr) const {
   if (!has_weight_map()) {
     throw ModelError(manifest_.name + ": has no weight map; use --no-weight-map");
   }
-  return weight_map_({x_sr}).clamp(0.0, 1.0);
+  return weight_map_output(x_sr).clamp(0.0, 1.0);
 }
 
 at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
   // Made on the device: a copy from the host would wait for it.
   const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t),
                                     at::TensorOptions().dtype(at::kFloat).device(device_));
-  return denoiser_({condition, x_t, level});
+  return of_shape(x_t.sizes(), denoiser_({condition, x_t, level}), manifest_.denoiser, "denoiser");
 }
 
 at::Tensor Model::denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
-  const at::Tensor output = denoise(condition, x_t, t);
-  return precision_ == c10::kFloat || is_finite(output) ? output
-                                                        : in_float32().denoise(condition, x_t, t);
+  at::Tensor output = denoise(condition, x_t, t);
+  if (precision_ != c10::kFloat && !is_finite(output)) {
+    output = in_float32().denoise(condition, x_t, t);
+  }
+  require_finite_picture(output);
+  return output;
+}
+
+void Model::require_finite_picture(const at::Tensor& image) const {
+  if (!is_finite(image)) {
+    throw InputError("the networks of " + manifest_.name +
+                     " gave values that are not finite for this picture");
+  }
 }
 
 }  // namespace srdiff

@@ -17,8 +17,20 @@
 #include "cuda_graphs.h"
 #include "srdiff/error.h"
 
+namespace torch::jit {
+/// LibTorch's, in upgraders_entry.h, which Debian's package leaves out.
+TORCH_API void populate_upgraders_graph_map();
+}  // namespace torch::jit
+
 namespace srdiff {
 namespace {
+
+/// Compiles what LibTorch replaces the operators of older files with. `load` does so too, but in
+/// each of the threads that come to it before the first is done.
+void prepare_to_load() {
+  static std::once_flag once;
+  std::call_once(once, torch::jit::populate_upgraders_graph_map);
+}
 
 /// LibTorch's messages carry a C++ stack trace; the first line that says something is the reason.
 std::string first_line(const std::string& message) {
@@ -113,6 +125,7 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
   state->device = device;
   state->precision = precision;
   try {
+    prepare_to_load();
     // Through a stream LibTorch would copy the file once more.
     state->module = torch::jit::load(
         std::shared_ptr<caffe2::serialize::ReadAdapterInterface>(std::make_shared<Bytes>(bytes)),

@@ -418,10 +418,7 @@ at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& s
     quiet.cancelled = observer.cancelled;
     Progress none(quiet, 0);
     results[i] = Run(exact, settings, quiet, none, 0)(parts[i]).to(at::kCPU);
-    if (!is_finite(results[i])) {
-      throw InputError("the networks of " + model_.manifest().name +
-                       " gave values that are not finite for this picture");
-    }
+    model_.require_finite_picture(results[i]);
   }
   return at::cat(results);
 }

@@ -37,8 +37,8 @@ void verify_files(const std::filesystem::path& folder, const Manifest& manifest)
 /// The three networks of the method with their schedule, ready to run.
 class Model {
  public:
-  /// Loads and checks a folder: manifest, hashes, and one dry call of each network that compares
-  /// shapes and the scale with the manifest.
+  /// Loads a folder: manifest, hashes, networks. The shape of what a network gives is compared with
+  /// the manifest on every call; `check` makes one of each.
   /// `precision` is the denoiser's arithmetic; the other networks run once an image and stay in
   /// float32. A reduced precision is compared with float32 on one evaluation and refused where this
   /// LibTorch computes it wrongly. Throws ModelError naming file and reason.
@@ -53,6 +53,10 @@ class Model {
   /// float32's, and float32 otherwise. `precision()` says which.
   static Model load_fastest(const std::filesystem::path& folder, Manifest manifest,
                             c10::Device device);
+
+  /// One dry call of each network. Throws ModelError naming the file whose output has another shape
+  /// than the manifest promises, its scale included, or is not finite.
+  void check() const;
 
   /// The same model with a float32 denoiser: itself, or its file read again on the first call, with
   /// a warning. For pictures on which a reduced precision fails: fp16 overflows on some.
@@ -69,7 +73,8 @@ class Model {
   std::int64_t device_pixels() const { return device_pixels_; }
 
   /// lr [N,3,h,w] in [−1,1] → x_sr [N,3,s·h,s·w] in [−1,1]. Sides are multiples of
-  /// manifest().size_multiple. Throws ModelError when the folder has no regressor.
+  /// manifest().size_multiple. Throws ModelError when the folder has no regressor. This and the next
+  /// two throw it, naming the file, when the network fails or gives another shape.
   at::Tensor regress(const at::Tensor& lr) const;
   /// x_sr [N,3,H,W] → W [N,1 or 3,H,W] in [0,1]. Throws ModelError without a weight map.
   at::Tensor weigh(const at::Tensor& x_sr) const;
@@ -77,8 +82,11 @@ class Model {
   /// Parameterisation). The network is told √ᾱ_t.
   at::Tensor denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
   /// The same, and in float32 where a reduced precision's output is not finite. It waits for the
-  /// device to look.
+  /// device to look. Throws InputError when float32's is not finite either.
   at::Tensor denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
+
+  /// Throws InputError, about the picture at hand, when an image holds values that are not finite.
+  void require_finite_picture(const at::Tensor& image) const;
 
  private:
   Model(std::filesystem::path folder, Manifest manifest, c10::Device device);
@@ -86,7 +94,13 @@ class Model {
   Network load_networks(c10::ScalarType precision);
   Network load_network(const NetworkFile& file, c10::ScalarType precision) const;
   std::int64_t test_side() const;
-  void check_networks() const;
+  std::string name_of(const NetworkFile& file, const char* what) const;
+  /// The output, when it has the shape that the manifest promises.
+  at::Tensor of_shape(at::IntArrayRef expected, const at::Tensor& output, const NetworkFile& file,
+                      const char* what) const;
+  at::Tensor regressor_output(const at::Tensor& lr) const;
+  at::Tensor weight_map_output(const at::Tensor& x_sr) const;
+  void require_finite(const NetworkFile& file, const char* what, const at::Tensor& output) const;
   void measure_device_memory();
   at::Tensor test_image() const;
   at::Tensor test_evaluation(const Network& denoiser) const;

@@ -24,10 +24,10 @@ class ModelTest : public ::testing::Test {
     return make_test_model(folder_.path() / "model", options);
   }
 
-  /// The message of the ModelError that loading the model throws.
+  /// The message of the ModelError that loading or checking the model throws.
   std::string complaint(const TestModelOptions& options) {
     try {
-      Model::load(make(options));
+      Model::load(make(options)).check();
     } catch (const ModelError& error) {
       return error.what();
     }
@@ -105,6 +105,17 @@ TEST_F(ModelTest, AScaleThatTheRegressorDoesNotHaveIsFound) {
   expect_complaint({.manifest_patch = R"({"scale": 3})"}, "the manifest promises [1, 3, 12, 12]");
 }
 
+TEST_F(ModelTest, ShapesAreComparedOnEveryCall) {
+  const Model model = Model::load(make({.manifest_patch = R"({"scale": 3})"}));
+  EXPECT_THROW(model.regress(at::zeros({1, 3, 4, 8})), ModelError);
+
+  TestModelOptions options;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n    return x_t[:, :, 1:]\n";
+  const at::Tensor x = at::zeros({1, 3, 8, 8});
+  EXPECT_THROW(Model::load(make(options)).denoise(x, x, 300), ModelError);
+}
+
 TEST_F(ModelTest, NamesTheFieldAtFault) {
   expect_complaint({.manifest_patch = R"({"scale": null})"}, "the field 'scale' is missing");
   expect_complaint({.manifest_patch = R"({"scale": "two"})"}, "'scale' has the wrong type");
@@ -132,6 +143,17 @@ TEST_F(ModelTest, ValuesThatAreNotFiniteAreFound) {
   options.denoiser_source =
       "def forward(self, condition, x_t, noise_level):\n    return x_t / 0.0\n";
   expect_complaint(options, "not finite");
+}
+
+TEST_F(ModelTest, APictureOnWhichItFailsIsNamedAsOne) {
+  TestModelOptions options;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n    return x_t / (condition.mean() - 0.5)\n";
+  const Model model = Model::load(make(options));
+  EXPECT_NO_THROW(model.check());
+  const at::Tensor x = at::zeros({1, 3, 8, 8});
+  EXPECT_NO_THROW(model.denoise_finite(x, x, 300));
+  EXPECT_THROW(model.denoise_finite(x + 0.5, x, 300), InputError);
 }
 
 TEST_F(ModelTest, ANetworkThatFailsSaysItsReasonInOneLine) {
