@@ -10,7 +10,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "batched_products.h"
 #include "channel_blocks.h"
 
 namespace srdiff {
@@ -223,6 +222,65 @@ void for_each_node(Block* block, const Change& change) {
   }
 }
 
+/// The matrices that `value` holds turned around for this one use: transpose(x, 1, 2).
+Value* turned_around(const Value* value) {
+  Node* node = only_source(value, "aten::transpose");
+  const bool matrices =
+      node != nullptr && is_constant(node->input(1), 1) && is_constant(node->input(2), 2);
+  return matrices ? node->input(0) : nullptr;
+}
+
+/// A number that is the same in every call.
+std::optional<double> constant_number(const Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && (constant->isDouble() || constant->isInt())
+             ? std::optional(constant->toScalar().toDouble())
+             : std::nullopt;
+}
+
+/// `value` without a conversion to the type of `other`: all images are float32.
+Value* before_conversion(Value* value, const Value* other) {
+  const Node* node = only_source(value, "aten::to");
+  const Node* type = node != nullptr ? node->input(1)->node() : nullptr;
+  return type != nullptr && is(type, "prim::dtype") && type->input() == other ? node->input(0)
+                                                                              : value;
+}
+
+/// bmm(value, softmax(bmm(queryᵀ, key) / √d)ᵀ), with any factor or divisor or none.
+void replace_attention(Node* product) {
+  Value* weight = turned_around(product->input(1));
+  if (weight == nullptr) {
+    return;
+  }
+  const Node* softmax = only_source(before_conversion(weight, product->input(0)), "aten::softmax");
+  if (softmax == nullptr ||
+      !(is_constant(softmax->input(1), -1) || is_constant(softmax->input(1), 2)) ||
+      softmax->input(2)->type()->kind() != c10::TypeKind::NoneType) {
+    return;
+  }
+  Value* scores = softmax->input(0);
+  double scale = 1.0;
+  for (const char* kind : {"aten::div", "aten::mul"}) {
+    const Node* node = only_source(scores, kind);
+    const auto number = node != nullptr && node->inputs().size() == 2
+                            ? constant_number(node->input(1))
+                            : std::nullopt;
+    if (number) {
+      scale = is(node, "aten::div") ? 1.0 / *number : *number;
+      scores = node->input(0);
+      break;
+    }
+  }
+  const Node* first = only_source(scores, "aten::bmm");
+  Value* query = first != nullptr ? turned_around(first->input(0)) : nullptr;
+  if (query != nullptr) {
+    const torch::jit::WithInsertPoint here(product);
+    replace(
+        product, "srdiff::attention",
+        {query, first->input(1), product->input(0), product->owningGraph()->insertConstant(scale)});
+  }
+}
+
 void replace_operators(Node* node) {
   if (is(node, "aten::silu")) {
     if (!replace_norm_silu(node)) {
@@ -231,19 +289,13 @@ void replace_operators(Node* node) {
   } else if (is(node, "aten::sigmoid")) {
     replace(node, "srdiff::sigmoid", node->inputs());
   } else if (is(node, "aten::bmm")) {
-    replace(node, "srdiff::bmm", node->inputs());
+    replace_attention(node);
   } else if (is(node, "aten::upsample_nearest2d")) {
     replace_upsample_nearest(node);
   } else if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
              node->input(4)->type()->kind() == c10::TypeKind::ListType) {
     replace(node, "srdiff::conv2d", node->inputs());
   }
-}
-
-bool contains(Graph& graph, const char* kind) {
-  bool found = false;
-  for_each_node(graph.block(), [&](const Node* node) { found = found || is(node, kind); });
-  return found;
 }
 
 void replace_group_norm(Node* node) {
@@ -604,9 +656,6 @@ std::set<std::string> optimise_for_cpu(torch::jit::Module& module) {
   const auto graph = module.get_method("forward").graph();
   torch::jit::Inline(*graph);
   for_each_node(graph->block(), replace_operators);
-  if (contains(*graph, "srdiff::bmm")) {
-    BatchedProducts::prepare();  // here, where networks are read side by side
-  }
   for_each_node(graph->block(), replace_group_norm);
   MergedLinears(*graph, module).apply();
   // Of a block, that is without analysing aliases: no operator above writes into what it reads.

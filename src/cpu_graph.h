@@ -8,7 +8,7 @@
 namespace srdiff {
 
 /// Rewrites a network for float32 on the CPU: the operators of cpu_operators.h take the place of
-/// LibTorch's convolutions, norms with SiLU behind them, attention's products, joins and
+/// LibTorch's convolutions, norms with SiLU behind them, attention, joins and
 /// nearest-neighbour enlargement, linear layers of one input become one, and images stay in blocks
 /// of channels between them where this machine has blocks. Results change by rounding alone. Only
 /// `forward` may be called afterwards.

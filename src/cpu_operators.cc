@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "attention.h"
 #include "channel_blocks.h"
+#include "linear.h"
 #include "norm_silu.h"
 
 namespace srdiff {
@@ -156,17 +158,6 @@ at::Tensor cat_channels(const at::TensorList images) {
   return at::cat(plain_ones, 1);
 }
 
-at::Tensor batched_product(const at::Tensor& left, const at::Tensor& right) {
-  return current == nullptr ? at::bmm(left, right) : current->products(left, right);
-}
-
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (x.dim() != 2) {
-    return at::linear(x, weight, bias);
-  }
-  return batched_product(x.unsqueeze(0), weight.t().unsqueeze(0)).squeeze(0).add_(bias);
-}
-
 TORCH_LIBRARY(srdiff, library) {
   library.def("plain(Tensor(a) x) -> Tensor(a)");
   const std::string convolution =
@@ -180,7 +171,7 @@ TORCH_LIBRARY(srdiff, library) {
   library.def("add(Tensor x, Tensor y) -> Tensor");
   library.def("size(Tensor x) -> int[]");
   library.def("upsample_nearest(Tensor x, int factor) -> Tensor");
-  library.def("bmm(Tensor left, Tensor right) -> Tensor");
+  library.def("attention(Tensor query, Tensor key, Tensor value, float scale) -> Tensor");
   library.def("linear(Tensor x, Tensor weight, Tensor bias) -> Tensor");
   library.def("silu(Tensor x) -> Tensor");
   library.def("sigmoid(Tensor x) -> Tensor");
@@ -204,8 +195,8 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("add", add_in_any_layout);
   library.impl("size", image_size);
   library.impl("upsample_nearest", upsample_in_any_layout);
-  library.impl("bmm", batched_product);
-  library.impl("linear", linear);
+  library.impl("attention", attention);
+  library.impl("linear", linear_of_rows);
   library.impl("silu", silu_of_each);
   library.impl("sigmoid", sigmoid_of_each);
   library.impl("group_norm", norm);

@@ -4,7 +4,6 @@
 #include <memory>
 #include <mutex>
 
-#include "batched_products.h"
 #include "blocked_convolution.h"
 #include "packed_convolution.h"
 
@@ -18,11 +17,10 @@ namespace srdiff {
 struct OperatorState {
   PackedConvolutions packed;
   BlockedConvolutions blocked;
-  BatchedProducts products;
 
   /// One for another thread: what depends on weights alone is in common.
   OperatorState for_another_thread() const {
-    return {packed.for_another_thread(), blocked.for_another_thread(), {}};
+    return {packed.for_another_thread(), blocked.for_another_thread()};
   }
 };
 

@@ -1,7 +1,6 @@
 #include "products.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
 #include <ATen/record_function.h>
 
@@ -12,9 +11,11 @@
 #include <optional>
 #include <sstream>
 
+#include "attention.h"
 #include "blocked_convolution.h"
 #include "channel_blocks.h"
 #include "cpu_operators.h"
+#include "linear.h"
 
 namespace srdiff {
 namespace {
@@ -106,6 +107,14 @@ Product matrix_product(const at::Tensor& left, const at::Tensor& right, bool bia
   return product;
 }
 
+/// Both products of attention, which are done as one.
+Product attention_products(Inputs inputs) {
+  Product product = matrix_product(inputs[0].toTensor(), inputs[1].toTensor(), false);
+  product.kind = Product::Kind::attention;
+  product.value_channels = inputs[2].toTensor().size(1);
+  return product;
+}
+
 std::optional<Product> product_of(const char* name, Inputs inputs) {
   const auto is = [name](const char* other) { return std::strcmp(name, other) == 0; };
   for (const ConvolutionInputs& where : convolutions) {
@@ -116,12 +125,14 @@ std::optional<Product> product_of(const char* name, Inputs inputs) {
   if (is("srdiff::conv2d_of_enlarged")) {
     return convolution_of_enlarged(inputs);
   }
-  if (is("aten::mm") || is("aten::bmm") || is("srdiff::bmm")) {
+  if (is("aten::mm") || is("aten::bmm")) {
     return matrix_product(inputs[0].toTensor(), inputs[1].toTensor(), false);
   }
-  if (is("srdiff::linear") && inputs[0].toTensor().dim() == 2) {  // done as a batch of one
-    return matrix_product(inputs[0].toTensor().unsqueeze(0), inputs[1].toTensor().t().unsqueeze(0),
-                          true);
+  if (is("srdiff::linear")) {
+    return matrix_product(inputs[0].toTensor(), inputs[1].toTensor().t(), true);
+  }
+  if (is("srdiff::attention")) {
+    return attention_products(inputs);
   }
   if (is("aten::addmm") || is("aten::baddbmm")) {
     return matrix_product(inputs[1].toTensor(), inputs[2].toTensor(), true);
@@ -296,22 +307,35 @@ std::vector<ProductLayout> matrix_layouts(const Product& p, c10::Device device) 
   std::vector<ProductLayout> layouts = {
       {"as called", multiply(left, right)},
       {"contiguous", multiply(left.contiguous(), right.contiguous())}};
-  if (device.is_cpu() && left.dim() == 3) {
-    const auto state = std::make_shared<OperatorState>();
-    const auto multiply_in_batches = c10::Dispatcher::singleton()
-                                         .findSchemaOrThrow("srdiff::bmm", "")
-                                         .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
-    layouts.push_back({"as srdiff calls it", [state, multiply_in_batches, left, right] {
-                         const OperatorScope scope(*state);
-                         multiply_in_batches.call(left, right);
-                       }});
+  if (device.is_cpu() && p.bias && left.dim() == 2) {
+    const at::Tensor bias = at::zeros({right.size(1)}, options);
+    layouts.push_back(
+        {"as srdiff calls it", [left, right, bias] { linear_of_rows(left, right.t(), bias); }});
   }
   return layouts;
+}
+
+std::vector<ProductLayout> attention_layouts(const Product& p, c10::Device device) {
+  const at::TensorOptions options = at::TensorOptions().device(device).dtype(p.type);
+  const at::Tensor query = at::rand(p.left, options);
+  const at::Tensor key = at::rand(p.right, options);
+  const at::Tensor value = at::rand({p.right[0], p.value_channels, p.right[2]}, options);
+  const at::Tensor weight = at::rand({p.left[0], p.right[2], p.left[2]}, options);
+  return {{"two products",
+           [query, key, value, weight] {
+             at::bmm(query.transpose(1, 2), key);
+             at::bmm(value, weight);
+           }},
+          {"as srdiff calls it", [query, key, value] { attention(query, key, value, 1.0); }}};
 }
 
 }  // namespace
 
 double flops(const Product& product) {
+  if (product.kind == Product::Kind::attention) {
+    return 2.0 * static_cast<double>(product.left[1] + product.value_channels) *
+           static_cast<double>(product.left[0] * product.left[2] * product.right[2]);
+  }
   if (product.kind == Product::Kind::matrix) {
     return 2.0 * product_of_sizes(product.left) * static_cast<double>(product.right.back());
   }
@@ -324,19 +348,30 @@ double flops(const Product& product) {
 }
 
 double traffic(const Product& product) {
-  const double result = product.kind == Product::Kind::matrix
-                            ? product_of_sizes(product.left) /
-                                  static_cast<double>(product.left.back()) *
-                                  static_cast<double>(product.right.back())
-                            : static_cast<double>(product.left[0] * output_channels(product)) *
-                                  output_pixels(product);
+  double others = 0.0;  // what is neither left nor right
+  switch (product.kind) {
+    case Product::Kind::attention:
+      others = static_cast<double>(product.left[0] * product.value_channels *
+                                   (product.left[2] + product.right[2]));
+      break;
+    case Product::Kind::matrix:
+      others = product_of_sizes(product.left) / static_cast<double>(product.left.back()) *
+               static_cast<double>(product.right.back());
+      break;
+    default:
+      others =
+          static_cast<double>(product.left[0] * output_channels(product)) * output_pixels(product);
+  }
   return static_cast<double>(c10::elementSize(product.type)) *
-         (product_of_sizes(product.left) + product_of_sizes(product.right) + result);
+         (product_of_sizes(product.left) + product_of_sizes(product.right) + others);
 }
 
 std::string describe(const Product& product) {
   if (product.kind == Product::Kind::matrix) {
     return "matrix product " + list(product.left) + " " + list(product.right);
+  }
+  if (product.kind == Product::Kind::attention) {
+    return "attention of " + list(product.left) + " to " + list(product.right);
   }
   std::ostringstream text;
   text << (product.transposed ? "transposed convolution " : "convolution ") << list(product.left)
@@ -360,8 +395,14 @@ std::vector<std::pair<Product, std::int64_t>> record_products(const std::functio
 }
 
 std::vector<ProductLayout> layouts_of(const Product& product, c10::Device device) {
-  return product.kind == Product::Kind::matrix ? matrix_layouts(product, device)
-                                               : convolution_layouts(product, device);
+  switch (product.kind) {
+    case Product::Kind::attention:
+      return attention_layouts(product, device);
+    case Product::Kind::matrix:
+      return matrix_layouts(product, device);
+    default:
+      return convolution_layouts(product, device);
+  }
 }
 
 }  // namespace srdiff

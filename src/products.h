@@ -10,12 +10,15 @@
 
 namespace srdiff {
 
-/// A convolution or a matrix product as LibTorch was asked for it: all that its time depends on.
+/// A convolution, a matrix product or attention's two as LibTorch was asked for it: all that its
+/// time depends on.
 struct Product {
-  enum class Kind { convolution, matrix };
+  enum class Kind { convolution, matrix, attention };
   Kind kind = Kind::convolution;
-  std::vector<std::int64_t> left;   ///< the image [N,C,H,W], or the left matrix [M,K] or [B,M,K]
-  std::vector<std::int64_t> right;  ///< the weights, or the right matrix [K,N] or [B,K,N]
+  /// the image [N,C,H,W], the left matrix [M,K] or [B,M,K], or queries [B,d,T]
+  std::vector<std::int64_t> left;
+  /// the weights, the right matrix [K,N] or [B,K,N], or keys [B,d,S]
+  std::vector<std::int64_t> right;
   std::vector<std::int64_t> left_strides = {};   ///< of matrices
   std::vector<std::int64_t> right_strides = {};  ///< of matrices
   bool bias = false;
@@ -25,6 +28,7 @@ struct Product {
   std::vector<std::int64_t> dilation = {};
   std::vector<std::int64_t> output_padding = {};
   std::int64_t groups = 1;
+  std::int64_t value_channels = 0;  ///< of attention's values [B,e,S]
   c10::ScalarType type = c10::kFloat;
 
   bool operator==(const Product&) const = default;
@@ -37,7 +41,7 @@ double flops(const Product& product);
 double traffic(const Product& product);
 
 /// "convolution [1,96,32,32] with [128,96,3,3], stride [2,2]", "matrix product [4,64,32]
-/// [4,32,64]".
+/// [4,32,64]", "attention of [4,32,64] to [4,32,64]".
 std::string describe(const Product& product);
 
 /// The products that `call` does on this thread, each distinct one with how often it occurs, in the

@@ -7,6 +7,9 @@
 // "x86-64-v3" is AVX2 with fused multiplication and addition, which "avx2" leaves out.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
+#define SRDIFF_VECTOR_WIDTHS
+#define SRDIFF_FOR_AVX2 __attribute__((target("arch=x86-64-v3")))
+#define SRDIFF_FOR_AVX512 __attribute__((target("avx512f")))
 #define SRDIFF_EVERY_VECTOR_WIDTH \
   __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
 #else

@@ -73,8 +73,8 @@ class Model {
   std::int64_t device_pixels() const { return device_pixels_; }
 
   /// lr [N,3,h,w] in [−1,1] → x_sr [N,3,s·h,s·w] in [−1,1]. Sides are multiples of
-  /// manifest().size_multiple. Throws ModelError when the folder has no regressor. This and the next
-  /// two throw it, naming the file, when the network fails or gives another shape.
+  /// manifest().size_multiple. Throws ModelError when the folder has no regressor. This and the
+  /// next two throw it, naming the file, when the network fails or gives another shape.
   at::Tensor regress(const at::Tensor& lr) const;
   /// x_sr [N,3,H,W] → W [N,1 or 3,H,W] in [0,1]. Throws ModelError without a weight map.
   at::Tensor weigh(const at::Tensor& x_sr) const;

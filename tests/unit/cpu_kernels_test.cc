@@ -2,9 +2,11 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
-#include "batched_products.h"
+#include "attention.h"
+#include "linear.h"
 #include "norm_silu.h"
 #include "packed_convolution.h"
 
@@ -16,38 +18,82 @@ void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
   EXPECT_LT((measured - expected).abs().max().item<double>(), 2e-5);
 }
 
-TEST(BatchedProducts, AreThoseOfLibTorch) {
-  BatchedProducts products;
-  const at::Tensor qkv = at::randn({6, 96, 50});
-  const auto parts = qkv.chunk(3, 1);  // views with gaps between the matrices
-  const at::Tensor weight = at::softmax(at::bmm(parts[0].transpose(1, 2), parts[1]), -1);
-  expect_close(products(parts[0].transpose(1, 2), parts[1]),
-               at::bmm(parts[0].transpose(1, 2), parts[1]));
-  expect_close(products(parts[2], weight.transpose(1, 2)),
-               at::bmm(parts[2], weight.transpose(1, 2)));
-  const at::Tensor same = at::randn({1, 7, 96}).expand({6, 7, 96});
-  expect_close(products(same, qkv), at::bmm(same, qkv));
-  const at::Tensor every_other = at::randn({6, 8, 200}).slice(2, 0, 200, 2);  // no stride is 1
-  expect_close(products(every_other, at::ones({6, 100, 3})),
-               at::bmm(every_other, at::ones({6, 100, 3})));
-  EXPECT_EQ(products(at::randn({0, 3, 4}), at::randn({0, 4, 5})).numel(), 0);
-  EXPECT_EQ(products(qkv.to(at::kDouble), qkv.to(at::kDouble).transpose(1, 2)).scalar_type(),
-            at::kDouble);
-  EXPECT_THROW(products(qkv, qkv), c10::Error);
+/// In float64, rounded.
+at::Tensor attention_by_products(const at::Tensor& query, const at::Tensor& key,
+                                 const at::Tensor& value, double scale) {
+  const at::Tensor scores = at::bmm(query.transpose(1, 2).to(at::kDouble), key.to(at::kDouble));
+  const at::Tensor weight = at::softmax(scores * scale, -1);
+  return at::bmm(value.to(at::kDouble), weight.transpose(1, 2)).to(query.scalar_type());
 }
 
-TEST(BatchedProducts, DoNotDependOnTheThreads) {
-  const at::Tensor left = at::randn({2, 33, 700});  // long sums, which threads might share
-  const at::Tensor right = at::randn({2, 700, 5});
+TEST(Attention, IsThatOfLibTorchsProducts) {
+  // Positions and channels that fill no block, and keys that are several pieces.
+  for (const std::int64_t positions : {1, 7, 64, 150, 300}) {
+    const at::Tensor qkv = at::randn({6, 3 * 37, positions});
+    const auto parts = qkv.chunk(3, 1);  // views with gaps between the matrices
+    ASSERT_TRUE(computes_attention(parts[0], parts[1], parts[2]));
+    expect_close(attention(parts[0], parts[1], parts[2], 0.3),
+                 attention_by_products(parts[0], parts[1], parts[2], 0.3));
+  }
+  const at::Tensor query = at::randn({2, 8, 5});
+  const at::Tensor key = at::randn({2, 8, 400});
+  const at::Tensor value = at::randn({2, 3, 800}).slice(2, 0, 800, 2);  // columns with gaps
+  expect_close(attention(query, key, value, 1.0), attention_by_products(query, key, value, 1.0));
+}
+
+TEST(Attention, TakesScoresThatOneExponentialCannot) {
+  const at::Tensor query = at::full({1, 1, 3}, 10.0);
+  const at::Tensor key = at::linspace(-300, 300, 301).reshape({1, 1, 301});  // the last is greatest
+  const at::Tensor value = at::randn({1, 4, 301});
+  expect_close(attention(query, key, value, 1.0), value.slice(2, 300).expand({1, 4, 3}));
+  expect_close(attention(query, key, value, -1.0), value.slice(2, 0, 1).expand({1, 4, 3}));
+  EXPECT_TRUE(attention(query, key / 0.0, value, 1.0).isnan().all().item<bool>());
+}
+
+TEST(Attention, LeavesTheRestToLibTorch) {
+  const at::Tensor x = at::randn({2, 3, 4}, at::kDouble);
+  EXPECT_FALSE(computes_attention(x, x, x));
+  EXPECT_TRUE(at::equal(attention(x, x, x, 0.5), attention_by_products(x, x, x, 0.5)));
+  EXPECT_EQ(attention(at::randn({0, 3, 4}), at::randn({0, 3, 4}), at::randn({0, 3, 4}), 1).numel(),
+            0);
+  EXPECT_THROW(attention(at::randn({2, 3, 4}), at::randn({2, 5, 4}), at::randn({2, 3, 4}), 1),
+               c10::Error);
+}
+
+/// What a call gives with each number of threads, which is the same.
+template <typename Call>
+void expect_the_same_with_any_threads(const Call& call) {
   const int before = at::get_num_threads();
   at::set_num_threads(1);
-  const at::Tensor expected = BatchedProducts()(left, right);
+  const at::Tensor expected = call();
   for (const int threads : {2, 3}) {
     at::set_num_threads(threads);
-    BatchedProducts made_by_several;
-    EXPECT_TRUE(at::equal(made_by_several(left, right), expected));
+    EXPECT_TRUE(at::equal(call(), expected));
   }
   at::set_num_threads(before);
+}
+
+TEST(Attention, DoesNotDependOnTheThreads) {
+  const at::Tensor x = at::randn({3, 33, 200});
+  expect_the_same_with_any_threads([&] { return attention(x, x, x, 0.2); });
+}
+
+TEST(Linear, IsThatOfLibTorch) {
+  for (const std::int64_t inputs : {1, 31, 32, 300}) {
+    const at::Tensor x = at::randn({3, inputs});
+    const at::Tensor weight = at::randn({inputs, 70}).t() / std::sqrt(inputs);  // by columns
+    const at::Tensor bias = at::randn({70});
+    expect_close(linear_of_rows(x, weight, bias), at::linear(x, weight, bias));
+  }
+  const at::Tensor x = at::randn({2, 5, 8});
+  const at::Tensor weight = at::randn({3, 8});
+  const at::Tensor bias = at::randn({3});
+  expect_close(linear_of_rows(x, weight, bias), at::linear(x, weight, bias));
+  EXPECT_THROW(linear_of_rows(at::randn({2, 9}), weight, bias), c10::Error);
+  const at::Tensor many = at::randn({4, 300});
+  const at::Tensor wide = at::randn({500, 300});
+  const at::Tensor offsets = at::randn({500});
+  expect_the_same_with_any_threads([&] { return linear_of_rows(many, wide, offsets); });
 }
 
 TEST(NormSilu, IsGroupNormAndSilu) {

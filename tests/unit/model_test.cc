@@ -148,7 +148,8 @@ TEST_F(ModelTest, ValuesThatAreNotFiniteAreFound) {
 TEST_F(ModelTest, APictureOnWhichItFailsIsNamedAsOne) {
   TestModelOptions options;
   options.denoiser_source =
-      "def forward(self, condition, x_t, noise_level):\n    return x_t / (condition.mean() - 0.5)\n";
+      "def forward(self, condition, x_t, noise_level):\n    return x_t / (condition.mean() - "
+      "0.5)\n";
   const Model model = Model::load(make(options));
   EXPECT_NO_THROW(model.check());
   const at::Tensor x = at::zeros({1, 3, 8, 8});
