@@ -31,7 +31,7 @@ struct Head {
   float scale;
 };
 
-/// `Rows` keys stand side by side, so that a product reads them in order; those beyond the last are
+/// `rows` keys stand side by side, so that a product reads them in order; those beyond the last are
 /// zero.
 void pack_keys(const float* key, std::int64_t step, std::int64_t dim, std::int64_t count,
                std::int64_t rows, float* packed) {
@@ -49,7 +49,6 @@ void pack_keys(const float* key, std::int64_t step, std::int64_t dim, std::int64
 template <std::int64_t Width, std::int64_t Vectors, std::int64_t Rows>
 struct Tile {
   using Row = std::array<Values<Width>, Vectors>;
-  static constexpr std::int64_t columns = Width * Vectors;
 
   std::array<Row, Rows> sums{};
 
@@ -84,19 +83,20 @@ class Block {
  public:
   static constexpr std::int64_t queries = Width * Vectors;
   static constexpr std::int64_t rows = Rows;
+  static_assert(keys_of_piece % Rows == 0);
 
   SRDIFF_INLINE Block(const Head& head, std::int64_t first)
       : head_(head), first_(first), count_(std::min(queries, head.queries - first)) {}
 
   /// `scratch` holds `scratch_size(head)` values.
   static std::int64_t scratch_size(const Head& head) {
-    return (head.dim + keys_of_piece + Rows + head.value_dim) * queries;
+    return (head.dim + keys_of_piece + head.value_dim) * queries;
   }
 
   SRDIFF_INLINE void run(float* scratch) {
     query_ = scratch;
     scores_ = query_ + head_.dim * queries;
-    result_ = scores_ + (keys_of_piece + Rows) * queries;
+    result_ = scores_ + keys_of_piece * queries;
     read_query();
     std::fill(result_, result_ + head_.value_dim * queries, 0.0F);
     for (std::size_t v = 0; v < Vectors; ++v) {
