@@ -85,6 +85,9 @@ class Block {
   static constexpr std::int64_t rows = Rows;
   static_assert(keys_of_piece % Rows == 0);
 
+  using Sums = Tile<Width, Vectors, Rows>;
+  using Row = typename Sums::Row;
+
   SRDIFF_INLINE Block(const Head& head, std::int64_t first)
       : head_(head), first_(first), count_(std::min(queries, head.queries - first)) {}
 
@@ -127,7 +130,7 @@ class Block {
   /// scores[key, query]
   SRDIFF_INLINE void score(std::int64_t first, std::int64_t count) {
     for (std::int64_t key = 0; key < count; key += Rows) {
-      Tile<Width, Vectors, Rows> tile;
+      Sums tile;
       const float* keys = head_.keys + (first + key) * head_.dim;
       for (std::int64_t d = 0; d < head_.dim; ++d) {
         tile.add([&](std::int64_t row) { return keys[d * Rows + row]; }, query_ + d * queries);
@@ -176,7 +179,7 @@ class Block {
         values[static_cast<std::size_t>(row)] =
             head_.value + std::min(channel + row, head_.value_dim - 1) * head_.value_step + first;
       }
-      Tile<Width, Vectors, Rows> tile;
+      Sums tile;
       for (std::int64_t key = 0; key < count; ++key) {
         tile.add([&](std::int64_t row) { return values[static_cast<std::size_t>(row)][key]; },
                  scores_ + key * queries);
@@ -205,8 +208,6 @@ class Block {
       }
     }
   }
-
-  using Row = std::array<Values<Width>, Vectors>;
 
   const Head& head_;
   std::int64_t first_;

@@ -282,7 +282,10 @@ at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, in
 
 at::Tensor Model::denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
   at::Tensor output = denoise(condition, x_t, t);
-  if (precision_ != c10::kFloat && !is_finite(output)) {
+  if (is_finite(output)) {
+    return output;
+  }
+  if (precision_ != c10::kFloat) {
     output = in_float32().denoise(condition, x_t, t);
   }
   require_finite_picture(output);

@@ -132,6 +132,38 @@ def forward(self, x):
   }
 }
 
+// As networks.py writes it. Not recognised it would still be right, only slower.
+TEST(Products, AttentionIsRecognisedAndCounted) {
+  torch::jit::Module module("Attending");
+  module.define(R"(
+def forward(self, query, key, value):
+    weight = torch.softmax(torch.bmm(query.transpose(1, 2), key) / 2.0, dim=-1)
+    return torch.bmm(value, weight.to(value.dtype).transpose(1, 2))
+)");
+  const c10::InferenceMode no_gradients;
+  const at::Tensor query = at::randn({2, 4, 6});
+  const at::Tensor key = at::randn({2, 4, 5});
+  const at::Tensor value = at::randn({2, 3, 5});
+  const at::Tensor weight = at::softmax(at::bmm(query.transpose(1, 2), key) / 2.0, -1);
+  const at::Tensor expected = at::bmm(value, weight.transpose(1, 2));
+  optimise_for_cpu(module);
+  OperatorState state;
+  const OperatorScope scope(state);
+  const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
+  at::Tensor measured;
+  const auto products = record_products([&] {
+    measured = module.forward({query, key, value}).toTensor();
+  });
+  ASSERT_EQ(products.size(), 1U);
+  EXPECT_TRUE(at::allclose(measured, expected, 1e-5, 1e-6));
+  const Product& product = products[0].first;
+  EXPECT_EQ(describe(product), "attention of [2,4,6] to [2,4,5]");
+  EXPECT_EQ(flops(product), 2.0 * 2 * 6 * 5 * (4 + 3));
+  for (const ProductLayout& layout : layouts_of(product, at::kCPU)) {
+    layout.run();
+  }
+}
+
 TEST(Products, EqualCallsAreOneProductWithACount) {
   const at::Tensor x = at::rand({1, 3, 8, 8});
   const at::Tensor w = at::rand({3, 3, 3, 3});
