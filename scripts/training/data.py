@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -57,6 +58,11 @@ def load_images(sources, size: int, limit: int = 0) -> Tensor:
     return torch.from_numpy(images)
 
 
+def queued(value: Tensor, device) -> Tensor:
+    """The value on the device; to a GPU the copy is queued, where a plain one waits for all work before it."""
+    return value.pin_memory().to(device, non_blocking=True) if torch.device(device).type == "cuda" else value.to(device)
+
+
 def to_unit(images: Tensor) -> Tensor:
     """uint8 -> float32 in [-1, 1]."""
     return images.float() / 127.5 - 1.0
@@ -76,11 +82,17 @@ def reduce(images: Tensor, scale: int) -> Tensor:
 
 class Faces:
     """Batches in a shuffled order that depends on the seed and the number of images seen alone,
-    so that a resumed run continues where it stopped."""
+    so that a resumed run continues where it stopped.
 
-    def __init__(self, images: Tensor, scale: int, device, seed: int = 0, flip: bool = True):
+    Half of the images are mirrored where `flip` is set. `shift`: half of them are moved by up to so many
+    pixels each way, the border reflected, for faces that were cropped a little differently; `grey`: this
+    share loses its colour, as old photographs have none. The inputs are made from what comes out."""
+
+    def __init__(self, images: Tensor, scale: int, device, seed: int = 0, flip: bool = True, shift: int = 0,
+                 grey: float = 0.0):
         self.high = images.to(device)
         self.low = reduce(self.high, scale)
+        self.scale, self.shift, self.grey = scale, shift, grey
         self.seed, self.flip, self.epoch, self.order = seed, flip, -1, None
         self.count = len(images)
 
@@ -95,10 +107,30 @@ class Faces:
             start = position % count
             picks.append(self.order[start:start + seen + size - position])
             position += len(picks[-1])
-        index = torch.cat(picks).to(self.high.device)
-        low, high = to_unit(self.low[index]), to_unit(self.high[index])
+        index = queued(torch.cat(picks), self.high.device)
+        generator = torch.Generator().manual_seed(self.seed * 7919 + seen)
+        mirrored = torch.rand(size, generator=generator) < 0.5
+        low, high = self.low[index], self.high[index]
+        if self.shift > 0 or self.grey > 0.0:
+            high = self.changed(high, generator)
+            low = reduce(high, self.scale)
+        low, high = to_unit(low), to_unit(high)
         if self.flip:
-            generator = torch.Generator().manual_seed(self.seed * 7919 + seen)
-            mask = (torch.rand(size, generator=generator) < 0.5).to(high.device).view(-1, 1, 1, 1)
+            mask = queued(mirrored, high.device).view(-1, 1, 1, 1)
             low, high = torch.where(mask, low.flip(3), low), torch.where(mask, high.flip(3), high)
         return low, high
+
+    def changed(self, high: Tensor, generator: torch.Generator) -> Tensor:
+        size, side = len(high), high.shape[2:]
+        draws = torch.rand(4, size, generator=generator)
+        moved = (draws[0] < 0.5).long()
+        origin = [queued(self.shift + moved * ((2 * self.shift + 1) * draw - self.shift).floor().long(), high.device)
+                  for draw in draws[1:3]]
+        rows, columns = (start.view(-1, 1) + torch.arange(length, device=high.device)
+                         for start, length in zip(origin, side))
+        wide = F.pad(high.float(), [self.shift] * 4, mode="reflect").to(torch.uint8)
+        image = torch.arange(size, device=high.device).view(-1, 1, 1)
+        high = wide.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        luma = (high * high.new_tensor([0.299, 0.587, 0.114], dtype=torch.float).view(3, 1, 1)).sum(1, keepdim=True)
+        grey = queued(draws[3] < self.grey, high.device).view(-1, 1, 1, 1)
+        return torch.where(grey, luma.round().to(torch.uint8), high)

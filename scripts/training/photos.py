@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from data import read_bytes, to_unit
+from data import queued, read_bytes, to_unit
 
 # A share `fraction` of the inputs is damaged as a camera or a website would; the truth never is.
 NO_DAMAGE = {"fraction": 0.0, "jpeg": [70, 95], "blur": 0.7, "noise": 2.5}
@@ -82,4 +82,4 @@ class Photos:
             self.next = self.start(seen, size)
         pairs = [future.result() for future in self.next[1]]
         self.next = self.start(seen + size, size)
-        return tuple(to_unit(torch.from_numpy(np.stack(images)).to(self.device)) for images in zip(*pairs))
+        return tuple(to_unit(queued(torch.from_numpy(np.stack(images)), self.device)) for images in zip(*pairs))

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 
 from contrast import weight_target
-from data import Faces, load_images, to_bytes, to_unit
+from data import Faces, load_images, queued, to_bytes, to_unit
 from diffusion import Schedule, bicubic, condition_of, per_image, target_of, x0_of
 from folders import file_of, read_manifest, run_of
 from fused_norm import cpu_trains_in_bf16, fuse_norms
@@ -39,7 +39,9 @@ DEFAULTS = {
     "ema": 0.999, "bf16": True,
     "channels_last": "always", "compile": "cuda",  # never | cuda | always
     "fused_norms": True,        # on a CPU, in bf16: one pass for a group norm and its SiLU (fused_norm.py)
-    "flip": True, "checkpoint_minutes": 3, "sheet_minutes": 6, "seed": 0,
+    "flip": True, "shift": 0, "grey": 0.0,  # what else is done to aligned images (data.py)
+    "checkpoint_minutes": 3, "sheet_minutes": 6, "seed": 0,
+    "val_images": 256, "val_minutes": 3,  # the loss on the first held-out images, by the averaged weights
 }
 
 
@@ -121,6 +123,9 @@ class DenoiserTask:
                 raise SystemExit("a denoiser conditioned on x_sr needs --regressor FOLDER, the final regressor's run "
                                  "or model folder")
             self.regressor = load_regressor(args.regressor, config, device)
+            # Compiled for the batches of training, not again for those of samples and held-out images.
+            compiles = device.type == "cuda" and hasattr(torch, "compile")
+            self.trained_beside = torch.compile(self.regressor) if compiles else self.regressor
         # An aligned image comes back every epoch with the same x_sr; on a CPU that is worth keeping.
         self.known = {} if device.type == "cpu" and "crops" not in config else None
 
@@ -128,9 +133,10 @@ class DenoiserTask:
         """What the denoiser is given beside x_t, as at inference: bicubic or x_sr, clamped to [-1,1]."""
         if self.regressor is None:
             return bicubic(low, size).clamp(-1, 1)
+        regressor = self.trained_beside if torch.is_grad_enabled() else self.regressor
         with torch.no_grad():
             if self.known is None:
-                return self.regressor(low).clamp(-1, 1)
+                return regressor(low).clamp(-1, 1)
             keys = [image.numpy().tobytes() for image in to_bytes(low)]
             new = [i for i, key in enumerate(keys) if key not in self.known]
             if new:
@@ -153,11 +159,12 @@ class DenoiserTask:
     def loss(self, network, low, high, generator):
         level = self.draw_levels(len(high), generator)
         eps = torch.randn(high.shape, generator=None if high.is_cuda else generator, device=high.device)
-        alpha, sigma = level.float().to(high.device), (1 - level ** 2).sqrt().float().to(high.device)
+        level = queued(level, high.device)
+        alpha, sigma = level.float(), (1 - level ** 2).sqrt().float()
         x_t = per_image(alpha) * high + per_image(sigma) * eps
         condition = self.condition(low, high.shape[2:])
         output = network(condition, x_t, alpha)
-        target = target_of(self.parameterisation, high, eps, level.to(high.device)).float()
+        target = target_of(self.parameterisation, high, eps, level).float()
         error = (output - target).abs() if self.l1 else (output - target) ** 2
         error = error.mean(dim=(1, 2, 3))
         if self.residual_std > 0:  # every noise level counts alike, as in the paper of `scales`
@@ -334,26 +341,33 @@ class Trainer:
     def update_ema(self):
         decay = min(self.settings["ema"], (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            for a, p in zip(self.ema.parameters(), self.network.parameters()):
-                a.lerp_(p, 1 - decay)
+            averages = list(self.ema.parameters())
+            torch._foreach_mul_(averages, decay)
+            torch._foreach_add_(averages, list(self.network.parameters()), alpha=1 - decay)
 
     def sources(self):
-        """Where batches come from, and one batch for the sample sheet."""
+        """Where batches come from, one batch for the sample sheet, and one held out or None."""
         scale, size, shown = self.config["scale"], self.config["native_size"], 8
+        count = max(shown, self.settings["val_images"])
         if "crops" not in self.config:
             images = load_images(self.args.data, size, self.args.limit)
-            faces = Faces(images, scale, self.device, self.settings["seed"], self.settings["flip"])
-            held_out = load_images([self.args.val], size, shown) if self.args.val else images[:shown]
-            sheet_source = Faces(held_out, scale, self.device, flip=False)
-            return faces, (to_unit(sheet_source.low), to_unit(sheet_source.high))
+            faces = Faces(images, scale, self.device, self.settings["seed"],
+                          **{name: self.settings[name] for name in ("flip", "shift", "grey")})
+            held_out = Faces(load_images([self.args.val], size, count) if self.args.val else images[:shown],
+                             scale, self.device, flip=False)
+            pairs = to_unit(held_out.low), to_unit(held_out.high)
+            return faces, [images[:shown] for images in pairs], pairs if self.args.val else None
         crop = self.config["crops"][self.kind]
         photos = load_photos(self.args.data, crop, self.args.limit)
         source = Photos(photos, scale, crop, self.device, self.settings["seed"], self.config.get("damage"))
-        held_out = load_photos([self.args.val], size) if self.args.val else photos
-        return source, Photos(held_out, scale, size if self.args.val else crop, self.device).batch(0, shown)
+        if not self.args.val:
+            return source, Photos(photos, scale, crop, self.device).batch(0, shown), None
+        held_out = load_photos([self.args.val], size)
+        return (source, Photos(held_out, scale, size, self.device).batch(0, shown),
+                Photos(held_out, scale, crop, self.device).batch(0, count))
 
     def run(self):
-        source, self.sheet_batch = self.sources()
+        source, self.sheet_batch, self.held_out = self.sources()
         self.task = TASKS[self.kind](self.config, self.args, self.device)
         compiled = self.wanted("compile") and hasattr(torch, "compile")
         run_network = torch.compile(self.network) if compiled else self.network
@@ -363,7 +377,7 @@ class Trainer:
               f"batch {batch}, {self.device}, torch {torch.__version__}", file=sys.stderr, flush=True)
         self.start_workers()
         self.network.train()
-        mark = saved = sheeted = reported = time.time()
+        mark = saved = sheeted = tested = reported = time.time()
         total, count, first = 0.0, 0, self.images
         while self.progress() < 1 and not self.stop:
             rate = learning_rate(self.settings, self.steps - self.warm_from, self.progress())
@@ -394,17 +408,39 @@ class Trainer:
             if now - sheeted > 60 * self.settings["sheet_minutes"]:
                 self.samples()
                 sheeted = time.time()
+            if now - tested > 60 * self.settings["val_minutes"]:
+                self.test()
+                tested = time.time()
         self.checkpoint()
+        self.test()
         self.samples()
         print(f"\n{'stopped' if self.stop else 'finished'}: {self.images - first} images in this leg, "
               f"{self.images} in all, {self.seconds / 60:.1f} minutes", file=sys.stderr)
 
+    def log(self, **values):
+        with open(self.path("log.jsonl"), "a") as file:
+            file.write(json.dumps({"steps": self.steps, "images": self.images, **values,
+                                   "minutes": round(self.seconds / 60, 2)}) + "\n")
+
+    @torch.no_grad()
+    def test(self):
+        """The averaged network's loss on held-out images: the same noise and levels every time. Where it
+        rises while the training's falls, the network learns its images by heart."""
+        if self.held_out is None:
+            return
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(1)
+            generator = torch.Generator().manual_seed(1)
+            parts = zip(*(images.split(32) for images in self.held_out))
+            loss = sum(float(self.task.loss(self.ema, low, high, generator)) * len(low) for low, high in parts)
+        loss /= len(self.held_out[0])
+        self.log(val_loss=round(loss, 6))
+        print(f"{self.kind}: loss {loss:.5f} on {len(self.held_out[0])} held-out images", file=sys.stderr, flush=True)
+
     def report(self, loss: float, rate: float, speed: float):
         self.curve.append((self.images, loss))
         done = self.progress()
-        with open(self.path("log.jsonl"), "a") as file:
-            file.write(json.dumps({"steps": self.steps, "images": self.images, "loss": round(loss, 6),
-                                   "lr": rate, "minutes": round(self.seconds / 60, 2)}) + "\n")
+        self.log(loss=round(loss, 6), lr=rate)
         bar = "#" * int(24 * min(1, done))
         end = "\r" if sys.stderr.isatty() else "\n"
         print(f"{self.kind} [{bar:<24}] {100 * done:5.1f}%  {self.images} images  loss {loss:.5f}  "
