@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "blas_threads.h"
+#include "feature_memory.h"
 #include "file_bytes.h"
 #include "json_fields.h"
 #include "products.h"
@@ -100,8 +101,10 @@ struct ProductRun {
   std::int64_t calls;
   std::vector<ProductLayout> layouts;
   std::vector<std::vector<double>> seconds;  ///< of each layout
+  FeatureMemory memory = {};
 
   void measure(const DeviceClock& clock) {
+    const FeatureMemory::Call call(memory);  // blocks of a network are kept as well
     for (std::size_t i = 0; i < layouts.size(); ++i) {
       layouts[i].run();  // the first call prepares the kernel
       seconds[i].push_back(clock.seconds(layouts[i].run));

@@ -6,6 +6,7 @@
 #include <torch/script.h>
 
 #include <mutex>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -15,6 +16,7 @@
 #include "cpu_operators.h"
 #include "cuda_device.h"
 #include "cuda_graphs.h"
+#include "feature_memory.h"
 #include "srdiff/error.h"
 
 namespace torch::jit {
@@ -111,6 +113,7 @@ void set_channels_last(torch::jit::Module& module) {
 struct Network::State {
   torch::jit::Module module;
   OperatorStates operators;
+  FeatureMemory memory;
   std::mutex mutex;   ///< of calls on a CUDA device
   CudaGraphs graphs;  ///< take one call at a time
   std::string name;
@@ -168,6 +171,10 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
                             : moved);
   }
   const OperatorScope operators(state_->operators);
+  std::optional<FeatureMemory::Call> memory;
+  if (state_->device.is_cpu()) {
+    memory.emplace(state_->memory);
+  }
   const auto one_call =
       state_->device.is_cuda() ? std::unique_lock(state_->mutex) : std::unique_lock<std::mutex>();
   try {

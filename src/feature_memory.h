@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+namespace srdiff {
+
+/// Keeps a network's large blocks of CPU memory between its layers and its calls. Every layer frees
+/// features as large as those that the next asks for; the C library gives blocks of megabytes back
+/// to the system, which clears their pages before it hands them out again: a quarter of an
+/// evaluation of the paper-size network at eight pictures.
+///
+/// A block that a call did not need is given back when that call ends, so that what is kept follows
+/// the shapes in use. Several threads may be in calls at once.
+class FeatureMemory {
+ public:
+  class Pool;
+
+  FeatureMemory();
+
+  /// Bytes that are kept and not in use.
+  std::size_t kept() const;
+
+  /// While it lives, LibTorch's large CPU blocks of this thread come from `memory`.
+  class Call {
+   public:
+    explicit Call(const FeatureMemory& memory);
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    ~Call();
+
+   private:
+    Pool* pool_;
+    Pool* outer_;  ///< of the call around this one
+    unsigned long number_;
+  };
+
+ private:
+  std::shared_ptr<Pool> pool_;  ///< which blocks in use hold too
+};
+
+}  // namespace srdiff
