@@ -16,6 +16,20 @@
 
 namespace srdiff {
 
+namespace {
+
+thread_local bool without_graphs = false;
+
+}  // namespace
+
+WithoutCudaGraphs::WithoutCudaGraphs() : outer_(without_graphs) {
+  without_graphs = true;
+}
+
+WithoutCudaGraphs::~WithoutCudaGraphs() {
+  without_graphs = outer_;
+}
+
 #ifdef SRDIFF_CUDA
 
 namespace {
@@ -84,7 +98,7 @@ struct CudaGraphs::Recording {
 };
 
 at::Tensor CudaGraphs::operator()(const Tensors& inputs, const Call& call) {
-  if (refused_ || inputs.empty() || !inputs.front().is_cuda()) {
+  if (refused_ || without_graphs || inputs.empty() || !inputs.front().is_cuda()) {
     return call(inputs);
   }
   const c10::cuda::CUDAGuard device(inputs.front().device());

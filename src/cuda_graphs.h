@@ -30,4 +30,17 @@ class CudaGraphs {
   bool refused_ = false;
 };
 
+/// While it lives, networks' calls on this thread are made as they stand, neither recorded nor
+/// replayed: whoever watches operators or memory sees those of one call.
+class WithoutCudaGraphs {
+ public:
+  WithoutCudaGraphs();
+  WithoutCudaGraphs(const WithoutCudaGraphs&) = delete;
+  WithoutCudaGraphs& operator=(const WithoutCudaGraphs&) = delete;
+  ~WithoutCudaGraphs();
+
+ private:
+  bool outer_;
+};
+
 }  // namespace srdiff

@@ -12,6 +12,7 @@
 
 #include "blocked_convolution.h"
 #include "cuda_device.h"
+#include "cuda_graphs.h"
 #include "finite.h"
 #include "network_folder.h"
 #include "sha256.h"
@@ -228,6 +229,9 @@ void Model::measure_device_memory() {
   if (!device_.is_cuda()) {
     return;
   }
+  // These calls are of a size that no picture has: not worth a recording.
+  const WithoutCudaGraphs plain;
+  check();  // what libraries keep from their first call on is no picture's
   const std::int64_t bytes = peak_device_memory(device_, [this] { check(); });
   constexpr std::int64_t share = 2;  // half of what is free: others use the device too
   device_pixels_ = free_device_memory(device_) / share * (test_side() * test_side()) /
@@ -242,6 +246,7 @@ at::Tensor Model::test_image() const {
 
 /// What a denoiser makes of that pattern at the recommended t.
 at::Tensor Model::test_evaluation(const Network& denoiser) const {
+  const WithoutCudaGraphs plain;
   const at::Tensor x = test_image();
   return denoiser({x, x, at::full({1}, schedule_.noise_level(manifest_.defaults.t))}).to(at::kCPU);
 }

@@ -15,6 +15,7 @@
 #include "blocked_convolution.h"
 #include "channel_blocks.h"
 #include "cpu_operators.h"
+#include "cuda_graphs.h"
 #include "linear.h"
 
 namespace srdiff {
@@ -388,6 +389,7 @@ std::string describe(const Product& product) {
 std::vector<std::pair<Product, std::int64_t>> record_products(const std::function<void()>& call) {
   Recording result;
   {
+    const WithoutCudaGraphs plain;  // a replay has no operators, a recording each of them twice
     const RecordingScope scope(result);
     call();
   }
