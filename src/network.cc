@@ -14,6 +14,7 @@
 #include "cpu_graph.h"
 #include "cpu_operators.h"
 #include "cuda_device.h"
+#include "cuda_fusion.h"
 #include "cuda_graphs.h"
 #include "srdiff/error.h"
 
@@ -141,6 +142,9 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
     if (device.is_cpu() && state->precision == c10::kFloat && at::hasMKLDNN()) {
       set_float32(state->module, optimise_for_cpu(state->module));
     } else {
+      if (device.is_cuda()) {
+        optimise_for_cuda(state->module, precision);
+      }
       state->module.to(state->precision);
     }
     if (device.is_cuda()) {

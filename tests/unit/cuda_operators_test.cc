@@ -1,0 +1,208 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/cuda.h>
+
+#include <cmath>
+#include <vector>
+
+#include "cuda_operators.h"
+
+namespace srdiff {
+namespace {
+
+at::Tensor randn(at::IntArrayRef shape, c10::Device device) {
+  return at::randn(shape, at::TensorOptions().device(device));
+}
+
+at::Tensor image(at::IntArrayRef shape, c10::Device device, c10::ScalarType type) {
+  return (randn(shape, device) * 2 + 3).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+/// Of values about 1: float32's rounding over a few operations, or twice the type's own.
+double tolerance(c10::ScalarType type) {
+  return type == c10::kFloat ? 3e-5 : type == c10::kHalf ? 4e-3 : 3e-2;
+}
+
+/// `measured` against float64, in units of 1 + |expected|.
+void expect_close(const at::Tensor& measured, const at::Tensor& expected, c10::ScalarType type) {
+  ASSERT_EQ(measured.sizes(), expected.sizes());
+  ASSERT_EQ(measured.scalar_type(), type);
+  const at::Tensor error = (measured.to(at::kDouble) - expected).abs() / (expected.abs() + 1);
+  EXPECT_LT(error.max().item<double>(), tolerance(type));
+}
+
+at::Tensor sum_in_float64(const ImageTerms& terms) {
+  at::Tensor sum = terms.a.to(at::kDouble);
+  if (terms.addend.defined()) {
+    sum = sum + terms.addend.to(at::kDouble);
+  }
+  if (terms.bias.defined()) {
+    sum = sum + terms.bias.to(at::kDouble).reshape({1, -1, 1, 1});
+  }
+  if (terms.offset.defined()) {
+    sum = sum + terms.offset.to(at::kDouble).unsqueeze(-1).unsqueeze(-1);
+  }
+  return terms.b.defined() ? at::cat({sum, terms.b.to(at::kDouble)}, 1) : sum;
+}
+
+struct Case {
+  std::int64_t images, channels, joined, height, width, groups;
+  bool addend, bias, offset;
+};
+
+ImageTerms terms_of(const Case& c, c10::Device device, c10::ScalarType type) {
+  ImageTerms terms = {image({c.images, c.channels, c.height, c.width}, device, type)};
+  if (c.addend) {
+    terms.addend = image({c.images, c.channels, c.height, c.width}, device, type);
+  }
+  if (c.joined > 0) {
+    terms.b = image({c.images, c.joined, c.height, c.width}, device, type);
+  }
+  if (c.bias) {
+    terms.bias = randn({c.channels}, device);
+  }
+  if (c.offset) {  // a part of a wider product, as merged linear layers give
+    terms.offset =
+        randn({c.images, 3 * c.channels}, device).to(type).narrow(1, c.channels, c.channels);
+  }
+  return terms;
+}
+
+void expect_norm(const Case& c, c10::Device device, c10::ScalarType type) {
+  SCOPED_TRACE(::testing::Message()
+               << c.images << "x(" << c.channels << '+' << c.joined << ")x" << c.height << 'x'
+               << c.width << ", " << c.groups << " groups, " << c10::toString(type));
+  const ImageTerms terms = terms_of(c, device, type);
+  const std::int64_t channels = c.channels + c.joined;
+  NormParameters norm = {c.groups, randn({channels}, device), randn({channels}, device), 1e-5,
+                         true};
+  const at::Tensor exact = sum_in_float64(terms);
+  for (const bool silu : {true, false}) {
+    norm.silu = silu;
+    const auto [sum, result] = normalised_sum(terms, norm, silu);
+    // Of the rounded sum, which is what the norm sees.
+    const at::Tensor normalised =
+        at::group_norm(exact.to(type).to(at::kDouble), c.groups, norm.weight.to(at::kDouble),
+                       norm.bias.to(at::kDouble), norm.eps);
+    expect_close(result, silu ? at::silu(normalised) : normalised, type);
+    EXPECT_EQ(sum.defined(), silu);
+    if (sum.defined()) {
+      expect_close(sum, exact, type);
+    }
+    // The same bits once more.
+    EXPECT_TRUE(at::equal(result, std::get<1>(normalised_sum(terms, norm, false))));
+  }
+}
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = {
+      {2, 64, 0, 64, 64, 32, true, true, false},     // a cluster of blocks
+      {1, 64, 64, 64, 64, 32, false, true, false},   // with a skip
+      {3, 192, 128, 16, 16, 32, true, true, false},  // a group of 10 on both sides of the join
+      {3, 128, 0, 32, 32, 32, false, true, true},
+      {5, 192, 192, 8, 8, 32, true, true, true},
+      {2, 384, 0, 8, 8, 32, false, false, false},
+      {2, 32, 0, 7, 5, 16, false, true, true},  // threads without a position
+      {2, 96, 64, 33, 31, 32, true, false, true},
+      {1, 512, 512, 8, 8, 32, true, true, false},
+      {1, 64, 0, 128, 128, 32, true, true, false},
+      {1, 64, 0, 150, 201, 32, true, true, true},  // more than registers hold
+      {1, 48, 0, 211, 97, 1, false, false, false},
+      {2, 256, 0, 1, 1, 16, false, true, false},
+      {2, 30, 0, 9, 9, 15, true, true, true},  // LibTorch's: no whole vectors
+      {1, 4, 6, 5, 4, 2, true, true, false}};
+  return all;
+}
+
+TEST(Fusion, NormOfASumIsThatOfLibTorch) {
+  for (const Case& c : cases()) {
+    expect_norm(c, c10::kCPU, c10::kFloat);
+  }
+}
+
+#define SRDIFF_NEEDS_CUDA()           \
+  if (!torch::cuda::is_available()) { \
+    GTEST_SKIP() << "no CUDA device"; \
+  }
+
+constexpr c10::ScalarType types[] = {c10::kFloat, c10::kHalf, c10::kBFloat16};
+
+TEST(Cuda, NormOfASumIsThatOfLibTorch) {
+  SRDIFF_NEEDS_CUDA();
+  for (const c10::ScalarType type : types) {
+    for (const Case& c : cases()) {
+      expect_norm(c, c10::kCUDA, type);
+    }
+  }
+}
+
+TEST(Cuda, NormOfValuesFarFromZero) {
+  SRDIFF_NEEDS_CUDA();
+  for (const std::int64_t side : {8, 32, 200}) {
+    const at::Tensor x =
+        (randn({2, 32, side, side}, c10::kCUDA) + 1000).contiguous(at::MemoryFormat::ChannelsLast);
+    const NormParameters norm = {8, at::ones({32}, x.options()), at::zeros({32}, x.options()), 1e-5,
+                                 false};
+    const at::Tensor result = std::get<1>(normalised_sum({x}, norm, false));
+    const at::Tensor expected = at::group_norm(x.to(at::kDouble), 8);
+    EXPECT_LT((result - expected).abs().max().item<double>(), 5e-4);
+  }
+}
+
+TEST(Cuda, SumsAreThoseOfLibTorch) {
+  SRDIFF_NEEDS_CUDA();
+  for (const c10::ScalarType type : types) {
+    for (Case c : cases()) {
+      c.joined = 0;
+      const ImageTerms terms = terms_of(c, c10::kCUDA, type);
+      const at::Tensor exact = sum_in_float64(terms);
+      const auto [sum, activated] = activated_sum(terms, true);
+      expect_close(sum, exact, type);
+      expect_close(activated, at::silu(exact.to(type).to(at::kDouble)), type);
+      EXPECT_FALSE(std::get<0>(activated_sum(terms, false)).defined());
+      expect_close(enlarged_sum(terms, 1), exact, type);
+      for (const std::int64_t factor : {2, 3}) {
+        expect_close(enlarged_sum(terms, factor),
+                     at::upsample_nearest2d(exact, {c.height * factor, c.width * factor}), type);
+      }
+    }
+  }
+}
+
+at::Tensor attention_in_float64(const at::Tensor& qkv, at::IntArrayRef parts, at::IntArrayRef shape,
+                                double scale) {
+  const auto part = qkv.to(at::kDouble).contiguous().reshape(parts).chunk(3, 1);
+  const at::Tensor weight = at::softmax(at::bmm(part[0].transpose(1, 2), part[1]) * scale, -1);
+  return at::bmm(part[2], weight.transpose(1, 2)).reshape(shape);
+}
+
+void expect_attention(c10::Device device, c10::ScalarType type) {
+  struct Heads {
+    std::int64_t images, heads, dim, height, width;
+  };
+  for (const Heads& h : {Heads{3, 6, 32, 8, 8}, Heads{2, 1, 512, 16, 16}, Heads{1, 3, 24, 5, 7}}) {
+    const std::int64_t channels = h.heads * h.dim;
+    const at::Tensor qkv = randn({h.images, 3 * channels, h.height, h.width}, device)
+                               .to(type)
+                               .contiguous(at::MemoryFormat::ChannelsLast);
+    const std::vector<std::int64_t> parts = {h.images * h.heads, 3 * h.dim, h.height * h.width};
+    const std::vector<std::int64_t> shape = {h.images, channels, h.height, h.width};
+    const double scale = 1 / std::sqrt(static_cast<double>(h.dim));
+    expect_close(attention_of_parts(qkv, parts, shape, scale),
+                 attention_in_float64(qkv, parts, shape, scale), type);
+  }
+}
+
+TEST(Fusion, AttentionIsThatOfLibTorch) {
+  expect_attention(c10::kCPU, c10::kFloat);
+}
+
+TEST(Cuda, AttentionIsThatOfLibTorch) {
+  SRDIFF_NEEDS_CUDA();
+  for (const c10::ScalarType type : types) {
+    expect_attention(c10::kCUDA, type);
+  }
+}
+
+}  // namespace
+}  // namespace srdiff
