@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "graph_nodes.h"
+#include "level_fusion.h"
+#include "patch_fusion.h"
 
 namespace srdiff {
 namespace {
@@ -329,17 +331,32 @@ void fuse_attention(Node* product) {
            result->owningGraph()->insertConstant(found->scale)});
 }
 
+/// Whether every input of the network is converted before anything else is done to it.
+bool casts_its_inputs(const Graph& graph) {
+  const auto inputs = graph.inputs().slice(1);  // behind the module itself
+  return std::all_of(inputs.begin(), inputs.end(), [](const Value* input) {
+    return std::all_of(input->uses().begin(), input->uses().end(), [](const torch::jit::Use& use) {
+      return is_one_of(
+          use.user, {"aten::to", "aten::size", "srdiff::input_patches", "srdiff::level_program"});
+    });
+  });
+}
+
 }  // namespace
 
-void optimise_for_cuda(torch::jit::Module& module, c10::ScalarType precision) {
+bool optimise_for_cuda(torch::jit::Module& module, c10::ScalarType precision) {
   const auto graph = inlined_forward(module);
   for_each_node(graph->block(), replace_upsample_nearest);
   for_each_node(graph->block(), fuse_attention);
   merge_linears(*graph, module, "aten::linear", precision);
   // Of a block, that is without analysing aliases: no operator above writes into what it reads.
   torch::jit::EliminateDeadCode(graph->block());
+  fuse_level(*graph, module);
+  fuse_patches(*graph, module, precision);
+  torch::jit::EliminateDeadCode(graph->block());
   Fusion(*graph, module).apply();
   torch::jit::EliminateDeadCode(graph->block());
+  return casts_its_inputs(*graph);
 }
 
 }  // namespace srdiff

@@ -4,6 +4,7 @@
 #include <torch/library.h>
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include <c10/cuda/CUDAGuard.h>
 
 #include "cuda_kernels.h"
+#include "kernel_arguments.h"
 #endif
 
 namespace srdiff {
@@ -44,24 +46,6 @@ at::Tensor plain_attention(const at::Tensor& qkv, at::IntArrayRef parts, at::Int
 }
 
 #ifdef SRDIFF_CUDA
-
-std::optional<Element> element_of(c10::ScalarType type) {
-  switch (type) {
-    case c10::kFloat:
-      return Element::float32;
-    case c10::kHalf:
-      return Element::float16;
-    case c10::kBFloat16:
-      return Element::bfloat16;
-    default:
-      return std::nullopt;
-  }
-}
-
-bool at_whole_vectors(const at::Tensor& x) {
-  constexpr std::uintptr_t vector_bytes = 16;
-  return reinterpret_cast<std::uintptr_t>(x.data_ptr()) % vector_bytes == 0;
-}
 
 /// Whether kernels can read `x` beside `like`, but for the number of channels.
 bool is_readable(const at::Tensor& x, const at::Tensor& like, int width) {
@@ -103,8 +87,8 @@ std::optional<ImageSum> for_kernels(const ImageTerms& terms) {
   }
   ImageSum sum;
   sum.a = a.data_ptr();
-  sum.addend = terms.addend.defined() ? terms.addend.data_ptr() : nullptr;
-  sum.bias = terms.bias.defined() ? terms.bias.data_ptr<float>() : nullptr;
+  sum.addend = data_of(terms.addend);
+  sum.bias = floats_of(terms.bias);
   if (terms.offset.defined()) {
     sum.offset = terms.offset.data_ptr();
     sum.offset_step = terms.offset.stride(0);
@@ -124,10 +108,6 @@ at::Tensor new_image(const ImageTerms& terms, std::int64_t factor = 1) {
   const std::int64_t channels = a.size(1) + (terms.b.defined() ? terms.b.size(1) : 0);
   return at::empty({a.size(0), channels, a.size(2) * factor, a.size(3) * factor}, a.options(),
                    at::MemoryFormat::ChannelsLast);
-}
-
-void* data_of(const at::Tensor& x) {
-  return x.defined() ? x.data_ptr() : nullptr;
 }
 
 /// False where the kernels cannot take it.
@@ -151,7 +131,7 @@ bool norm_by_kernels(const ImageTerms& terms, const NormParameters& parameters, 
   result = new_image(terms);
   const at::Tensor workspace =
       at::empty({norm_workspace(*image, shape)}, terms.a.options().dtype(c10::kFloat));
-  GroupNorm norm;
+  ImageNorm norm;
   norm.groups = static_cast<int>(parameters.groups);
   norm.weight = parameters.weight.data_ptr<float>();
   norm.bias = parameters.bias.data_ptr<float>();

@@ -50,6 +50,13 @@ Node* replace(Node* node, const char* kind, at::ArrayRef<Value*> inputs) {
   return other;
 }
 
+std::optional<double> constant_number(const Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && (constant->isDouble() || constant->isInt())
+             ? std::optional(constant->toScalar().toDouble())
+             : std::nullopt;
+}
+
 bool is_sum(const Node* node) {
   return is(node, "aten::add") && node->inputs().size() == 3 && is_constant(node->input(2), 1) &&
          node->input(0)->type()->kind() == c10::TypeKind::TensorType &&
@@ -184,14 +191,6 @@ Value* turned_around(const Value* value) {
   const bool matrices =
       node != nullptr && is_constant(node->input(1), 1) && is_constant(node->input(2), 2);
   return matrices ? node->input(0) : nullptr;
-}
-
-/// A number that is the same in every call.
-std::optional<double> constant_number(const Value* value) {
-  const auto constant = torch::jit::toIValue(value);
-  return constant && (constant->isDouble() || constant->isInt())
-             ? std::optional(constant->toScalar().toDouble())
-             : std::nullopt;
 }
 
 /// `value` without a conversion to the type of `other`, in which it was computed.

@@ -30,6 +30,9 @@ bool is_constant(const Value* value, std::int64_t expected);
 /// Whether a value is the list of these constants.
 bool is_list(const Value* value, const std::vector<std::int64_t>& expected);
 
+/// A number that is the same in every call.
+std::optional<double> constant_number(const Value* value);
+
 /// Whether a node is the sum of two tensors.
 bool is_sum(const Node* node);
 

@@ -42,7 +42,7 @@ struct Launch {
 };
 
 template <typename T>
-cudaError_t in_registers(const ImageSum& image, const GroupNorm& norm, const NormShape& shape,
+cudaError_t in_registers(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                          const Launch& launch) {
   switch (shape.held) {
     case 1:
@@ -61,7 +61,7 @@ cudaError_t in_registers(const ImageSum& image, const GroupNorm& norm, const Nor
 }
 
 template <typename T>
-cudaError_t in_two_passes(const ImageSum& image, const GroupNorm& norm, const NormShape& shape,
+cudaError_t in_two_passes(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                           float* workspace, const Launch& launch) {
   auto* sums = reinterpret_cast<float2*>(workspace);
   const cudaError_t error = launch(sums_for_norm<T>, image, norm.sum, shape, sums);
@@ -79,7 +79,7 @@ cudaError_t in_two_passes(const ImageSum& image, const GroupNorm& norm, const No
 }
 
 template <typename T>
-cudaError_t norm_of(const ImageSum& image, const GroupNorm& norm, const NormShape& shape,
+cudaError_t norm_of(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                     float* workspace, cudaStream_t stream) {
   const Launch launch = {grid_of(image, shape), Pack<T>::width, shape, shape.held > 0, stream};
   return shape.held > 0 ? in_registers<T>(image, norm, shape, launch)
@@ -88,7 +88,7 @@ cudaError_t norm_of(const ImageSum& image, const GroupNorm& norm, const NormShap
 
 }  // namespace
 
-cudaError_t group_norm(const ImageSum& image, const GroupNorm& norm, const NormShape& shape,
+cudaError_t group_norm(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                        Element element, float* workspace, cudaStream_t stream) {
   switch (element) {
     case Element::float32:

@@ -140,7 +140,7 @@ struct NormChange {
   float shift[width];
   bool with_silu;
 
-  __device__ NormChange(const GroupNorm& norm, const NormPlace<T>& place, const NormMemory& memory,
+  __device__ NormChange(const ImageNorm& norm, const NormPlace<T>& place, const NormMemory& memory,
                         int group)
       : with_silu(norm.silu) {
 #pragma unroll
@@ -183,7 +183,7 @@ __device__ void share_origins(const ChannelSums<W>& mine, int vectors, const Nor
 /// of a cluster, chunks, images.
 template <typename T, int Held>
 __global__ void __launch_bounds__(256)
-    norm_in_registers(const ImageSum image, const GroupNorm norm, const NormShape shape) {
+    norm_in_registers(const ImageSum image, const ImageNorm norm, const NormShape shape) {
   SRDIFF_SHARED(float2, shared);
   constexpr int W = Pack<T>::width;
   const NormMemory memory = NormMemory::at<W>(shared, shape.chunk);
@@ -277,7 +277,7 @@ __global__ void __launch_bounds__(256)
 
 /// The second: `image` once more, or the copy of it, with the sums of the first. Same grid.
 template <typename T>
-__global__ void __launch_bounds__(256) norm_by_sums(const ImageSum image, const GroupNorm norm,
+__global__ void __launch_bounds__(256) norm_by_sums(const ImageSum image, const ImageNorm norm,
                                                     const NormShape shape, const float2* sums) {
   SRDIFF_SHARED(float2, shared);
   constexpr int W = Pack<T>::width;

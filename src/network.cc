@@ -117,6 +117,7 @@ struct Network::State {
   std::string name;
   c10::Device device = c10::kCPU;
   c10::ScalarType precision = c10::kFloat;
+  bool casts = false;  ///< its inputs itself, from float32
 };
 
 Network Network::from_bytes(std::string_view bytes, const std::string& name, c10::Device device,
@@ -143,7 +144,7 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
       set_float32(state->module, optimise_for_cpu(state->module));
     } else {
       if (device.is_cuda()) {
-        optimise_for_cuda(state->module, precision);
+        state->casts = optimise_for_cuda(state->module, precision);
       }
       state->module.to(state->precision);
     }
@@ -165,11 +166,12 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
   arguments.reserve(inputs.size());
   for (const at::Tensor& input : inputs) {
     // The noise level stays exact: bf16 rounds √ᾱ_t to 1 for every t below 40.
-    const bool image = input.dim() == 4;
+    const bool image = input.dim() == 4 && !state_->casts;
     const at::Tensor moved = input.to(state_->device, image ? state_->precision : c10::kFloat);
     arguments.push_back(image && state_->device.is_cuda()
                             ? moved.contiguous(at::MemoryFormat::ChannelsLast)
-                            : moved);
+                        : state_->casts ? moved.contiguous()
+                                        : moved);
   }
   const OperatorScope operators(state_->operators);
   const auto one_call =

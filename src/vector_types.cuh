@@ -75,6 +75,25 @@ __device__ void store(void* to, long long index, uint4 bits) {
   *reinterpret_cast<uint4*>(static_cast<T*>(to) + index) = bits;
 }
 
+/// One value, in float32.
+template <typename T>
+__device__ float value_at(const void* from, long long index);
+
+template <>
+__device__ inline float value_at<float>(const void* from, long long index) {
+  return static_cast<const float*>(from)[index];
+}
+
+template <>
+__device__ inline float value_at<__half>(const void* from, long long index) {
+  return __half2float(static_cast<const __half*>(from)[index]);
+}
+
+template <>
+__device__ inline float value_at<__nv_bfloat16>(const void* from, long long index) {
+  return __bfloat162float(static_cast<const __nv_bfloat16*>(from)[index]);
+}
+
 /// x / (1 + e^-x): in float32 as exactly as it goes, else to far below the images' rounding.
 template <typename T>
 __device__ float silu(float x) {
