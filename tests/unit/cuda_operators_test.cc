@@ -6,6 +6,11 @@
 #include <vector>
 
 #include "cuda_operators.h"
+#include "patch_operators.h"
+#include "srdiff/noise.h"
+#include "srdiff/sampler.h"
+#include "srdiff/schedule.h"
+#include "weighted_sum.h"
 
 namespace srdiff {
 namespace {
@@ -201,6 +206,125 @@ TEST(Cuda, AttentionIsThatOfLibTorch) {
   SRDIFF_NEEDS_CUDA();
   for (const c10::ScalarType type : types) {
     expect_attention(c10::kCUDA, type);
+  }
+}
+
+struct Ends {
+  std::int64_t images, colours, height, width, grid;
+  bool second, scaled;
+};
+
+const std::vector<Ends>& ends() {
+  static const std::vector<Ends> all = {{3, 3, 16, 24, 2, true, true},
+                                        {2, 3, 9, 15, 3, true, false},
+                                        {1, 3, 7, 5, 1, true, true},
+                                        {2, 1, 8, 8, 4, false, false}};
+  return all;
+}
+
+at::Tensor scale(const Ends& e, c10::Device device) {
+  return at::rand({e.images, 1, 1, 1}, at::TensorOptions().device(device)) + 0.5;
+}
+
+void expect_patches(c10::Device device, c10::ScalarType type) {
+  for (const Ends& e : ends()) {
+    const std::vector<std::int64_t> shape = {e.images, e.colours, e.height, e.width};
+    NetworkImages images = {randn(shape, device)};
+    at::Tensor expected = images.condition.to(at::kDouble);
+    if (e.second) {
+      images.x_t = randn(shape, device);
+      at::Tensor second = images.x_t.to(at::kDouble);
+      if (e.scaled) {
+        images.a = scale(e, device);
+        images.c_in = scale(e, device);
+        second = (second / images.a - images.condition) * images.c_in;
+      }
+      expected = at::cat({expected, second}, 1);
+    }
+    expected = at::pixel_unshuffle(expected, e.grid);
+    const std::int64_t channels = (expected.size(1) + 7) / 8 * 8;
+    const at::Tensor result = input_patches(images, e.grid, channels, type);
+    EXPECT_TRUE(result.is_contiguous(at::MemoryFormat::ChannelsLast));
+    expect_close(result,
+                 at::constant_pad_nd(expected, {0, 0, 0, 0, 0, channels - expected.size(1)}), type);
+  }
+}
+
+void expect_image(c10::Device device, c10::ScalarType type) {
+  for (const Ends& e : ends()) {
+    const std::int64_t used = e.colours * e.grid * e.grid;
+    const std::vector<std::int64_t> shape = {e.images, e.colours, e.height, e.width};
+    const at::Tensor x =
+        image({e.images, used + 4, e.height / e.grid, e.width / e.grid}, device, type);
+    const at::Tensor bias = randn({used}, device);
+    Preconditioning by;
+    at::Tensor expected = at::pixel_shuffle(
+        x.to(at::kDouble).narrow(1, 0, used) + bias.reshape({1, -1, 1, 1}), e.grid);
+    if (e.scaled) {
+      by = {randn(shape, device), randn(shape, device), scale(e, device), scale(e, device),
+            scale(e, device)};
+      expected =
+          by.base + by.c_skip * (by.x_t.to(at::kDouble) / by.a - by.base) + by.c_out * expected;
+    }
+    expect_close(output_image(x, bias, e.grid, by), expected, c10::kFloat);
+  }
+}
+
+TEST(Fusion, PatchesAreThoseOfLibTorch) {
+  expect_patches(c10::kCPU, c10::kFloat);
+  expect_image(c10::kCPU, c10::kFloat);
+}
+
+TEST(Cuda, PatchesAreThoseOfLibTorch) {
+  SRDIFF_NEEDS_CUDA();
+  for (const c10::ScalarType type : types) {
+    expect_patches(c10::kCUDA, type);
+    expect_image(c10::kCUDA, type);
+  }
+}
+
+TEST(Cuda, NoiseIsThatOfTheCpu) {
+  SRDIFF_NEEDS_CUDA();
+  const std::vector<std::uint64_t> keys = {1, 0x123456789ABCDEF0, ~std::uint64_t{0}};
+  const at::Tensor made = noise_batch(keys, 300, 33, 20, c10::kCUDA).cpu();
+  EXPECT_LT((made - noise_batch(keys, 300, 33, 20)).abs().max().item<double>(), 1e-6);
+  const at::Tensor window = noise_field(keys[1], 7, 5, 9, 100000, 3, c10::kCUDA).cpu();
+  const at::Tensor expected = noise_field(keys[1], 7, 5, 9, 100000, 3);
+  EXPECT_LT((window - expected).abs().max().item<double>(), 1e-6);
+}
+
+TEST(Cuda, WeightedSumClipsAndKeepsWhatIsNoNumber) {
+  SRDIFF_NEEDS_CUDA();
+  const at::Tensor x = randn({3, 5, 7}, c10::kCUDA);
+  const at::Tensor y = x / x.new_zeros({1}) - x / x.new_zeros({1});  // NaN
+  EXPECT_TRUE(weighted_sum({{x, 1.0}, {y, 1.0}}, true).isnan().all().item<bool>());
+  const at::Tensor expected = (x * 2.0 + x.flip(0) * -0.5).clamp(-1.0, 1.0);
+  const at::Tensor result = weighted_sum({{x, 2.0}, {x.flip(0), -0.5}}, true);
+  EXPECT_LT((result - expected).abs().max().item<double>(), 1e-6);
+}
+
+TEST(Cuda, ReverseStepsAreThoseOfTheCpu) {
+  SRDIFF_NEEDS_CUDA();
+  const Schedule schedule = Schedule::linear(2000, 1e-6, 1e-2);
+  const at::Tensor start = at::randn({2, 3, 6, 4});
+  const Denoiser denoiser = [](const at::Tensor& x, int t) { return x * (0.3 + 1e-4 * t); };
+  const auto noise_on = [](c10::Device device) {
+    return [device](int t) { return noise_batch({1, 2}, t, 6, 4, device); };
+  };
+  for (const SamplerKind kind : {SamplerKind::ddpm, SamplerKind::ddim, SamplerKind::dpmpp}) {
+    for (const Parameterisation predicts :
+         {Parameterisation::eps, Parameterisation::x0, Parameterisation::v}) {
+      const std::vector<int> grid = kind == SamplerKind::ddpm
+                                        ? std::vector<int>{5, 4, 3, 2, 1, 0}
+                                        : std::vector<int>{300, 170, 60, 10, 0};
+      const SamplerOptions options = {kind, predicts, kind == SamplerKind::ddim ? 0.5 : 0.0};
+      const at::Tensor expected =
+          sample(schedule, grid, start, denoiser, noise_on(c10::kCPU), options);
+      const at::Tensor result =
+          sample(schedule, grid, start.cuda(), denoiser, noise_on(c10::kCUDA), options);
+      EXPECT_LT((result.cpu() - expected).abs().max().item<double>(), 1e-4)
+          << to_string(kind) << ' ' << to_string(predicts);
+    }
   }
 }
 
