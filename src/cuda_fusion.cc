@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "enlarging_convolution.h"
 #include "graph_nodes.h"
 #include "level_fusion.h"
 #include "patch_fusion.h"
@@ -92,7 +93,8 @@ class Fusion {
   }
 
   bool is_biased_convolution(const Node* node) const {
-    return is(node, "aten::conv2d") && stored(node->input(2)).defined();
+    return is_one_of(node, {"aten::conv2d", "aten::conv_transpose2d"}) &&
+           stored(node->input(2)).defined();
   }
 
   at::Tensor stored(const Value* value) const { return stored_tensor(value, module_, graph_); }
@@ -353,6 +355,7 @@ bool optimise_for_cuda(torch::jit::Module& module, c10::ScalarType precision) {
   torch::jit::EliminateDeadCode(graph->block());
   fuse_level(*graph, module);
   fuse_patches(*graph, module, precision);
+  fuse_enlarging_convolutions(*graph, module, precision);
   torch::jit::EliminateDeadCode(graph->block());
   Fusion(*graph, module).apply();
   torch::jit::EliminateDeadCode(graph->block());

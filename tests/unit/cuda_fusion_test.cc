@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cuda_device.h"
+#include "enlarging_convolution.h"
 
 namespace srdiff {
 namespace {
@@ -160,6 +161,7 @@ TEST(Fusion, NetworkIsThatOfLibTorch) {
   EXPECT_EQ(count(fused, "srdiff::sum_enlarged"), 1U) << graph;
   EXPECT_EQ(count(fused, "srdiff::attention_of_parts"), 1U) << graph;
   EXPECT_EQ(count(fused, "aten::linear"), 1U) << graph;
+  EXPECT_EQ(count(fused, "aten::conv_transpose2d"), 1U) << graph;
   for (const char* gone :
        {"aten::group_norm", "aten::silu", "aten::bmm", "aten::softmax", "aten::upsample_nearest2d",
         "srdiff::upsample_nearest", "aten::cat", "aten::pixel_unshuffle", "aten::pixel_shuffle"}) {
@@ -168,6 +170,14 @@ TEST(Fusion, NetworkIsThatOfLibTorch) {
   for (const char* once : {"srdiff::input_patches", "srdiff::output_image"}) {
     EXPECT_EQ(count(fused, once), 1U) << once << graph;
   }
+}
+
+TEST(Fusion, EnlargingConvolutionIsOneOfAnEnlargedImage) {
+  const at::Tensor x = at::randn({2, 5, 4, 7});
+  const at::Tensor weight = at::randn({3, 5, 3, 3});
+  const at::Tensor expected = at::conv2d(at::upsample_nearest2d(x, {8, 14}), weight, {}, 1, 1);
+  const at::Tensor result = at::conv_transpose2d(x, weight_for_enlarging(weight), {}, 2, 1);
+  EXPECT_LT(relative_error(result, expected), 1e-6);
 }
 
 TEST(Cuda, NetworkIsThatOfLibTorch) {
