@@ -4,6 +4,7 @@
 #include "image_sum.cuh"
 
 namespace srdiff {
+namespace {  // each source's own: tests emulate kernels of the same names
 
 // Statistics. Sums are kept for each channel, of the differences from its value at the image's
 // first position: they lose nothing where values are far from 0. They are added in an order that
@@ -190,11 +191,7 @@ __global__ void __launch_bounds__(256)
   const NormPlace<T> place(shape);
   const SumColumn<T> column(image, blockIdx.z, place.channel);
   uint4 held[Held];
-#pragma unroll
-  for (int k = 0; k < Held; ++k) {
-    const int position = place.first + k * place.step;
-    held[k] = position < image.positions ? column.at(position) : uint4();
-  }
+  column.template at_each<Held>(place.first, place.step, image.positions, held);
 
   ChannelSums<W> sums;
   sums.begin();
@@ -311,4 +308,5 @@ __global__ void __launch_bounds__(256) norm_by_sums(const ImageSum image, const 
   }
 }
 
+}  // namespace
 }  // namespace srdiff

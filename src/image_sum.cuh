@@ -4,6 +4,7 @@
 #include "vector_types.cuh"
 
 namespace srdiff {
+namespace {  // each source's own: tests emulate kernels of the same names
 
 /// One vector of channels of an ImageSum, at any of an image's positions. Sums are rounded to T, as
 /// if they had been stored.
@@ -41,27 +42,76 @@ struct SumColumn {
     }
   }
 
-  __device__ uint4 at(int position) const {
-    const long long index = first + static_cast<long long>(position) * step;
-    const uint4 bits = load<T>(base, index);
-    if (!adds && addend == nullptr) {
-      return bits;
+  __device__ long long index(int position) const {
+    return first + static_cast<long long>(position) * step;
+  }
+
+  /// `bits` of the base and `more` of the addend, with what is the same at all positions.
+  __device__ uint4 sum(uint4 bits, uint4 more) const {
+    float x[width];
+    float y[width];
+    Pack<T>::open(bits, x);
+    Pack<T>::open(more, y);
+#pragma unroll
+    for (int i = 0; i < width; ++i) {
+      x[i] = x[i] + y[i] + extra[i];
     }
+    return Pack<T>::close(x);
+  }
+
+  __device__ uint4 sum(uint4 bits) const {
     float x[width];
     Pack<T>::open(bits, x);
-    if (addend != nullptr) {
-      float y[width];
-      Pack<T>::open(load<T>(addend, index), y);
-#pragma unroll
-      for (int i = 0; i < width; ++i) {
-        x[i] += y[i];
-      }
-    }
 #pragma unroll
     for (int i = 0; i < width; ++i) {
       x[i] += extra[i];
     }
     return Pack<T>::close(x);
+  }
+
+  __device__ uint4 at(int position) const {
+    const uint4 bits = load<T>(base, index(position));
+    if (addend != nullptr) {
+      return sum(bits, load<T>(addend, index(position)));
+    }
+    return adds ? sum(bits) : bits;
+  }
+
+  /// The vectors at `Count` positions, `apart` from each other; what lies behind `end` means
+  /// nothing. All are asked for before the first is waited for.
+  template <int Count>
+  __device__ void at_each(int position, int apart, int end, uint4* held) const {
+#pragma unroll
+    for (int k = 0; k < Count; ++k) {
+      const int here = position + k * apart;
+      held[k] = here < end ? load<T>(base, index(here)) : uint4();
+    }
+    if (addend != nullptr) {
+      add_each<Count>(position, apart, end, held);
+    } else if (adds) {
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+        held[k] = sum(held[k]);
+      }
+    }
+  }
+
+  template <int Count>
+  __device__ void add_each(int position, int apart, int end, uint4* held) const {
+    constexpr int batch = Count < 4 ? Count : 4;  // more would not fit beside those held
+#pragma unroll
+    for (int k = 0; k < Count; k += batch) {
+      uint4 more[batch];
+#pragma unroll
+      for (int i = 0; i < batch; ++i) {
+        const int here = position + (k + i) * apart;
+        more[i] = here < end ? load<T>(addend, index(here)) : uint4();
+      }
+#pragma unroll
+      for (int i = 0; i < batch; ++i) {
+        held[k + i] = sum(held[k + i], more[i]);
+      }
+    }
   }
 };
 
@@ -105,4 +155,5 @@ __global__ void __launch_bounds__(256)
   }
 }
 
+}  // namespace
 }  // namespace srdiff
