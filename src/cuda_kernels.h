@@ -113,6 +113,9 @@ NormShape norm_shape(int positions, int channels, int groups, int width, bool cl
 /// float32 values that group_norm needs beside the images; 0 for most sizes.
 std::int64_t norm_workspace(const ImageSum& image, const NormShape& shape);
 
+/// Shared memory of group_norm's blocks, of images with vectors of `width` channels.
+std::size_t norm_shared_bytes(const NormShape& shape, int width);
+
 cudaError_t group_norm(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                        Element element, float* workspace, cudaStream_t stream);
 

@@ -1,7 +1,5 @@
 #include "group_norm.cuh"
 
-#include <algorithm>
-
 namespace srdiff {
 namespace {
 
@@ -21,14 +19,10 @@ struct Launch {
 
   template <typename... Parameters, typename... Arguments>
   cudaError_t operator()(void (*kernel)(Parameters...), const Arguments&... arguments) const {
-    const int vectors = shape.chunk / width;
-    const int threads = shape.rows * vectors;
     cudaLaunchConfig_t config = {};
     config.gridDim = grid;
-    config.blockDim = dim3(static_cast<unsigned int>(threads));
-    config.dynamicSmemBytes =
-        sizeof(float2) * (width * (threads + vectors) + std::max(threads, shape.chunk) +
-                          2 * static_cast<std::size_t>(shape.chunk));
+    config.blockDim = dim3(static_cast<unsigned int>(shape.rows * shape.chunk / width));
+    config.dynamicSmemBytes = norm_shared_bytes(shape, width);
     config.stream = stream;
     cudaLaunchAttribute cluster = {};
     cluster.id = cudaLaunchAttributeClusterDimension;

@@ -4,6 +4,7 @@
 #include "philox.h"
 
 namespace srdiff {
+namespace {  // each source's own: tests emulate kernels of the same names
 
 // As constants of their own: device code cannot call the functions of a std::array.
 constexpr std::uint32_t first_multiplier = Philox::multipliers[0];
@@ -58,4 +59,5 @@ __global__ void __launch_bounds__(256) fill_noise(const NoiseWindow window, floa
   }
 }
 
+}  // namespace
 }  // namespace srdiff

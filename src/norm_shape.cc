@@ -74,6 +74,14 @@ NormShape norm_shape(int positions, int channels, int groups, int width, bool cl
   return {chunk, rows, std::clamp(positions / (rows * positions_of_thread), 1, most_shares), 0};
 }
 
+std::size_t norm_shared_bytes(const NormShape& shape, int width) {
+  const int vectors = shape.chunk / width;
+  const int threads = shape.rows * vectors;
+  // As NormMemory (group_norm.cuh) parts it.
+  const int pairs = width * (threads + vectors) + std::max(threads, shape.chunk) + 2 * shape.chunk;
+  return 2 * sizeof(float) * static_cast<std::size_t>(pairs);
+}
+
 std::int64_t norm_workspace(const ImageSum& image, const NormShape& shape) {
   return shape.held > 0 ? 0 : std::int64_t{2} * image.images * shape.blocks * image.channels();
 }

@@ -4,6 +4,7 @@
 #include "vector_types.cuh"
 
 namespace srdiff {
+namespace {  // each source's own: tests emulate kernels of the same names
 
 /// Where a channel of a patch lies in its image.
 struct PatchPlace {
@@ -85,4 +86,5 @@ __global__ void __launch_bounds__(256) scatter_patches(const PatchOutput output,
   }
 }
 
+}  // namespace
 }  // namespace srdiff

@@ -4,6 +4,7 @@
 #include <cuda_fp16.h>
 
 namespace srdiff {
+namespace {  // each source's own: tests emulate kernels of the same names
 
 /// Vectors of 16 bytes, as they are in memory, and their values in float32.
 template <typename T>
@@ -110,4 +111,5 @@ __device__ inline float silu<__nv_bfloat16>(float x) {
   return __fdividef(x, 1.0F + __expf(-x));
 }
 
+}  // namespace
 }  // namespace srdiff
