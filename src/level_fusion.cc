@@ -65,8 +65,8 @@ class LevelFusion {
       }
     }
     constexpr std::size_t worth_it = 3;
-    if (program_.steps.size() < worth_it || program_.steps.size() > most_level_steps ||
-        wanted.size() > most_level_results) {
+    if ((program_.steps.size() < worth_it && encoding_ == nullptr) ||
+        program_.steps.size() > most_level_steps || wanted.size() > most_level_results) {
       return;
     }
     emit(wanted);
