@@ -30,7 +30,7 @@ struct Tolerance {
 };
 
 Tolerance tolerance(c10::ScalarType type) {
-  return type == c10::kFloat  ? Tolerance{3e-5, 2e-5}
+  return type == c10::kFloat  ? Tolerance{1e-4, 2e-5}
          : type == c10::kHalf ? Tolerance{2e-2, 2e-3}
                               : Tolerance{1e-1, 1e-2};
 }
