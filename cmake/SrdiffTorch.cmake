@@ -23,6 +23,11 @@ if(SRDIFF_TORCH STREQUAL "pip")
   file(CREATE_LINK "${SRDIFF_FMT_INCLUDE}/fmt" "${CMAKE_BINARY_DIR}/fmt-of-spdlog/fmt" SYMBOLIC)
   set(SRDIFF_FIRST_INCLUDE "${CMAKE_BINARY_DIR}/fmt-of-spdlog")
 endif()
+# LibTorch's package file sets CUDA's architectures for the whole build, by default every one that
+# LibTorch knows. A later one compiles the last for itself.
+if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
+  set(TORCH_CUDA_ARCH_LIST "8.0;9.0+PTX")
+endif()
 find_package(Torch REQUIRED)
 
 if(NOT TARGET srdiff_torch)

@@ -1,7 +1,6 @@
 #include "cpu_graph.h"
 
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
-#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/script.h>
 
 #include <optional>
@@ -11,59 +10,10 @@
 #include <vector>
 
 #include "channel_blocks.h"
+#include "graph_nodes.h"
 
 namespace srdiff {
 namespace {
-
-using torch::jit::Block;
-using torch::jit::Graph;
-using torch::jit::Node;
-using torch::jit::Value;
-
-bool is(const Node* node, const char* kind) {
-  return node->kind() == c10::Symbol::fromQualString(kind);
-}
-
-bool is_one_of(const Node* node, std::initializer_list<const char*> kinds) {
-  return std::any_of(kinds.begin(), kinds.end(), [&](const char* kind) { return is(node, kind); });
-}
-
-/// The node that makes `value` for this one use, when it is of that kind.
-Node* only_source(const Value* value, const char* kind) {
-  Node* node = const_cast<Value*>(value)->node();
-  return is(node, kind) && value->uses().size() == 1 ? node : nullptr;
-}
-
-bool is_constant(const Value* value, std::int64_t expected) {
-  const auto constant = torch::jit::toIValue(value);
-  return constant && constant->isInt() && constant->toInt() == expected;
-}
-
-/// Whether a value is the list of these constants.
-bool is_list(const Value* value, const std::vector<std::int64_t>& expected) {
-  const auto constant = torch::jit::toIValue(value);
-  if (constant) {
-    return constant->isIntList() && constant->toIntVector() == expected;
-  }
-  const auto elements = value->node()->inputs();
-  if (!is(value->node(), "prim::ListConstruct") || elements.size() != expected.size()) {
-    return false;
-  }
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    if (!is_constant(elements[i], expected[i])) {
-      return false;
-    }
-  }
-  return true;
-}
-
-Node* replace(Node* node, const char* kind, at::ArrayRef<Value*> inputs) {
-  Node* other = node->owningGraph()->create(c10::Symbol::fromQualString(kind), inputs);
-  other->insertBefore(node);
-  other->output()->setType(node->output()->type());
-  node->output()->replaceAllUsesWith(other->output());
-  return other;
-}
 
 bool is_convolution_to_blocks(const Node* node) {
   return is_one_of(node, {"srdiff::conv2d_to_blocks", "srdiff::conv2d_add_to_blocks"});
@@ -109,175 +59,12 @@ bool is_stored(const Value* value) {
   return is_one_of(value->node(), {"prim::GetAttr", "prim::Constant"});
 }
 
-/// The name of the function that is called.
-std::string called(const Node* call) {
-  const auto type = call->input(0)->type()->cast<c10::FunctionType>();
-  return type && call->outputs().size() == 1 ? type->function()->name() : std::string();
-}
-
-/// Puts an operator in the place of a call, which left alone would stay: it may have side effects.
-void replace_call(Node* call, const char* kind, at::ArrayRef<Value*> inputs) {
-  replace(call, kind, inputs);
-  call->destroy();
-}
-
-/// A whole number of at least 1, or none.
-std::optional<std::int64_t> whole_factor(double factor) {
-  const auto whole = static_cast<std::int64_t>(factor);
-  return whole >= 1 && static_cast<double>(whole) == factor ? std::optional(whole) : std::nullopt;
-}
-
-/// upsample_nearest2d(x, None, [factor, factor]) with a whole factor. Other calls of it stay.
-void replace_upsample_nearest(Node* node) {
-  const auto inputs = node->inputs();
-  if (inputs.size() != 3 || !is(inputs[2]->node(), "prim::ListConstruct")) {
-    return;
-  }
-  const auto size = torch::jit::toIValue(inputs[1]);
-  const auto factors = inputs[2]->node()->inputs();
-  if (!size || !size->isNone() || factors.size() != 2) {
-    return;
-  }
-  const auto vertical = torch::jit::toIValue(factors[0]);
-  const auto horizontal = torch::jit::toIValue(factors[1]);
-  if (!vertical || !vertical->isDouble() || !horizontal || !horizontal->isDouble() ||
-      vertical->toDouble() != horizontal->toDouble()) {
-    return;
-  }
-  if (const auto factor = whole_factor(vertical->toDouble())) {
-    const torch::jit::WithInsertPoint here(node);
-    replace(node, "srdiff::upsample_nearest",
-            {inputs[0], node->owningGraph()->insertConstant(*factor)});
-  }
-}
-
-/// A call of torch.nn.functional.interpolate(x, None, factor, "nearest", …) with a whole factor.
-/// Inlined it would be a dozen branches on what the constants already say.
-void replace_interpolate(Node* call) {
-  const auto inputs = call->inputs();
-  if (inputs.size() < 5) {
-    return;
-  }
-  const auto size = torch::jit::toIValue(inputs[2]);
-  const auto factor = torch::jit::toIValue(inputs[3]);
-  const auto mode = torch::jit::toIValue(inputs[4]);
-  if (!size || !size->isNone() || !factor || !factor->isDouble() || !mode || !mode->isString() ||
-      mode->toStringRef() != "nearest") {
-    return;
-  }
-  if (const auto whole = whole_factor(factor->toDouble())) {
-    const torch::jit::WithInsertPoint here(call);
-    replace_call(call, "srdiff::upsample_nearest",
-                 {inputs[1], call->owningGraph()->insertConstant(*whole)});
-  }
-}
-
-/// A call of torch.nn.functional.group_norm(x, groups, weight, bias, eps). Inlined it would check
-/// in every call, in a loop over the image's sides, that there is more than one value.
-void replace_group_norm_call(Node* call) {
-  const auto inputs = call->inputs();
-  if (inputs.size() == 6) {
-    const torch::jit::WithInsertPoint here(call);
-    Value* with_cudnn = call->owningGraph()->insertConstant(true);
-    replace_call(call, "aten::group_norm",
-                 {inputs[1], inputs[2], inputs[3], inputs[4], inputs[5], with_cudnn});
-  }
-}
-
-/// A call of torch.nn.functional.silu(x, False), whose branch would hide it from the norm before
-/// it.
-void replace_silu_call(Node* call) {
-  const auto inputs = call->inputs();
-  if (inputs.size() != 3) {
-    return;
-  }
-  const auto in_place = torch::jit::toIValue(inputs[2]);
-  if (in_place && in_place->isBool() && !in_place->toBool()) {
-    replace_call(call, "aten::silu", {inputs[1]});
-  }
-}
-
-void replace_calls(Node* node) {
-  if (!is(node, "prim::CallFunction")) {
-    return;
-  }
-  const std::string name = called(node);
-  if (name == "interpolate") {
-    replace_interpolate(node);
-  } else if (name == "group_norm") {
-    replace_group_norm_call(node);
-  } else if (name == "silu") {
-    replace_silu_call(node);
-  }
-}
-
-template <typename Change>
-void for_each_node(Block* block, const Change& change) {
-  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
-    Node* node = *it++;
-    for (Block* inner : node->blocks()) {
-      for_each_node(inner, change);
-    }
-    change(node);
-  }
-}
-
-/// The matrices that `value` holds turned around for this one use: transpose(x, 1, 2).
-Value* turned_around(const Value* value) {
-  Node* node = only_source(value, "aten::transpose");
-  const bool matrices =
-      node != nullptr && is_constant(node->input(1), 1) && is_constant(node->input(2), 2);
-  return matrices ? node->input(0) : nullptr;
-}
-
-/// A number that is the same in every call.
-std::optional<double> constant_number(const Value* value) {
-  const auto constant = torch::jit::toIValue(value);
-  return constant && (constant->isDouble() || constant->isInt())
-             ? std::optional(constant->toScalar().toDouble())
-             : std::nullopt;
-}
-
-/// `value` without a conversion to the type of `other`: all images are float32.
-Value* before_conversion(Value* value, const Value* other) {
-  const Node* node = only_source(value, "aten::to");
-  const Node* type = node != nullptr ? node->input(1)->node() : nullptr;
-  return type != nullptr && is(type, "prim::dtype") && type->input() == other ? node->input(0)
-                                                                              : value;
-}
-
-/// bmm(value, softmax(bmm(queryᵀ, key) / √d)ᵀ), with any factor or divisor or none.
 void replace_attention(Node* product) {
-  Value* weight = turned_around(product->input(1));
-  if (weight == nullptr) {
-    return;
-  }
-  const Node* softmax = only_source(before_conversion(weight, product->input(0)), "aten::softmax");
-  if (softmax == nullptr ||
-      !(is_constant(softmax->input(1), -1) || is_constant(softmax->input(1), 2)) ||
-      softmax->input(2)->type()->kind() != c10::TypeKind::NoneType) {
-    return;
-  }
-  Value* scores = softmax->input(0);
-  double scale = 1.0;
-  for (const char* kind : {"aten::div", "aten::mul"}) {
-    const Node* node = only_source(scores, kind);
-    const auto number = node != nullptr && node->inputs().size() == 2
-                            ? constant_number(node->input(1))
-                            : std::nullopt;
-    if (number) {
-      scale = is(node, "aten::div") ? 1.0 / *number : *number;
-      scores = node->input(0);
-      break;
-    }
-  }
-  const Node* first = only_source(scores, "aten::bmm");
-  Value* query = first != nullptr ? turned_around(first->input(0)) : nullptr;
-  if (query != nullptr) {
+  if (const auto found = find_attention(product)) {
     const torch::jit::WithInsertPoint here(product);
-    replace(
-        product, "srdiff::attention",
-        {query, first->input(1), product->input(0), product->owningGraph()->insertConstant(scale)});
+    replace(product, "srdiff::attention",
+            {found->query, found->key, found->value,
+             product->owningGraph()->insertConstant(found->scale)});
   }
 }
 
@@ -305,96 +92,6 @@ void replace_group_norm(Node* node) {
         {node->input(0), node->input(1), node->input(2), node->input(3), node->input(4)});
   }
 }
-
-/// Whether a node reads what belongs to the network itself, no part of it.
-bool is_own_attribute(const Node* node, const Graph& graph) {
-  return is(node, "prim::GetAttr") && node->input() == graph.inputs()[0];
-}
-
-/// The tensor that belongs to the network itself and is all that `value` can be; undefined for
-/// others.
-at::Tensor own_tensor(const Value* value, const torch::jit::Module& module, const Graph& graph) {
-  const Node* node = value->node();
-  if (!is_own_attribute(node, graph)) {
-    return {};
-  }
-  const c10::IValue attribute = module.attr(node->s(c10::attr::name));
-  return attribute.isTensor() ? attribute.toTensor().detach().to(c10::kFloat) : at::Tensor();
-}
-
-/// One product in the place of several linear layers of one input, as each residual block has one
-/// of the noise level's embedding: of so few values, what a call costs is the call.
-class MergedLinears {
- public:
-  MergedLinears(Graph& graph, const torch::jit::Module& module) : graph_(graph), module_(module) {
-    for (Node* node : graph.block()->nodes()) {
-      if (is(node, "aten::linear")) {
-        layers_of(node->input(0)).push_back(node);
-      }
-    }
-  }
-
-  void apply() {
-    for (const auto& [input, layers] : by_input_) {
-      std::vector<Layer> merged;
-      for (Node* node : layers) {
-        const Layer layer = {node, own_tensor(node->input(1), module_, graph_),
-                             own_tensor(node->input(2), module_, graph_)};
-        if (layer.weight.defined() && layer.bias.defined() && layer.weight.dim() == 2 &&
-            (merged.empty() || layer.weight.size(1) == merged[0].weight.size(1))) {
-          merged.push_back(layer);
-        }
-      }
-      if (merged.size() > 1) {
-        merge(input, merged);
-      }
-    }
-  }
-
- private:
-  struct Layer {
-    Node* node;
-    at::Tensor weight;
-    at::Tensor bias;
-  };
-
-  /// In the order of the graph's text, so that the same network gives the same graph.
-  std::vector<Node*>& layers_of(Value* input) {
-    for (auto& [known, layers] : by_input_) {
-      if (known == input) {
-        return layers;
-      }
-    }
-    return by_input_.emplace_back(input, std::vector<Node*>()).second;
-  }
-
-  void merge(Value* input, const std::vector<Layer>& layers) {
-    std::vector<at::Tensor> weights;
-    std::vector<at::Tensor> biases;
-    for (const Layer& layer : layers) {
-      weights.push_back(layer.weight);
-      biases.push_back(layer.bias);
-    }
-    const torch::jit::WithInsertPoint here(layers[0].node);
-    const auto kind = c10::Symbol::fromQualString("srdiff::linear");
-    Node* all = graph_.create(kind, {input, graph_.insertConstant(at::cat(weights)),
-                                     graph_.insertConstant(at::cat(biases))});
-    graph_.insertNode(all);
-    all->output()->setType(layers[0].node->output()->type());
-    Value* last = graph_.insertConstant(-1);
-    std::int64_t first = 0;
-    for (const Layer& layer : layers) {
-      const std::int64_t count = layer.weight.size(0);
-      replace(layer.node, "aten::narrow",
-              {all->output(), last, graph_.insertConstant(first), graph_.insertConstant(count)});
-      first += count;
-    }
-  }
-
-  Graph& graph_;
-  const torch::jit::Module& module_;
-  std::vector<std::pair<Value*, std::vector<Node*>>> by_input_;
-};
 
 /// Which values may be in blocks when the network runs: what convolutions give and what comes of
 /// that by operators that keep the layout. A list may hold such values.
@@ -444,12 +141,6 @@ class Blocks {
   static bool is_list_of_join(const Node* node) {
     return is(node, "prim::ListConstruct") && node->output()->uses().size() == 1 &&
            is_join(node->output()->uses()[0].user);
-  }
-
-  static bool is_sum(const Node* node) {
-    return is(node, "aten::add") && node->inputs().size() == 3 && is_constant(node->input(2), 1) &&
-           node->input(0)->type()->kind() == c10::TypeKind::TensorType &&
-           node->input(1)->type()->kind() == c10::TypeKind::TensorType;
   }
 
   /// Operators whose first input may be in blocks, and whose output then is.
@@ -648,16 +339,10 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
 }  // namespace
 
 std::set<std::string> optimise_for_cpu(torch::jit::Module& module) {
-  for (const torch::jit::Module& part : module.modules()) {
-    for (const torch::jit::Method& method : part.get_methods()) {
-      for_each_node(method.graph()->block(), replace_calls);
-    }
-  }
-  const auto graph = module.get_method("forward").graph();
-  torch::jit::Inline(*graph);
+  const auto graph = inlined_forward(module);
   for_each_node(graph->block(), replace_operators);
   for_each_node(graph->block(), replace_group_norm);
-  MergedLinears(*graph, module).apply();
+  merge_linears(*graph, module, "srdiff::linear", c10::kFloat);
   // Of a block, that is without analysing aliases: no operator above writes into what it reads.
   torch::jit::EliminateDeadCode(graph->block());
   if (channel_block() > 0) {

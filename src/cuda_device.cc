@@ -16,6 +16,7 @@ void set_cuda_policy() {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setBenchmarkCuDNN(true);
+  at::globalContext().setDeterministicCuDNN(true);
 }
 
 #ifdef SRDIFF_CUDA

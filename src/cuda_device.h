@@ -11,7 +11,8 @@ namespace srdiff {
 // CPU.
 
 /// Float32 products in float32, not in TF32's 10 bits, which cuDNN takes unasked; the fastest
-/// convolution of each shape by measurement. For the whole process.
+/// convolution of each shape by measurement, among those that give the same bits each time (cuDNN
+/// has others of transposed ones). For the whole process.
 void set_cuda_policy();
 
 /// Whether the device multiplies bf16 in hardware: compute capability 8.0 and later.

@@ -15,6 +15,7 @@
 #include "cpu_graph.h"
 #include "cpu_operators.h"
 #include "cuda_device.h"
+#include "cuda_fusion.h"
 #include "cuda_graphs.h"
 #include "feature_memory.h"
 #include "srdiff/error.h"
@@ -119,6 +120,7 @@ struct Network::State {
   std::string name;
   c10::Device device = c10::kCPU;
   c10::ScalarType precision = c10::kFloat;
+  bool casts = false;  ///< its inputs itself, from float32
 };
 
 Network Network::from_bytes(std::string_view bytes, const std::string& name, c10::Device device,
@@ -144,6 +146,9 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
     if (device.is_cpu() && state->precision == c10::kFloat && at::hasMKLDNN()) {
       set_float32(state->module, optimise_for_cpu(state->module));
     } else {
+      if (device.is_cuda()) {
+        state->casts = optimise_for_cuda(state->module, precision);
+      }
       state->module.to(state->precision);
     }
     if (device.is_cuda()) {
@@ -164,11 +169,12 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
   arguments.reserve(inputs.size());
   for (const at::Tensor& input : inputs) {
     // The noise level stays exact: bf16 rounds √ᾱ_t to 1 for every t below 40.
-    const bool image = input.dim() == 4;
+    const bool image = input.dim() == 4 && !state_->casts;
     const at::Tensor moved = input.to(state_->device, image ? state_->precision : c10::kFloat);
     arguments.push_back(image && state_->device.is_cuda()
                             ? moved.contiguous(at::MemoryFormat::ChannelsLast)
-                            : moved);
+                        : state_->casts ? moved.contiguous()
+                                        : moved);
   }
   const OperatorScope operators(state_->operators);
   std::optional<FeatureMemory::Call> memory;

@@ -8,6 +8,7 @@
 
 #include "enum_words.h"
 #include "srdiff/error.h"
+#include "weighted_sum.h"
 
 namespace srdiff {
 namespace {
@@ -66,12 +67,18 @@ at::Tensor ReverseSteps::x0(int i, const at::Tensor& x, const at::Tensor& output
   at::Tensor x0;
   switch (options_.parameterisation) {
     case Parameterisation::eps:
+      if (x.is_cuda()) {
+        return weighted_sum({{x, 1.0 / a}, {output, -s / a}}, options_.clip_x0);
+      }
       x0 = (x - output * s) / a;
       break;
     case Parameterisation::x0:
       x0 = output;
       break;
     case Parameterisation::v:
+      if (x.is_cuda()) {
+        return weighted_sum({{x, a}, {output, -s}}, options_.clip_x0);
+      }
       x0 = x * a - output * s;
       break;
   }
@@ -106,7 +113,8 @@ at::Tensor ReverseSteps::ddpm(int i, const at::Tensor& x, const at::Tensor& x0,
   const double c_x0 = schedule_.noise_level(next_t) * schedule_.beta(t) / one_minus;
   const double c_x =
       std::sqrt(1.0 - schedule_.beta(t)) * (1.0 - schedule_.alpha_bar(next_t)) / one_minus;
-  return x0 * c_x0 + x * c_x + noise(next_t) * std::sqrt(schedule_.posterior_variance(t));
+  return weighted_sum(
+      {{x0, c_x0}, {x, c_x}, {noise(next_t), std::sqrt(schedule_.posterior_variance(t))}});
 }
 
 at::Tensor ReverseSteps::ddim(int i, const at::Tensor& x, const at::Tensor& x0,
@@ -118,8 +126,17 @@ at::Tensor ReverseSteps::ddim(int i, const at::Tensor& x, const at::Tensor& x0,
   // arXiv 2010.02502, equation 16; at η = 1 and next_t = t − 1 this is DDPM's √β̃_t.
   const double sigma =
       options_.eta * std::sqrt((1.0 - ab_next) / (1.0 - ab)) * std::sqrt(1.0 - ab / ab_next);
-  const at::Tensor eps = (x - x0 * schedule_.noise_level(t)) / schedule_.sigma(t);
   const double direction = std::sqrt(std::max(0.0, 1.0 - ab_next - sigma * sigma));
+  if (x.is_cuda()) {
+    const double c_x = direction / schedule_.sigma(t);
+    std::vector<WeightedTerm> terms = {
+        {x, c_x}, {x0, schedule_.noise_level(next_t) - schedule_.noise_level(t) * c_x}};
+    if (sigma > 0.0) {
+      terms.push_back({noise(next_t), sigma});
+    }
+    return weighted_sum(terms);
+  }
+  const at::Tensor eps = (x - x0 * schedule_.noise_level(t)) / schedule_.sigma(t);
   at::Tensor next = x0 * schedule_.noise_level(next_t) + eps * direction;
   return sigma > 0.0 ? next + noise(next_t) * sigma : next;
 }
@@ -133,13 +150,18 @@ at::Tensor ReverseSteps::dpmpp(int i, const at::Tensor& x, const at::Tensor& x0,
   }
   const double lambda = schedule_.half_log_snr(t);
   const double h = schedule_.half_log_snr(next_t) - lambda;
-  at::Tensor data = x0;
-  if (i > 0) {
-    const double r = (lambda - schedule_.half_log_snr(this->t(i - 1))) / h;
-    data = x0 * (1.0 + 0.5 / r) - previous_x0 * (0.5 / r);
+  const double c_x = schedule_.sigma(next_t) / schedule_.sigma(t);
+  const double c_data = schedule_.noise_level(next_t) * std::expm1(-h);
+  if (i == 0) {
+    return x * c_x - x0 * c_data;
   }
-  return x * (schedule_.sigma(next_t) / schedule_.sigma(t)) -
-         data * (schedule_.noise_level(next_t) * std::expm1(-h));
+  const double r = (lambda - schedule_.half_log_snr(this->t(i - 1))) / h;
+  if (x.is_cuda()) {
+    return weighted_sum(
+        {{x, c_x}, {x0, -c_data * (1.0 + 0.5 / r)}, {previous_x0, c_data * (0.5 / r)}});
+  }
+  const at::Tensor data = x0 * (1.0 + 0.5 / r) - previous_x0 * (0.5 / r);
+  return x * c_x - data * c_data;
 }
 
 at::Tensor sample(const Schedule& schedule, const std::vector<int>& grid, at::Tensor x,

@@ -6,6 +6,14 @@
 
 #include "philox.h"
 
+#ifdef SRDIFF_CUDA
+#include <ATen/cuda/CUDAContext.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+
+#include "cuda_kernels.h"
+#endif
+
 namespace srdiff {
 namespace {
 
@@ -65,10 +73,45 @@ at::Tensor key_word(const std::vector<std::uint64_t>& keys, int shift, c10::Devi
   return device.is_cuda() ? words.pin_memory().to(device, /*non_blocking=*/true) : words.to(device);
 }
 
+#ifdef SRDIFF_CUDA
+
+at::Tensor noise_by_kernel(const std::vector<std::uint64_t>& keys, const NoiseWindow& given,
+                           c10::Device device) {
+  const auto count = static_cast<std::int64_t>(keys.size());
+  at::Tensor words = at::empty({count, 2}, at::kInt);
+  auto* word = words.data_ptr<int>();
+  for (const std::uint64_t key : keys) {
+    *word++ = static_cast<int>(static_cast<std::uint32_t>(key));
+    *word++ = static_cast<int>(static_cast<std::uint32_t>(key >> 32));
+  }
+  const c10::cuda::CUDAGuard guard(device);
+  const at::Tensor on_device = words.pin_memory().to(device, /*non_blocking=*/true);
+  NoiseWindow window = given;
+  window.keys = reinterpret_cast<const std::uint32_t*>(on_device.data_ptr<int>());
+  window.images = static_cast<int>(count);
+  at::Tensor result = at::empty({count, 3, window.height, window.width},
+                                at::TensorOptions().dtype(at::kFloat).device(device));
+  C10_CUDA_CHECK(write_noise(window, result.data_ptr<float>(), at::cuda::getCurrentCUDAStream()));
+  return result;
+}
+
+#endif
+
 }  // namespace
 
 at::Tensor tensor_noise(const std::vector<std::uint64_t>& keys, int step, std::int64_t height,
                         std::int64_t width, std::int64_t y0, std::int64_t x0, c10::Device device) {
+#ifdef SRDIFF_CUDA
+  if (device.is_cuda()) {
+    NoiseWindow window;
+    window.step = static_cast<std::uint32_t>(step);
+    window.x0 = static_cast<std::uint32_t>(x0);
+    window.y0 = static_cast<std::uint32_t>(y0);
+    window.height = static_cast<int>(height);
+    window.width = static_cast<int>(width);
+    return noise_by_kernel(keys, window, device);
+  }
+#endif
   const at::TensorOptions words = at::TensorOptions().dtype(at::kLong).device(device);
   // `step` fills its word by a kernel: a tensor made on the host would have to be copied.
   const std::array<at::Tensor, 4> counter = {

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace srdiff {
+
+// What the passes over a network's graph (cpu_graph.h, cuda_fusion.h) have in common.
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+bool is(const Node* node, const char* kind);
+
+bool is_one_of(const Node* node, std::initializer_list<const char*> kinds);
+
+/// The node that makes `value` for this one use, when it is of that kind.
+Node* only_source(const Value* value, const char* kind);
+
+bool is_constant(const Value* value, std::int64_t expected);
+
+/// Whether a value is the list of these constants.
+bool is_list(const Value* value, const std::vector<std::int64_t>& expected);
+
+/// A number that is the same in every call.
+std::optional<double> constant_number(const Value* value);
+
+/// Whether a node is the sum of two tensors.
+bool is_sum(const Node* node);
+
+/// Lets a new node's output take the place of that of `node`, which stays.
+Node* replace(Node* node, const char* kind, at::ArrayRef<Value*> inputs);
+
+template <typename Change>
+void for_each_node(Block* block, const Change& change) {
+  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+    Node* node = *it++;
+    for (Block* inner : node->blocks()) {
+      for_each_node(inner, change);
+    }
+    change(node);
+  }
+}
+
+/// Inlines all that `forward` calls, with operators in the place of the functions of
+/// torch.nn.functional, whose branches would hide them.
+std::shared_ptr<Graph> inlined_forward(torch::jit::Module& module);
+
+/// upsample_nearest2d(x, None, [factor, factor]) with a whole factor becomes
+/// srdiff::upsample_nearest(x, factor). Other calls of it stay.
+void replace_upsample_nearest(Node* node);
+
+/// bmm(value, softmax(bmm(queryᵀ, key)·scale)ᵀ), all [B,C,L].
+struct AttentionNodes {
+  Value* query;
+  Value* key;
+  Value* value;
+  double scale;
+};
+
+/// What the outer product of an attention reads; none where `product` is something else.
+std::optional<AttentionNodes> find_attention(const Node* product);
+
+/// Whether a node reads what belongs to the network itself, no part of it.
+bool is_own_attribute(const Node* node, const Graph& graph);
+
+/// The tensor that belongs to the network or a part of it and is all that `value` can be, in
+/// float32; undefined for others.
+at::Tensor stored_tensor(const Value* value, const torch::jit::Module& module, const Graph& graph);
+
+/// One linear layer, computed by `kind`(x, weight, bias) in `type`, in the place of several of one
+/// input, as each residual block has one of the noise level's embedding: of so few values, what a
+/// call costs is the call.
+void merge_linears(Graph& graph, const torch::jit::Module& module, const char* kind,
+                   c10::ScalarType type);
+
+}  // namespace srdiff

@@ -1,0 +1,34 @@
+#pragma once
+
+namespace srdiff {
+
+/// What a step of a level program computes of one or two earlier values, or of one and a constant.
+enum class LevelOperator : int {
+  add,
+  sub,
+  mul,
+  div,
+  at_least,
+  at_most,
+  neg,
+  reciprocal,
+  rsqrt,
+  sqrt,
+  log,
+  exp
+};
+
+/// A step of a program that each image's noise level goes through: step i gives value i + 1, and
+/// the level itself is value 0.
+struct LevelStep {
+  LevelOperator what = LevelOperator::add;
+  int first = 0;
+  int second = -1;  ///< below 0: `constant` in its place
+  float constant = 0.0F;
+};
+
+/// The most that one kernel takes.
+constexpr int most_level_steps = 64;
+constexpr int most_level_results = 16;
+
+}  // namespace srdiff
