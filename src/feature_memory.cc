@@ -158,12 +158,16 @@ class Allocator final : public c10::Allocator {
   c10::DeleterFnPtr raw_deleter() const override { return &give_back_to_either; }
 
 #if TORCH_VERSION_MAJOR >= 2
-  c10::DataPtr allocate(std::size_t bytes) override { return allocated(bytes); }
+  c10::DataPtr allocate(std::size_t bytes) override {
+    return allocated(bytes);
+  }
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
     std::memcpy(to, from, bytes);
   }
 #else
-  c10::DataPtr allocate(std::size_t bytes) const override { return allocated(bytes); }
+  c10::DataPtr allocate(std::size_t bytes) const override {
+    return allocated(bytes);
+  }
 #endif
 
  private:
@@ -186,7 +190,8 @@ class Allocator final : public c10::Allocator {
   static inline c10::Allocator* others_ = nullptr;
 };
 
-/// Once a process: LibTorch has one CPU allocator. Never destroyed, as tensors may outlive all else.
+/// Once a process: LibTorch has one CPU allocator. Never destroyed, as tensors may outlive all
+/// else.
 void install() {
   static const bool installed = [] {
     c10::SetCPUAllocator(new Allocator(c10::GetCPUAllocator()));
