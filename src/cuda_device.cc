@@ -12,10 +12,10 @@
 
 namespace srdiff {
 
-void set_cuda_policy() {
+void set_cuda_policy(c10::ScalarType precision) {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
-  at::globalContext().setBenchmarkCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(precision != c10::kFloat);
   at::globalContext().setDeterministicCuDNN(true);
 }
 

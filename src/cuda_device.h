@@ -1,6 +1,7 @@
 #pragma once
 
 #include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
 
 #include <cstdint>
 #include <functional>
@@ -10,10 +11,12 @@ namespace srdiff {
 // Built against a LibTorch without CUDA, where no device is a CUDA one, these answer as for the
 // CPU.
 
-/// Float32 products in float32, not in TF32's 10 bits, which cuDNN takes unasked; the fastest
-/// convolution of each shape by measurement, among those that give the same bits each time (cuDNN
-/// has others of transposed ones). For the whole process.
-void set_cuda_policy();
+/// Before a call of a network in `precision`. Float32 products in float32, not in TF32's 10 bits,
+/// which cuDNN takes unasked; convolutions that give the same bits each time (cuDNN has others of
+/// transposed ones). In bf16 and fp16 the fastest of each shape by measurement, which may choose
+/// another one the next time; in float32 the one that cuDNN proposes, always the same. For the
+/// whole process.
+void set_cuda_policy(c10::ScalarType precision);
 
 /// Whether the device multiplies bf16 in hardware: compute capability 8.0 and later.
 bool multiplies_bf16(c10::Device device);

@@ -152,7 +152,6 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
       state->module.to(state->precision);
     }
     if (device.is_cuda()) {
-      set_cuda_policy();
       set_channels_last(state->module);
     }
   } catch (const std::exception& error) {
@@ -181,8 +180,11 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
   if (state_->device.is_cpu()) {
     memory.emplace(state_->memory);
   }
-  const auto one_call =
-      state_->device.is_cuda() ? std::unique_lock(state_->mutex) : std::unique_lock<std::mutex>();
+  std::unique_lock<std::mutex> one_call;
+  if (state_->device.is_cuda()) {
+    one_call = std::unique_lock(state_->mutex);
+    set_cuda_policy(state_->precision);
+  }
   try {
     // A run is a few calls: the profiling executor would spend the first two on recording.
     const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);

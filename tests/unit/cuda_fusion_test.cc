@@ -184,9 +184,9 @@ TEST(Cuda, NetworkIsThatOfLibTorch) {
   if (!torch::cuda::is_available()) {
     GTEST_SKIP() << "no CUDA device";
   }
-  set_cuda_policy();
   const SmallNetwork network;
   for (const c10::ScalarType type : {c10::kFloat, c10::kHalf, c10::kBFloat16}) {
+    set_cuda_policy(type);
     const auto given = inputs(c10::kCUDA);
     torch::jit::Module exact = network.module().clone();
     exact.to(c10::Device(c10::kCUDA));
