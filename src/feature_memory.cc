@@ -153,7 +153,7 @@ void give_back(void* data) {
 /// LibTorch's own allocator, but for large blocks in a call.
 class Allocator final : public c10::Allocator {
  public:
-  explicit Allocator(c10::Allocator* others) { others_ = others; }
+  explicit Allocator(c10::Allocator* libtorchs) { others = libtorchs; }
 
   c10::DeleterFnPtr raw_deleter() const override { return &give_back_to_either; }
 
@@ -173,7 +173,7 @@ class Allocator final : public c10::Allocator {
  private:
   c10::DataPtr allocated(std::size_t bytes) const {
     if (pool_of_call == nullptr || bytes < large) {
-      return others_->allocate(bytes);
+      return others->allocate(bytes);
     }
     Pool::Block* block = pool_of_call->take(bytes);
     return {Pool::data_of(block), Pool::data_of(block), &give_back, c10::Device(c10::kCPU)};
@@ -183,19 +183,20 @@ class Allocator final : public c10::Allocator {
     if (Addresses::contain(data)) {
       give_back(data);
     } else {
-      others_->raw_deallocate(data);
+      others->raw_deallocate(data);
     }
   }
 
-  static inline c10::Allocator* others_ = nullptr;
+  static inline c10::Allocator* others = nullptr;
 };
 
 /// Once a process: LibTorch has one CPU allocator. Never destroyed, as tensors may outlive all
 /// else.
 void install() {
-  static const bool installed = [] {
-    c10::SetCPUAllocator(new Allocator(c10::GetCPUAllocator()));
-    return true;
+  static auto* const installed = [] {
+    auto* const ours = new Allocator(c10::GetCPUAllocator());
+    c10::SetCPUAllocator(ours);
+    return ours;
   }();
   static_cast<void>(installed);
 }
