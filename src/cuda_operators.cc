@@ -144,17 +144,13 @@ bool norm_by_kernels(const ImageTerms& terms, const NormParameters& parameters, 
   return true;
 }
 
-bool sum_by_kernels(const ImageTerms& terms, std::int64_t factor, const at::Tensor& sum,
-                    const at::Tensor& activated) {
-  const auto image = for_kernels(terms);
-  if (!image || factor < 1 || factor > 2) {
-    return false;
-  }
+/// `image` is what for_kernels made of the terms.
+void sum_by_kernels(const ImageTerms& terms, const ImageSum& image, std::int64_t factor,
+                    const at::Tensor& sum, const at::Tensor& activated) {
   const c10::cuda::CUDAGuard guard(terms.a.device());
   const int width = factor == 2 ? static_cast<int>(terms.a.size(3)) : 0;
-  C10_CUDA_CHECK(add_images(*image, width, data_of(sum), data_of(activated),
+  C10_CUDA_CHECK(add_images(image, width, data_of(sum), data_of(activated),
                             *element_of(terms.a.scalar_type()), at::cuda::getCurrentCUDAStream()));
-  return true;
 }
 
 /// Heads of views into qkv's own memory, [N,heads,H·W,dim]; undefined where it is not laid out so.
@@ -256,10 +252,10 @@ std::tuple<at::Tensor, at::Tensor> normalised_sum(const ImageTerms& terms,
 
 std::tuple<at::Tensor, at::Tensor> activated_sum(const ImageTerms& terms, bool keep) {
 #ifdef SRDIFF_CUDA
-  if (for_kernels(terms)) {
+  if (const auto image = for_kernels(terms)) {
     const at::Tensor kept = keep ? new_image(terms) : at::Tensor();
     at::Tensor result = new_image(terms);
-    sum_by_kernels(terms, 1, kept, result);
+    sum_by_kernels(terms, *image, 1, kept, result);
     return {kept, result};
   }
 #endif
@@ -269,9 +265,9 @@ std::tuple<at::Tensor, at::Tensor> activated_sum(const ImageTerms& terms, bool k
 
 at::Tensor enlarged_sum(const ImageTerms& terms, std::int64_t factor) {
 #ifdef SRDIFF_CUDA
-  if ((factor == 1 || factor == 2) && for_kernels(terms)) {
+  if (const auto image = factor == 1 || factor == 2 ? for_kernels(terms) : std::nullopt) {
     at::Tensor result = new_image(terms, factor);
-    sum_by_kernels(terms, factor, result, {});
+    sum_by_kernels(terms, *image, factor, result, {});
     return result;
   }
 #endif

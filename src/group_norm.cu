@@ -1,4 +1,5 @@
 #include "group_norm.cuh"
+#include "launch.cuh"
 
 namespace srdiff {
 namespace {
@@ -84,15 +85,9 @@ cudaError_t norm_of(const ImageSum& image, const ImageNorm& norm, const NormShap
 
 cudaError_t group_norm(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                        Element element, float* workspace, cudaStream_t stream) {
-  switch (element) {
-    case Element::float32:
-      return norm_of<float>(image, norm, shape, workspace, stream);
-    case Element::float16:
-      return norm_of<__half>(image, norm, shape, workspace, stream);
-    case Element::bfloat16:
-      return norm_of<__nv_bfloat16>(image, norm, shape, workspace, stream);
-  }
-  return cudaErrorInvalidValue;
+  return with_type_of(element, [&](auto of) {
+    return norm_of<typename decltype(of)::type>(image, norm, shape, workspace, stream);
+  });
 }
 
 }  // namespace srdiff

@@ -169,11 +169,12 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
   for (const at::Tensor& input : inputs) {
     // The noise level stays exact: bf16 rounds √ᾱ_t to 1 for every t below 40.
     const bool image = input.dim() == 4 && !state_->casts;
-    const at::Tensor moved = input.to(state_->device, image ? state_->precision : c10::kFloat);
-    arguments.push_back(image && state_->device.is_cuda()
-                            ? moved.contiguous(at::MemoryFormat::ChannelsLast)
-                        : state_->casts ? moved.contiguous()
-                                        : moved);
+    at::Tensor moved = input.to(state_->device, image ? state_->precision : c10::kFloat);
+    if (state_->device.is_cuda()) {
+      moved =
+          moved.contiguous(image ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+    }
+    arguments.push_back(std::move(moved));
   }
   const OperatorScope operators(state_->operators);
   std::optional<FeatureMemory::Call> memory;

@@ -1,17 +1,8 @@
-#include <algorithm>
-
+#include "launch.cuh"
 #include "noise_window.cuh"
 
 namespace srdiff {
 namespace {
-
-constexpr int threads_of_values = 256;
-
-unsigned int blocks_of_values(long long values) {
-  constexpr long long most = 1 << 20;
-  return static_cast<unsigned int>(
-      std::clamp((values + threads_of_values - 1) / threads_of_values, 1LL, most));
-}
 
 /// Grid: any; each thread takes values, one after another.
 __global__ void __launch_bounds__(256)
@@ -37,13 +28,13 @@ __global__ void __launch_bounds__(256)
 
 cudaError_t write_weighted_sum(const WeightedSum& sum, long long values, float* result,
                                cudaStream_t stream) {
-  add_weighted<<<blocks_of_values(values), threads_of_values, 0, stream>>>(sum, values, result);
+  add_weighted<<<blocks_for(values), threads_of_items, 0, stream>>>(sum, values, result);
   return cudaGetLastError();
 }
 
 cudaError_t write_noise(const NoiseWindow& window, float* result, cudaStream_t stream) {
   const long long pixels = static_cast<long long>(window.images) * window.height * window.width;
-  fill_noise<<<blocks_of_values(pixels), threads_of_values, 0, stream>>>(window, result);
+  fill_noise<<<blocks_for(pixels), threads_of_items, 0, stream>>>(window, result);
   return cudaGetLastError();
 }
 

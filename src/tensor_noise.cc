@@ -62,7 +62,7 @@ at::Tensor angle_of(const at::Tensor& words) {
   return open_uniform(words) * (2.0 * pi);
 }
 
-/// One word of each key, [N,1,1] on the device. From pinned memory, so that the copy is queued.
+/// One word of each key, [N,1,1] on the device.
 at::Tensor key_word(const std::vector<std::uint64_t>& keys, int shift, c10::Device device) {
   const auto count = static_cast<std::int64_t>(keys.size());
   at::Tensor words = at::empty({count, 1, 1}, at::kLong);
@@ -70,7 +70,7 @@ at::Tensor key_word(const std::vector<std::uint64_t>& keys, int shift, c10::Devi
   for (const std::uint64_t key : keys) {
     *value++ = static_cast<std::int64_t>((key >> shift) & 0xFFFFFFFFU);
   }
-  return device.is_cuda() ? words.pin_memory().to(device, /*non_blocking=*/true) : words.to(device);
+  return words.to(device);
 }
 
 #ifdef SRDIFF_CUDA
@@ -85,6 +85,7 @@ at::Tensor noise_by_kernel(const std::vector<std::uint64_t>& keys, const NoiseWi
     *word++ = static_cast<int>(static_cast<std::uint32_t>(key >> 32));
   }
   const c10::cuda::CUDAGuard guard(device);
+  // From pinned memory, so that the copy is queued.
   const at::Tensor on_device = words.pin_memory().to(device, /*non_blocking=*/true);
   NoiseWindow window = given;
   window.keys = reinterpret_cast<const std::uint32_t*>(on_device.data_ptr<int>());
