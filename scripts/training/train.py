@@ -64,6 +64,14 @@ def load_regressor(folder: str, config: dict, device):
     return network.to(device).eval().requires_grad_(False)
 
 
+def wanted(settings: dict, setting: str, device) -> bool:
+    return settings[setting] in ("always", device.type)
+
+
+def compiles(settings: dict, device) -> bool:
+    return wanted(settings, "compile", device) and hasattr(torch, "compile")
+
+
 def learning_rate(settings: dict, step: int, progress: float) -> float:
     rate = settings["lr"] * min(1.0, (step + 1) / settings["warmup"])
     start = settings["decay_from"]
@@ -124,8 +132,8 @@ class DenoiserTask:
                                  "or model folder")
             self.regressor = load_regressor(args.regressor, config, device)
             # Compiled for the batches of training, not again for those of samples and held-out images.
-            compiles = device.type == "cuda" and hasattr(torch, "compile")
-            self.trained_beside = torch.compile(self.regressor) if compiles else self.regressor
+            settings = {**DEFAULTS, **config["denoiser"].get("training", {})}
+            self.trained_beside = torch.compile(self.regressor) if compiles(settings, device) else self.regressor
         # An aligned image comes back every epoch with the same x_sr; on a CPU that is worth keeping.
         self.known = {} if device.type == "cpu" and "crops" not in config else None
 
@@ -236,11 +244,8 @@ class Trainer:
     def path(self, name: str) -> str:
         return os.path.join(self.args.out, name)
 
-    def wanted(self, setting: str) -> bool:
-        return self.settings[setting] in ("always", self.device.type)
-
     def layout(self):
-        return torch.channels_last if self.wanted("channels_last") else torch.contiguous_format
+        return torch.channels_last if wanted(self.settings, "channels_last", self.device) else torch.contiguous_format
 
     def fused(self) -> dict:
         """The one-pass optimiser where this torch has it for the device."""
@@ -369,7 +374,7 @@ class Trainer:
     def run(self):
         source, self.sheet_batch, self.held_out = self.sources()
         self.task = TASKS[self.kind](self.config, self.args, self.device)
-        compiled = self.wanted("compile") and hasattr(torch, "compile")
+        compiled = compiles(self.settings, self.device)
         run_network = torch.compile(self.network) if compiled else self.network
         layout = self.layout()
         batch = self.args.batch or self.settings["batch"]
