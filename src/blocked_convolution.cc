@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "channel_blocks.h"
+#include "winograd.h"
 
 #ifdef SRDIFF_ONEDNN
 #include <dnnl.hpp>
@@ -115,6 +116,15 @@ Dims filled_size(const at::Tensor& weight, Also also = Also::nothing) {
   return size;
 }
 
+/// The same weight in float32, contiguous.
+at::Tensor filled_weight(const at::Tensor& weight, Also also = Also::nothing) {
+  const at::Tensor exact = weight.to(c10::kFloat);
+  const at::Tensor filters = also == Also::enlarges ? filters_of_phases(exact) : exact;
+  const Dims size = filled_size(weight, also);
+  return padded(filters, {0, 0, 0, 0, 0, size[1] - filters.size(1), 0, size[0] - filters.size(0)})
+      .contiguous();
+}
+
 /// An image's size with its channels filled up.
 Dims filled_image_size(const at::Tensor& x) {
   Dims size = image_size(x);
@@ -161,12 +171,7 @@ struct BlockedConvolutions::Kernels {
           return tensor;
         }
       }
-      const at::Tensor exact = weight.to(c10::kFloat);
-      const at::Tensor filters = also == Also::enlarges ? filters_of_phases(exact) : exact;
-      const Dims size = filled_size(weight, also);
-      const at::Tensor plain =
-          padded(filters, {0, 0, 0, 0, 0, size[1] - filters.size(1), 0, size[0] - filters.size(0)})
-              .contiguous();
+      const at::Tensor plain = filled_weight(weight, also);
       at::Tensor result = bytes(order);
       dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
       dnnl::memory to(order, processor(), result.data_ptr());
@@ -176,9 +181,20 @@ struct BlockedConvolutions::Kernels {
       return result;
     }
 
+    /// Transformed for Winograd's algorithm.
+    at::Tensor for_winograd(const at::Tensor& weight) {
+      const std::lock_guard lock(mutex_);
+      at::Tensor& filters = winograd_[weight.unsafeGetTensorImpl()];
+      if (!filters.defined()) {
+        filters = winograd_filters(filled_weight(weight));
+      }
+      return filters;
+    }
+
    private:
     std::mutex mutex_;
     std::unordered_map<const void*, std::vector<std::pair<Desc, at::Tensor>>> orders_;
+    std::unordered_map<const void*, at::Tensor> winograd_;
   };
 
   /// A kernel and what it reads and writes; where these are is set before each run.
@@ -200,6 +216,7 @@ struct BlockedConvolutions::Kernels {
   std::unordered_map<const void*, std::map<Shape, Kernel>> of_weight;
   std::shared_ptr<OrderedWeights> weights = std::make_shared<OrderedWeights>();
   dnnl::stream stream = dnnl::stream(processor());
+  WinogradScratch winograd_scratch;
   Type type = Type::f32;  ///< of images and weights
 
   /// The channels of a block in an image of so many.
@@ -236,6 +253,28 @@ struct BlockedConvolutions::Kernels {
     return fits_blocks(weight) && (x.dim() == 4 || of_blocks) && can_be_read &&
            weight_can_be_read && x.device().is_cpu() && x.numel() > 0 &&
            image_size(x)[1] == weight.size(1);
+  }
+
+  /// Whether Winograd's algorithm computes this of an image [N,C,H,W], the enlarged one where it is
+  /// enlarged first.
+  bool by_winograd(const Dims& image, const at::Tensor& weight, const Steps& steps) const {
+    const auto are_one = [](at::IntArrayRef values) {
+      return std::all_of(values.begin(), values.end(), [](std::int64_t v) { return v == 1; });
+    };
+    return type == Type::f32 && weight.size(2) == 3 && weight.size(3) == 3 &&
+           are_one(steps.stride) && are_one(steps.padding) && are_one(steps.dilation) &&
+           suits_winograd({image[0], filled(weight.size(0)), image[2], image[3]}, image[1]);
+  }
+
+  /// Its result for x, in blocks.
+  at::Tensor winograd(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      const at::Tensor& addend, bool enlarges) {
+    const std::int64_t outputs = filled(weight.size(0));
+    const at::Tensor offsets = bias.defined()
+                                   ? padded(bias, {0, outputs - bias.size(0)}).contiguous()
+                                   : at::zeros({outputs}, at::kFloat);
+    return winograd_convolution(input(x), weights->for_winograd(weight),
+                                {outputs, offsets, addend, enlarges}, winograd_scratch);
   }
 
   Kernel& find(const Dims& image, const at::Tensor& weight, const Steps& steps, Also also) {
@@ -343,19 +382,27 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
   if (surplus > 0 && addend.defined()) {
     return {};
   }
-  const Also also = addend.defined() ? Also::adds_an_image : Also::nothing;
-  Kernels::Kernel& kernel = kernels_->find(filled_image_size(x), weight, steps, also);
-  if (!kernel.usable || (addend.defined() && (image_size(addend) != kernel.output ||
-                                              addend.scalar_type() != c10::kFloat))) {
+  const Dims image = filled_image_size(x);
+  if (addend.defined() && (addend.scalar_type() != c10::kFloat ||
+                           image_size(addend) != output_size(image, filled_size(weight), steps))) {
     return {};
   }
-  at::Tensor added;
-  if (addend.defined()) {
-    added = kernels_->in_these_blocks(addend);
-    kernel.set(Kernels::addend, added);
+  const at::Tensor added = addend.defined() ? kernels_->in_these_blocks(addend) : addend;
+  at::Tensor result;
+  if (kernels_->by_winograd(image, weight, steps)) {
+    result = kernels_->winograd(x, weight, bias, added, /*enlarges=*/false);
+  } else {
+    Kernels::Kernel& kernel =
+        kernels_->find(image, weight, steps, added.defined() ? Also::adds_an_image : Also::nothing);
+    if (!kernel.usable) {
+      return {};
+    }
+    if (added.defined()) {
+      kernel.set(Kernels::addend, added);
+    }
+    result = kernels_->run(
+        kernel, x, bias.defined() ? padded(bias, {0, surplus}).contiguous() : kernel.no_bias);
   }
-  const at::Tensor result = kernels_->run(
-      kernel, x, bias.defined() ? padded(bias, {0, surplus}).contiguous() : kernel.no_bias);
   return surplus > 0 ? from_blocks(result).narrow(1, 0, weight.size(0)) : result;
 }
 
@@ -366,8 +413,12 @@ at::Tensor BlockedConvolutions::of_enlarged(const at::Tensor& x, const at::Tenso
     return {};
   }
   constexpr std::array<std::int64_t, 2> one = {1, 1};
-  Kernels::Kernel& kernel =
-      kernels_->find(filled_image_size(x), weight, {one, one, one}, Also::enlarges);
+  const Steps steps = {one, one, one};
+  const Dims image = filled_image_size(x);
+  if (kernels_->by_winograd({image[0], image[1], 2 * image[2], 2 * image[3]}, weight, steps)) {
+    return kernels_->winograd(x, weight, bias, {}, /*enlarges=*/true);
+  }
+  Kernels::Kernel& kernel = kernels_->find(image, weight, steps, Also::enlarges);
   if (!kernel.usable) {
     return {};
   }

@@ -275,7 +275,7 @@ TEST_F(ChannelBlocksTest, ConvolutionsOfEnlargedImages) {
       EXPECT_EQ(image_size(convolutions(x, w, b, of_neighbours))[2], 6);
     }
     EXPECT_FALSE(convolutions.of_enlarged(x, at::randn({32, 48, 5, 5}), b).defined());
-    EXPECT_FALSE(convolutions.of_enlarged(x, at::randn({24, 48, 3, 3}), {}).defined());
+    EXPECT_FALSE(convolutions.of_enlarged(x, at::randn({28, 48, 3, 3}), {}).defined());
   }
 }
 

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+namespace srdiff {
+
+// 3x3 convolutions, of steps of 1 and with a padding of 1, by Winograd's minimal filtering
+// F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308). A tile of 4x4 pixels of the result is
+//
+//     Aᵀ [ Σ_c (G g_c Gᵀ) ⊙ (Bᵀ d_c B) ] A
+//
+// of the 6x6 pixels d below it and the filters g: 36 multiplications for each pair of channels in
+// the place of 144, as 36 matrix products. Sums are float32; what comes out is some 5e-7 of the
+// values' size away from the exact sum, 5 to 10 times as far as a direct convolution's.
+//
+// Images are in blocks of channel_block() channels (channel_blocks.h), float32.
+
+/// Whether a result [N,O,H,W] of so many inputs is faster this way: filters, four times as large
+/// when transformed, must be read for enough tiles each, and what is transformed multiplied often
+/// enough. By size alone, so that the same picture always takes the same way.
+bool suits_winograd(const std::vector<std::int64_t>& result, std::int64_t inputs);
+
+/// G g Gᵀ of filters [O,C,3,3], float32 on the CPU, O and C multiples of channel_block(): in the
+/// order that winograd_convolution reads, which nothing else does.
+at::Tensor winograd_filters(const at::Tensor& weight);
+
+/// Memory that the threads of one call work in, kept for the next call.
+class WinogradScratch {
+ public:
+  /// Pages that a thread jumps between are more than its translation cache holds, so that they are
+  /// huge ones where the system has them.
+  void reserve(std::size_t threads, std::int64_t values);
+  float* of_thread(int thread) const { return threads_.at(static_cast<std::size_t>(thread)).get(); }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+  };
+  std::vector<std::unique_ptr<float, Free>> threads_;
+  std::int64_t values_ = 0;  ///< of each
+};
+
+/// What a convolution takes besides the image and its filters.
+struct WinogradInputs {
+  std::int64_t outputs;  ///< O
+  at::Tensor bias;       ///< [O], contiguous
+  at::Tensor addend;     ///< an image of the result's size, contiguous, or undefined
+  bool enlarges;         ///< the image is enlarged by 2 first, by repeating each pixel
+};
+
+/// conv2d(x) + addend, in blocks: [N,O/b,H,W,b], or [N,O/b,2H,2W,b] of an enlarged image. Does not
+/// depend on the number of threads.
+at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
+                                const WinogradInputs& inputs, WinogradScratch& scratch);
+
+}  // namespace srdiff
