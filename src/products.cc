@@ -78,14 +78,14 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
   return product;
 }
 
-/// As the network has it: a convolution of the enlarged image, whose floor is that of all its
-/// multiplications.
+/// As the network has it: a convolution of the enlarged image.
 Product convolution_of_enlarged(Inputs inputs) {
   const at::Tensor& weight = inputs[1].toTensor();
   Product product;
   product.left = image_size(inputs[0].toTensor());
   product.left[2] *= 2;
   product.left[3] *= 2;
+  product.enlarged = true;
   product.right = sizes_of(weight);
   product.bias = has_tensor(inputs[2]);
   product.stride = {1, 1};
@@ -244,6 +244,33 @@ std::string list(const Sizes& sizes) {
   return text.str();
 }
 
+constexpr const char* own_name = "as srdiff calls it";
+
+/// The convolution as networks call it, of float32 or bf16; the call's result is undefined where
+/// srdiff leaves it to LibTorch.
+std::function<at::Tensor()> own_convolution(const Product& p, const at::Tensor& image,
+                                            const at::Tensor& weight, const at::Tensor& bias) {
+  const auto convolutions = std::make_shared<BlockedConvolutions>();
+  if (p.type == c10::kBFloat16) {
+    convolutions->use_bf16();
+  }
+  const at::Tensor exact_weight = weight.to(c10::kFloat);
+  const at::Tensor exact_bias = p.bias ? bias.to(c10::kFloat) : bias;
+  const at::Tensor exact_image = image.to(c10::kFloat);
+  if (p.enlarged) {
+    const at::Tensor small = exact_image.slice(2, 0, c10::nullopt, 2).slice(3, 0, c10::nullopt, 2);
+    const at::Tensor x = convolutions->prepared(small.contiguous());
+    return [convolutions, exact_weight, exact_bias, x] {
+      return convolutions->of_enlarged(x, exact_weight, exact_bias);
+    };
+  }
+  const at::Tensor x = convolutions->prepared(exact_image);
+  return [p, convolutions, exact_weight, exact_bias, x] {
+    return (*convolutions)(x, exact_weight, exact_bias,
+                           {p.stride, p.padding, p.dilation, p.groups});
+  };
+}
+
 std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device device) {
   const at::TensorOptions options = at::TensorOptions().device(device).dtype(p.type);
   const at::Tensor image = at::rand(p.left, options.dtype(c10::kFloat)).to(p.type);
@@ -277,19 +304,12 @@ std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device dev
                                                 p.dilation, p.groups);
                        }});
   }
-  if (device.is_cpu() && !p.transposed && p.type == c10::kBFloat16 && has_bf16_convolutions() &&
-      fits_blocks(weight)) {
-    const auto convolutions = std::make_shared<BlockedConvolutions>();
-    convolutions->use_bf16();
-    const at::Tensor exact_weight = weight.to(c10::kFloat);
-    const at::Tensor exact_bias = p.bias ? bias.to(c10::kFloat) : bias;
-    const at::Tensor x = convolutions->prepared(image.to(c10::kFloat));
-    const auto run = [p, convolutions, exact_weight, exact_bias, x] {
-      return (*convolutions)(x, exact_weight, exact_bias,
-                             {p.stride, p.padding, p.dilation, p.groups});
-    };
+  const bool own_type =
+      p.type == c10::kFloat || (p.type == c10::kBFloat16 && has_bf16_convolutions());
+  if (device.is_cpu() && !p.transposed && own_type && fits_blocks(weight)) {
+    const std::function<at::Tensor()> run = own_convolution(p, image, weight, bias);
     if (run().defined()) {
-      layouts.push_back({"as srdiff calls it", run});
+      layouts.push_back({own_name, run, true});
     }
   }
   return layouts;
@@ -311,7 +331,7 @@ std::vector<ProductLayout> matrix_layouts(const Product& p, c10::Device device) 
   if (device.is_cpu() && p.bias && left.dim() == 2) {
     const at::Tensor bias = at::zeros({right.size(1)}, options);
     layouts.push_back(
-        {"as srdiff calls it", [left, right, bias] { linear_of_rows(left, right.t(), bias); }});
+        {own_name, [left, right, bias] { linear_of_rows(left, right.t(), bias); }, true});
   }
   return layouts;
 }
@@ -327,7 +347,7 @@ std::vector<ProductLayout> attention_layouts(const Product& p, c10::Device devic
              at::bmm(query.transpose(1, 2), key);
              at::bmm(value, weight);
            }},
-          {"as srdiff calls it", [query, key, value] { attention(query, key, value, 1.0); }}};
+          {own_name, [query, key, value] { attention(query, key, value, 1.0); }, true}};
 }
 
 }  // namespace
@@ -377,6 +397,9 @@ std::string describe(const Product& product) {
   std::ostringstream text;
   text << (product.transposed ? "transposed convolution " : "convolution ") << list(product.left)
        << " with " << list(product.right);
+  if (product.enlarged) {
+    text << ", enlarged before";
+  }
   if (std::any_of(product.stride.begin(), product.stride.end(), [](auto s) { return s != 1; })) {
     text << ", stride " << list(product.stride);
   }

@@ -23,6 +23,7 @@ struct Product {
   std::vector<std::int64_t> right_strides = {};  ///< of matrices
   bool bias = false;
   bool transposed = false;
+  bool enlarged = false;  ///< the image, by 2, before the convolution: `left` is the larger one
   std::vector<std::int64_t> stride = {};
   std::vector<std::int64_t> padding = {};
   std::vector<std::int64_t> dilation = {};
@@ -52,11 +53,12 @@ std::vector<std::pair<Product, std::int64_t>> record_products(const std::functio
 struct ProductLayout {
   std::string name;
   std::function<void()> run;
+  bool own = false;  ///< srdiff's way, not LibTorch's
 };
 
-/// All the layouts that this LibTorch can do it in. On the CPU: NCHW, channels_last, and oneDNN's
-/// own blocks of channels, for weights alone or for the image too; in bf16 srdiff's own call, which
-/// has its weights in order already.
+/// All the layouts that this LibTorch can do it in, and srdiff's own call where it has one. On the
+/// CPU: NCHW, channels_last, and oneDNN's own blocks of channels, for weights alone or for the
+/// image too. In srdiff's call weights are in order, or transformed, already.
 std::vector<ProductLayout> layouts_of(const Product& product, c10::Device device);
 
 }  // namespace srdiff

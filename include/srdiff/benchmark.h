@@ -35,6 +35,8 @@ struct ProductBenchmark {
   double best_seconds;  ///< of one call: the least median over the layouts
   std::string best_layout;
   double bytes = 0.0;  ///< of one call: operands read once, the result written once
+  /// The same over LibTorch's layouts, without srdiff's own kernels; 0: not known.
+  double library_seconds = 0.0;
 };
 
 /// One call of the denoiser.
@@ -51,12 +53,18 @@ struct EvaluationBenchmark {
 
   double flops() const;          ///< of the products: what else a network does is not counted
   double floor_seconds() const;  ///< the products' best times together
+  /// Their best times together in LibTorch's kernels: what an evaluation cannot fall below that has
+  /// no other.
+  double library_floor_seconds() const;
   /// What the products' bytes take at the rate of a large copy: the floor that memory sets.
   double traffic_seconds() const;
   double flops_per_second() const { return flops() / seconds.median; }
   /// How much of the evaluation is products at their best: floor / measured.
   double share_of_floor() const { return floor_seconds() / seconds.median; }
   double share_of_matrix_rate() const { return flops_per_second() / matrix_flops_per_second; }
+
+ private:
+  double total(double ProductBenchmark::*of_call) const;
 };
 
 /// Images through the whole method.
