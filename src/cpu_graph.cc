@@ -213,7 +213,8 @@ class Blocks {
     } else if (is(node, "aten::size") && may_be(node->input(0))) {
       replace_size(node);
     } else if (!keeps(node) &&
-               !is_one_of(node, {"prim::If", "aten::append", "aten::pop", "srdiff::plain"}) &&
+               !is_one_of(node, {"prim::If", "aten::append", "aten::pop", "srdiff::plain",
+                                 "prim::dtype", "prim::device"}) &&
                !is_list_of_join(node)) {
       for (std::size_t i = 0; i < node->inputs().size(); ++i) {
         if (may_be(node->inputs()[i])) {

@@ -291,21 +291,23 @@ SRDIFF_INLINE void scaled(const float* x, Out* y, std::int64_t pixels, std::int6
 template <std::int64_t Block>
 SRDIFF_INLINE Moments position_moments(const float* x, std::int64_t columns, std::int64_t stride) {
   const auto channels = static_cast<float>(columns * Block);
-  std::array<float, Block> part{};
+  Values<Block> part{};
   for (std::int64_t i = 0; i < columns; ++i) {
-    for (std::int64_t j = 0; j < Block; ++j) {
-      part[static_cast<std::size_t>(j)] += x[i * stride + j];
-    }
+    Values<Block> values;
+    load(x + i * stride, values);
+    part += values;
   }
-  const float mean = sum(part) / channels;
-  part = {};
+  sum_lanes<Block>(part);
+  const Values<Block> mean = part / channels;
+  part = Values<Block>{};
   for (std::int64_t i = 0; i < columns; ++i) {
-    for (std::int64_t j = 0; j < Block; ++j) {
-      const float d = x[i * stride + j] - mean;
-      part[static_cast<std::size_t>(j)] += d * d;
-    }
+    Values<Block> d;
+    load(x + i * stride, d);
+    d -= mean;
+    part += d * d;
   }
-  return {mean, sum(part) / channels};
+  sum_lanes<Block>(part);
+  return {mean[0], part[0] / channels};
 }
 
 /// `positions` of them.

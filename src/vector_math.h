@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "vector_width.h"
 
@@ -21,6 +22,23 @@ SRDIFF_INLINE void load(const float* x, Of& values) {
 template <typename Of>
 SRDIFF_INLINE void store(const Of& values, float* x) {
   std::memcpy(x, &values, sizeof(values));
+}
+
+/// Each value of x with that of the lane whose number differs in the bit `Step` added to it.
+template <std::int64_t Step, typename Of, int... Lane>
+SRDIFF_INLINE void add_exchanged(Of& x, std::integer_sequence<int, Lane...> /*lanes*/) {
+  const Of other = __builtin_shufflevector(x, x, (Lane ^ static_cast<int>(Step))...);
+  x += other;
+}
+
+/// The sum of all values, in place of each: in as many steps as there are bits in a lane's number,
+/// where adding one after the other waits for each.
+template <std::int64_t Width, std::int64_t Step = Width / 2>
+SRDIFF_INLINE void sum_lanes(Values<Width>& x) {
+  if constexpr (Step > 0) {
+    add_exchanged<Step>(x, std::make_integer_sequence<int, static_cast<int>(Width)>());
+    sum_lanes<Width, Step / 2>(x);
+  }
 }
 
 /// `limit` in place of x where `excess` is negative. By sign bits: GCC takes comparisons of vectors

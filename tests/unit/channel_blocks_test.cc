@@ -501,6 +501,31 @@ def forward(self, x):
   expect_close(module.forward({x}).toTensor(), expected);
 }
 
+TEST_F(ChannelBlocksTest, AskingForATypeLeavesBlocksAsTheyAre) {
+  torch::jit::Module module("Typed");
+  module.register_parameter("w", at::randn({16, 16, 3, 3}) * 0.1, false);
+  module.register_parameter("scale", at::randn({16}), false);
+  // As flatten.py writes a norm of positions.
+  module.define(R"(
+def forward(self, x):
+    y = torch.conv2d(x, self.w, None, [1, 1], [1, 1])
+    forth = torch.permute(y, [0, 2, 3, 1])
+    scale = torch.to(self.scale, y.dtype)
+    normal = torch.layer_norm(forth, [y.size()[1]], scale, None, 1e-6)
+    z = torch.silu(torch.permute(normal, [0, 3, 1, 2]))
+    return torch.conv2d(z, self.w, None, [1, 1], [1, 1])
+)");
+  const at::Tensor x = at::randn({2, 16, 4, 3});
+  const at::Tensor expected = module.forward({x}).toTensor();
+  optimise_for_cpu(module);
+  const std::string graph = module.get_method("forward").graph()->toString();
+  EXPECT_EQ(count(graph, "srdiff::pixel_norm_silu"), 1U) << graph;
+  EXPECT_EQ(count(graph, "srdiff::plain"), 1U) << graph;  // of the result
+  OperatorState state;
+  const OperatorScope scope(state);
+  expect_close(module.forward({x}).toTensor(), expected);
+}
+
 TEST_F(ChannelBlocksTest, LinearLayersOfOneInputBecomeOne) {
   torch::jit::Module module("Embedded");
   for (const char* name : {"first", "second", "third"}) {
