@@ -216,7 +216,6 @@ struct BlockedConvolutions::Kernels {
   std::unordered_map<const void*, std::map<Shape, Kernel>> of_weight;
   std::shared_ptr<OrderedWeights> weights = std::make_shared<OrderedWeights>();
   dnnl::stream stream = dnnl::stream(processor());
-  WinogradScratch winograd_scratch;
   Type type = Type::f32;  ///< of images and weights
 
   /// The channels of a block in an image of so many.
@@ -274,7 +273,7 @@ struct BlockedConvolutions::Kernels {
                                    ? padded(bias, {0, outputs - bias.size(0)}).contiguous()
                                    : at::zeros({outputs}, at::kFloat);
     return winograd_convolution(input(x), weights->for_winograd(weight),
-                                {outputs, offsets, addend, enlarges}, winograd_scratch);
+                                {outputs, offsets, addend, enlarges});
   }
 
   Kernel& find(const Dims& image, const at::Tensor& weight, const Steps& steps, Also also) {

@@ -13,6 +13,8 @@
 #define SRDIFF_EVERY_VECTOR_WIDTH \
   __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
 #else
+#define SRDIFF_FOR_AVX2
+#define SRDIFF_FOR_AVX512
 #define SRDIFF_EVERY_VECTOR_WIDTH
 #endif
 

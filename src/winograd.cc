@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <memory>
 #include <new>
 
 #include "channel_blocks.h"
@@ -402,8 +404,6 @@ struct Loops {
 using Avx2 = Kernel<8, 2, 6>;
 using Avx512 = Kernel<16, 2, 8>;
 #else
-#define SRDIFF_FOR_AVX2
-#define SRDIFF_FOR_AVX512
 using Avx2 = Kernel<8, 1, 4>;
 using Avx512 = Kernel<16, 1, 2>;
 #endif
@@ -432,6 +432,44 @@ SRDIFF_FOR_AVX512 void filters_avx512(const Convolution& c, const float* filters
 Loops loops() {
   return channel_block() == 16 ? Loops{Avx512::panel, Avx512::rows, run_avx512, filters_avx512}
                                : Loops{Avx2::panel, Avx2::rows, run_avx2, filters_avx2};
+}
+
+/// Memory that a thread works in, kept for its next call.
+class Scratch {
+ public:
+  /// At least so many values, of any content.
+  float* reserve(std::int64_t values) {
+    if (values > values_) {
+      constexpr std::int64_t huge_page = 1 << 21;
+      const auto bytes = static_cast<std::size_t>(
+          round_up(values * static_cast<std::int64_t>(sizeof(float)), huge_page));
+      memory_.reset();
+      values_ = 0;
+      memory_.reset(static_cast<float*>(std::aligned_alloc(huge_page, bytes)));
+      if (memory_ == nullptr) {
+        throw std::bad_alloc();
+      }
+      values_ = values;
+#ifdef MADV_HUGEPAGE
+      // A phase jumps between more pages than a processor has translations at hand: the time of
+      // transform_inputs was halved. Where the system refuses, all is well, and slower.
+      madvise(memory_.get(), bytes, MADV_HUGEPAGE);
+#endif
+    }
+    return memory_.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<float, Free> memory_;
+  std::int64_t values_ = 0;
+};
+
+float* scratch_of_this_thread(std::int64_t values) {
+  thread_local Scratch scratch;
+  return scratch.reserve(values);
 }
 
 std::int64_t tiles_along(std::int64_t pixels) {
@@ -464,30 +502,8 @@ at::Tensor winograd_filters(const at::Tensor& weight) {
   return to;
 }
 
-void WinogradScratch::reserve(std::size_t threads, std::int64_t values) {
-  if (threads <= threads_.size() && values <= values_) {
-    return;
-  }
-  constexpr std::size_t huge_page = 1 << 21;
-  values_ = std::max(values, values_);
-  const std::size_t bytes =
-      (static_cast<std::size_t>(values_) * sizeof(float) + huge_page - 1) / huge_page * huge_page;
-  threads_.resize(std::max(threads, threads_.size()));
-  for (auto& memory : threads_) {
-    memory.reset();
-    memory.reset(static_cast<float*>(std::aligned_alloc(huge_page, bytes)));
-    if (memory == nullptr) {
-      values_ = 0;
-      throw std::bad_alloc();
-    }
-#ifdef MADV_HUGEPAGE
-    madvise(memory.get(), bytes, MADV_HUGEPAGE);  // advice: without it all is well, and slower
-#endif
-  }
-}
-
 at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
-                                const WinogradInputs& inputs, WinogradScratch& scratch) {
+                                const WinogradInputs& inputs) {
   const Loops own = loops();
   Convolution c{};
   c.doublings = inputs.enlarges ? 1 : 0;
@@ -522,7 +538,7 @@ at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
   // A vector more than there is: powers of two fall into the same lines of a cache.
   const std::int64_t d_step = tiles_at_once * inputs_at_once + x.size(4);
   const std::int64_t m_step = tiles_at_once * c.panels * own.panel + x.size(4);
-  scratch.reserve(static_cast<std::size_t>(in_common ? 1 : threads), points * (d_step + m_step));
+  const std::int64_t values = points * (d_step + m_step);
   // A phase is run by `run(phase, group, how many there are to share)`.
   const auto compute = [&](std::int64_t first, float* memory, const auto& run) {
     Group group{first,  std::min(tiles - first, tiles_at_once),
@@ -537,19 +553,20 @@ at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
     run(Phase::transform_outputs, group, group.count);
   };
   if (in_common) {
-    compute(0, scratch.of_thread(0), [&](Phase phase, const Group& group, std::int64_t count) {
-      at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
-        own.run(phase, c, group, begin, end);
-      });
-    });
+    compute(0, scratch_of_this_thread(values),
+            [&](Phase phase, const Group& group, std::int64_t count) {
+              at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+                own.run(phase, c, group, begin, end);
+              });
+            });
     return result;
   }
   at::parallel_for(0, groups, 1, [&](std::int64_t begin, std::int64_t end) {
+    float* memory = scratch_of_this_thread(values);
     for (std::int64_t i = begin; i < end; ++i) {
-      compute(i * tiles_of_group, scratch.of_thread(threads == 1 ? 0 : at::get_thread_num()),
-              [&](Phase phase, const Group& group, std::int64_t count) {
-                own.run(phase, c, group, 0, count);
-              });
+      compute(i * tiles_of_group, memory, [&](Phase phase, const Group& group, std::int64_t count) {
+        own.run(phase, c, group, 0, count);
+      });
     }
   });
   return result;

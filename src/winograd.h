@@ -2,10 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 namespace srdiff {
@@ -30,22 +27,6 @@ bool suits_winograd(const std::vector<std::int64_t>& result, std::int64_t inputs
 /// order that winograd_convolution reads, which nothing else does.
 at::Tensor winograd_filters(const at::Tensor& weight);
 
-/// Memory that the threads of one call work in, kept for the next call.
-class WinogradScratch {
- public:
-  /// Pages that a thread jumps between are more than its translation cache holds, so that they are
-  /// huge ones where the system has them.
-  void reserve(std::size_t threads, std::int64_t values);
-  float* of_thread(int thread) const { return threads_.at(static_cast<std::size_t>(thread)).get(); }
-
- private:
-  struct Free {
-    void operator()(float* memory) const { std::free(memory); }
-  };
-  std::vector<std::unique_ptr<float, Free>> threads_;
-  std::int64_t values_ = 0;  ///< of each
-};
-
 /// What a convolution takes besides the image and its filters.
 struct WinogradInputs {
   std::int64_t outputs;  ///< O
@@ -57,6 +38,6 @@ struct WinogradInputs {
 /// conv2d(x) + addend, in blocks: [N,O/b,H,W,b], or [N,O/b,2H,2W,b] of an enlarged image. Does not
 /// depend on the number of threads.
 at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
-                                const WinogradInputs& inputs, WinogradScratch& scratch);
+                                const WinogradInputs& inputs);
 
 }  // namespace srdiff

@@ -25,11 +25,11 @@ class WinogradTest : public ::testing::Test {
     return at::randn({outputs, inputs, 3, 3}) / std::sqrt(9.0 * static_cast<double>(inputs));
   }
 
-  at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                      const at::Tensor& addend = {}, bool enlarges = false) {
+  static at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                             const at::Tensor& addend = {}, bool enlarges = false) {
     return from_blocks(winograd_convolution(
         to_blocks(x), winograd_filters(weight),
-        {weight.size(0), bias, addend.defined() ? to_blocks(addend) : addend, enlarges}, scratch_));
+        {weight.size(0), bias, addend.defined() ? to_blocks(addend) : addend, enlarges}));
   }
 
   static at::Tensor exact(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -45,7 +45,6 @@ class WinogradTest : public ::testing::Test {
   }
 
   const c10::InferenceMode no_gradients_;
-  WinogradScratch scratch_;
 };
 
 TEST_F(WinogradTest, IsTheConvolution) {
