@@ -116,13 +116,9 @@ Dims filled_size(const at::Tensor& weight, Also also = Also::nothing) {
   return size;
 }
 
-/// The same weight in float32, contiguous.
-at::Tensor filled_weight(const at::Tensor& weight, Also also = Also::nothing) {
-  const at::Tensor exact = weight.to(c10::kFloat);
-  const at::Tensor filters = also == Also::enlarges ? filters_of_phases(exact) : exact;
-  const Dims size = filled_size(weight, also);
-  return padded(filters, {0, 0, 0, 0, 0, size[1] - filters.size(1), 0, size[0] - filters.size(0)})
-      .contiguous();
+/// A weight, or its phases, with both counts of channels filled up to `size`.
+at::Tensor filled_weight(const at::Tensor& filters, const Dims& size) {
+  return padded(filters, {0, 0, 0, 0, 0, size[1] - filters.size(1), 0, size[0] - filters.size(0)});
 }
 
 /// An image's size with its channels filled up.
@@ -171,7 +167,10 @@ struct BlockedConvolutions::Kernels {
           return tensor;
         }
       }
-      const at::Tensor plain = filled_weight(weight, also);
+      const at::Tensor exact = weight.to(c10::kFloat);
+      const at::Tensor filters = also == Also::enlarges ? filters_of_phases(exact) : exact;
+      const Dims size = filled_size(weight, also);
+      const at::Tensor plain = filled_weight(filters, size).contiguous();
       at::Tensor result = bytes(order);
       dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
       dnnl::memory to(order, processor(), result.data_ptr());
@@ -186,7 +185,7 @@ struct BlockedConvolutions::Kernels {
       const std::lock_guard lock(mutex_);
       at::Tensor& filters = winograd_[weight.unsafeGetTensorImpl()];
       if (!filters.defined()) {
-        filters = winograd_filters(filled_weight(weight));
+        filters = winograd_filters(filled_weight(weight, filled_size(weight)));
       }
       return filters;
     }

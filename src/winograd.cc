@@ -437,7 +437,9 @@ Loops loops() {
 /// Memory that a thread works in, kept for its next call.
 class Scratch {
  public:
-  /// At least so many values, of any content.
+  /// At least so many values, of any content, in huge pages where the system has them: a phase
+  /// jumps between more pages of 4 kB than a processor has translations at hand, and took twice as
+  /// long.
   float* reserve(std::int64_t values) {
     if (values > values_) {
       constexpr std::int64_t huge_page = 1 << 21;
@@ -451,9 +453,7 @@ class Scratch {
       }
       values_ = values;
 #ifdef MADV_HUGEPAGE
-      // A phase jumps between more pages than a processor has translations at hand: the time of
-      // transform_inputs was halved. Where the system refuses, all is well, and slower.
-      madvise(memory_.get(), bytes, MADV_HUGEPAGE);
+      madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // where it is refused, all is well, and slower
 #endif
     }
     return memory_.get();
@@ -491,8 +491,9 @@ at::Tensor winograd_filters(const at::Tensor& weight) {
   c.outputs = weight.size(0);
   c.inputs = weight.size(1);
   c.panels = divide_up(c.outputs, own.panel);
-  const at::Tensor from = weight.permute({1, 2, 3, 0}).contiguous();
-  at::Tensor to = at::empty({points * c.panels * c.inputs * own.panel}, weight.options());
+  const at::Tensor from = at::empty({c.inputs, filter_side, filter_side, c.outputs}, at::kFloat);
+  from.copy_(weight.permute({1, 2, 3, 0}));
+  at::Tensor to = at::empty({points * c.panels * c.inputs * own.panel}, from.options());
   const auto* from_data = from.data_ptr<float>();
   auto* to_data = to.data_ptr<float>();
   at::parallel_for(0, c.panels * c.inputs, pieces_for_a_thread(points * own.panel),

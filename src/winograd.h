@@ -23,8 +23,8 @@ namespace srdiff {
 /// enough. By size alone, so that the same picture always takes the same way.
 bool suits_winograd(const std::vector<std::int64_t>& result, std::int64_t inputs);
 
-/// G g Gᵀ of filters [O,C,3,3], float32 on the CPU, O and C multiples of channel_block(): in the
-/// order that winograd_convolution reads, which nothing else does.
+/// G g Gᵀ of filters [O,C,3,3], of any floating-point type on the CPU, O and C multiples of
+/// channel_block(): float32, in the order that winograd_convolution reads, which nothing else does.
 at::Tensor winograd_filters(const at::Tensor& weight);
 
 /// What a convolution takes besides the image and its filters.
