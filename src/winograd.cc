@@ -38,16 +38,20 @@ constexpr std::int64_t inputs_of_piece = 128;
 /// The polynomials behind the transforms are evaluated at 0, ±p, ±q and infinity. With 5/8 and 3/2
 /// rounding errors were half of those with the usual 1 and 2, measured; other pairs near them were
 /// no better.
-constexpr double p = 0.625;
-constexpr double q = 1.5;
+struct At {
+  static constexpr double p = 0.625;
+  static constexpr double q = 1.5;
+};
 
 constexpr float to_float(double x) {
   return static_cast<float>(x);
 }
 
-/// Bᵀ d of six vectors, `step_in` apart, to six, `step_out` apart.
+/// Bᵀ d of six vectors to six, `step_out` apart.
 template <typename Floats>
 SRDIFF_INLINE void transform_input(const Floats* d, Floats* result, std::int64_t step_out) {
+  constexpr double p = At::p;
+  constexpr double q = At::q;
   constexpr float pp = to_float(p * p);
   constexpr float qq = to_float(q * q);
   constexpr float product = to_float(p * p * q * q);
@@ -64,9 +68,11 @@ SRDIFF_INLINE void transform_input(const Floats* d, Floats* result, std::int64_t
   result[5 * step_out] = d[1] * product - d[3] * sum + d[5];
 }
 
-/// Aᵀ m of six vectors to four.
+/// Aᵀ m of six vectors to four, `step_out` apart.
 template <typename Floats>
 SRDIFF_INLINE void transform_output(const Floats* m, Floats* result, std::int64_t step_out) {
+  constexpr double p = At::p;
+  constexpr double q = At::q;
   const Floats even_p = m[1] + m[2];
   const Floats odd_p = m[1] - m[2];
   const Floats even_q = m[3] + m[4];
@@ -77,10 +83,12 @@ SRDIFF_INLINE void transform_output(const Floats* m, Floats* result, std::int64_
   result[3 * step_out] = odd_p * to_float(p * p * p) + odd_q * to_float(q * q * q) + m[5];
 }
 
-/// G g of three vectors, `step_in` apart, to six.
+/// G g of three vectors, `step_in` apart, to six, `step_out` apart.
 template <typename Floats>
 SRDIFF_INLINE void transform_filter(const Floats* g, std::int64_t step_in, Floats* result,
                                     std::int64_t step_out) {
+  constexpr double p = At::p;
+  constexpr double q = At::q;
   constexpr double of_p = 1.0 / (2.0 * p * p * (p * p - q * q));
   constexpr double of_q = 1.0 / (2.0 * q * q * (q * q - p * p));
   const Floats& first = g[0];
@@ -131,6 +139,7 @@ struct Group {
   std::int64_t m_step;
 };
 
+/// Where a tile is: the image, and its first row and column of the result.
 struct Place {
   std::int64_t image;
   std::int64_t top;
@@ -279,7 +288,7 @@ struct Kernel {
       const float* d = group.d + i / c.panels * group.d_step;
       const float* filters = c.filters + (i * c.inputs + group.first_input) * panel;
       float* m = group.m + i / c.panels * group.m_step + i % c.panels * panel;
-      const float* next = filters + c.inputs * panel;
+      const float* next = filters + c.inputs * panel;  // behind the last panel it is never read
       std::int64_t tile = 0;
       for (; tile + Rows <= group.count; tile += Rows) {
         product<Rows>(d + tile * inputs, filters, inputs, more, next, m + tile * row, row);
@@ -503,49 +512,75 @@ at::Tensor winograd_filters(const at::Tensor& weight) {
   return to;
 }
 
-at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
-                                const WinogradInputs& inputs) {
-  const Loops own = loops();
+namespace {
+
+Convolution convolution_of(const at::Tensor& x, const at::Tensor& filters,
+                           const WinogradInputs& inputs, std::int64_t panel) {
   Convolution c{};
-  c.doublings = inputs.enlarges ? 1 : 0;
-  c.inputs = x.size(1) * x.size(4);
-  c.outputs = inputs.outputs;
-  c.panels = divide_up(c.outputs, own.panel);
-  c.height = x.size(2) << c.doublings;
-  c.width = x.size(3) << c.doublings;
-  c.tile_rows = tiles_along(c.height);
-  c.tile_columns = tiles_along(c.width);
-  at::Tensor result =
-      at::empty({x.size(0), c.outputs / x.size(4), c.height, c.width, x.size(4)}, x.options());
   c.x = x.data_ptr<float>();
   c.filters = filters.data_ptr<float>();
   c.bias = inputs.bias.data_ptr<float>();
   c.addend = inputs.addend.defined() ? inputs.addend.data_ptr<float>() : nullptr;
+  c.inputs = x.size(1) * x.size(4);
+  c.outputs = inputs.outputs;
+  c.panels = divide_up(c.outputs, panel);
+  c.doublings = inputs.enlarges ? 1 : 0;
+  c.height = x.size(2) << c.doublings;
+  c.width = x.size(3) << c.doublings;
+  c.tile_rows = tiles_along(c.height);
+  c.tile_columns = tiles_along(c.width);
+  return c;
+}
+
+/// How tiles are divided among threads. What comes out is the same however it is done.
+struct Division {
+  std::int64_t tiles;  ///< of all images
+  std::int64_t tiles_of_group;
+  std::int64_t groups;
+  /// Few groups do not keep all threads busy: these share the tiles of one, all of them, and wait
+  /// for each other between the phases.
+  bool in_common;
+
+  Division(std::int64_t of_tiles, std::int64_t rows) : tiles(of_tiles) {
+    const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
+    groups = divide_up(tiles, most_tiles_of_group);
+    if (groups < 2 * threads) {
+      groups = divide_up(tiles, least_tiles_of_group);
+    }
+    tiles_of_group = std::min(tiles, round_up(divide_up(tiles, groups), rows));
+    groups = divide_up(tiles, tiles_of_group);
+    in_common = threads > 1 && groups < 2 * threads;
+    if (in_common) {
+      tiles_of_group = tiles;
+      groups = 1;
+    }
+  }
+};
+
+}  // namespace
+
+at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
+                                const WinogradInputs& inputs) {
+  const Loops own = loops();
+  Convolution c = convolution_of(x, filters, inputs, own.panel);
+  at::Tensor result =
+      at::empty({x.size(0), c.outputs / x.size(4), c.height, c.width, x.size(4)}, x.options());
   c.result = result.data_ptr<float>();
 
-  const std::int64_t tiles = x.size(0) * c.tiles_of_image();
-  const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
-  std::int64_t groups = divide_up(tiles, most_tiles_of_group);
-  if (groups < 2 * threads) {
-    groups = divide_up(tiles, least_tiles_of_group);
-  }
-  const std::int64_t tiles_of_group = round_up(divide_up(tiles, groups), own.rows);
-  groups = divide_up(tiles, tiles_of_group);
-  // Few groups do not keep all threads busy: these share one then, and wait for each other between
-  // the phases.
-  const bool in_common = threads > 1 && groups < 2 * threads;
-  const std::int64_t tiles_at_once = in_common ? tiles : std::min(tiles, tiles_of_group);
+  const Division division(x.size(0) * c.tiles_of_image(), own.rows);
   const std::int64_t inputs_at_once = std::min(c.inputs, inputs_of_piece);
   // A vector more than there is: powers of two fall into the same lines of a cache.
-  const std::int64_t d_step = tiles_at_once * inputs_at_once + x.size(4);
-  const std::int64_t m_step = tiles_at_once * c.panels * own.panel + x.size(4);
-  const std::int64_t values = points * (d_step + m_step);
+  const std::int64_t d_step = division.tiles_of_group * inputs_at_once + x.size(4);
+  const std::int64_t m_step = division.tiles_of_group * c.panels * own.panel + x.size(4);
   // A phase is run by `run(phase, group, how many there are to share)`.
-  const auto compute = [&](std::int64_t first, float* memory, const auto& run) {
-    Group group{first,  std::min(tiles - first, tiles_at_once),
-                0,      0,
-                memory, memory + points * d_step,
-                d_step, m_step};
+  const auto compute = [&](std::int64_t i, const auto& run) {
+    Group group{};
+    group.first = i * division.tiles_of_group;
+    group.count = std::min(division.tiles - group.first, division.tiles_of_group);
+    group.d_step = d_step;
+    group.m_step = m_step;
+    group.d = scratch_of_this_thread(points * (d_step + m_step));
+    group.m = group.d + points * d_step;
     for (; group.first_input < c.inputs; group.first_input += group.inputs) {
       group.inputs = std::min(c.inputs - group.first_input, inputs_at_once);
       run(Phase::transform_inputs, group, group.count);
@@ -553,19 +588,17 @@ at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
     }
     run(Phase::transform_outputs, group, group.count);
   };
-  if (in_common) {
-    compute(0, scratch_of_this_thread(values),
-            [&](Phase phase, const Group& group, std::int64_t count) {
-              at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
-                own.run(phase, c, group, begin, end);
-              });
-            });
+  if (division.in_common) {
+    compute(0, [&](Phase phase, const Group& group, std::int64_t count) {
+      at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+        own.run(phase, c, group, begin, end);
+      });
+    });
     return result;
   }
-  at::parallel_for(0, groups, 1, [&](std::int64_t begin, std::int64_t end) {
-    float* memory = scratch_of_this_thread(values);
+  at::parallel_for(0, division.groups, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      compute(i * tiles_of_group, memory, [&](Phase phase, const Group& group, std::int64_t count) {
+      compute(i, [&](Phase phase, const Group& group, std::int64_t count) {
         own.run(phase, c, group, 0, count);
       });
     }
