@@ -46,7 +46,8 @@ SRDIFF_INLINE void apply(const float* x, float* y, std::int64_t count) {
     }
     Floats divisor = values;
     one_plus_exp_of_minus<lanes>(divisor);
-    const Floats result = (Of == Curve::silu ? values : Floats{} + 1.0F) / divisor;
+    // The exponential takes what is no number for a large one.
+    const Floats result = (Of == Curve::silu ? values : values * 0.0F + 1.0F) / divisor;
     if (here == lanes) {
       store(result, y + i);
     } else {

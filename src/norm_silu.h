@@ -12,7 +12,7 @@ namespace srdiff {
 /// last bit by where among a thread's values one stands, and so by the number of threads.
 at::Tensor silu_of_each(const at::Tensor& x);
 
-/// 1 / (1 + e^-x), the same way.
+/// 1 / (1 + e^-x), the same way; not a number where x is infinite.
 at::Tensor sigmoid_of_each(const at::Tensor& x);
 
 // Norms, and SiLU behind them in one pass over memory that the caches still hold, for float32 on

@@ -443,42 +443,36 @@ Loops loops() {
                                : Loops{Avx2::panel, Avx2::rows, run_avx2, filters_avx2};
 }
 
-/// Memory that a thread works in, kept for its next call.
-class Scratch {
- public:
-  /// At least so many values, of any content, in huge pages where the system has them: a phase
-  /// jumps between more pages of 4 kB than a processor has translations at hand, and took twice as
-  /// long.
-  float* reserve(std::int64_t values) {
-    if (values > values_) {
-      constexpr std::int64_t huge_page = 1 << 21;
-      const auto bytes = static_cast<std::size_t>(
-          round_up(values * static_cast<std::int64_t>(sizeof(float)), huge_page));
-      memory_.reset();
-      values_ = 0;
-      memory_.reset(static_cast<float*>(std::aligned_alloc(huge_page, bytes)));
-      if (memory_ == nullptr) {
-        throw std::bad_alloc();
-      }
-      values_ = values;
-#ifdef MADV_HUGEPAGE
-      madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // where it is refused, all is well, and slower
-#endif
-    }
-    return memory_.get();
-  }
-
- private:
-  struct Free {
-    void operator()(float* memory) const { std::free(memory); }
-  };
-  std::unique_ptr<float, Free> memory_;
-  std::int64_t values_ = 0;
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
 };
+using Memory = std::unique_ptr<float, Free>;
 
+/// Room for so many values, in huge pages where the system has them: a phase jumps between more
+/// pages of 4 kB than a processor has translations at hand, and took twice as long.
+Memory in_huge_pages(std::int64_t values) {
+  constexpr std::int64_t huge_page = 1 << 21;
+  const auto bytes = static_cast<std::size_t>(
+      round_up(values * static_cast<std::int64_t>(sizeof(float)), huge_page));
+  Memory memory(static_cast<float*>(std::aligned_alloc(huge_page, bytes)));
+  if (memory == nullptr) {
+    throw std::bad_alloc();
+  }
+#ifdef MADV_HUGEPAGE
+  madvise(memory.get(), bytes, MADV_HUGEPAGE);  // where it is refused, all is well, and slower
+#endif
+  return memory;
+}
+
+/// Room for so many values, of any content, that is kept for the thread's next call.
 float* scratch_of_this_thread(std::int64_t values) {
-  thread_local Scratch scratch;
-  return scratch.reserve(values);
+  thread_local Memory memory;
+  thread_local std::int64_t size = 0;
+  if (values > size) {
+    memory = in_huge_pages(values);
+    size = values;
+  }
+  return memory.get();
 }
 
 std::int64_t tiles_along(std::int64_t pixels) {

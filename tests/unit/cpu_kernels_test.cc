@@ -163,6 +163,16 @@ TEST(Silu, AndSigmoidAreThoseOfLibTorch) {
   EXPECT_EQ(sigmoid_of_each(x.to(at::kDouble)).scalar_type(), at::kDouble);
 }
 
+TEST(Silu, AndSigmoidOfNoNumberAreNone) {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  at::Tensor x = at::randn({37});
+  x[3] = nan;
+  x[36] = std::copysign(nan, -1.0F);
+  for (const at::Tensor& y : {silu_of_each(x), sigmoid_of_each(x)}) {
+    EXPECT_TRUE(at::equal(y.isnan(), x.isnan()));
+  }
+}
+
 TEST(Silu, AndSigmoidDependOnNothingButTheValue) {
   // Thread counts that leave no share a multiple of a vector; LibTorch's own differ in some values.
   const at::Tensor x = at::randn({1 << 18});
