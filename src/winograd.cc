@@ -472,6 +472,7 @@ float* scratch_of_this_thread(std::int64_t values) {
     memory = in_huge_pages(values);
     size = values;
   }
+  // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is no longer what `memory` has
   return memory.get();
 }
 
