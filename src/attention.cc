@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "register_tile.h"
 #include "vector_math.h"
 
 namespace srdiff {
@@ -45,38 +46,6 @@ void pack_keys(const float* key, std::int64_t step, std::int64_t dim, std::int64
   }
 }
 
-/// The part of a matrix product that stays in registers: `Rows` rows of `Vectors` vectors.
-template <std::int64_t Width, std::int64_t Vectors, std::int64_t Rows>
-struct Tile {
-  using Row = std::array<Values<Width>, Vectors>;
-
-  std::array<Row, Rows> sums{};
-
-  /// Adds left(row) · right[columns] to each row.
-  template <typename Left>
-  SRDIFF_INLINE void add(const Left& left, const float* right) {
-    Row factors;
-#pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v) {
-      load(right + v * Width, factors[static_cast<std::size_t>(v)]);
-    }
-#pragma GCC unroll 8
-    for (std::int64_t row = 0; row < Rows; ++row) {
-      const float factor = left(row);
-#pragma GCC unroll 4
-      for (std::size_t v = 0; v < Vectors; ++v) {
-        sums[static_cast<std::size_t>(row)][v] += factors[v] * factor;
-      }
-    }
-  }
-
-  SRDIFF_INLINE void write(std::int64_t row, float* to) const {
-    for (std::size_t v = 0; v < Vectors; ++v) {
-      store(sums[static_cast<std::size_t>(row)][v], to + static_cast<std::int64_t>(v) * Width);
-    }
-  }
-};
-
 /// One block of queries, in lanes of vectors, against all keys.
 template <std::int64_t Width, std::int64_t Vectors, std::int64_t Rows>
 class Block {
@@ -85,7 +54,7 @@ class Block {
   static constexpr std::int64_t rows = Rows;
   static_assert(keys_of_piece % Rows == 0);
 
-  using Sums = Tile<Width, Vectors, Rows>;
+  using Sums = RegisterTile<Width, Vectors, Rows>;
   using Row = typename Sums::Row;
 
   SRDIFF_INLINE Block(const Head& head, std::int64_t first)

@@ -14,6 +14,7 @@
 #include <new>
 
 #include "channel_blocks.h"
+#include "register_tile.h"
 #include "rounding.h"
 #include "vector_math.h"
 
@@ -231,36 +232,17 @@ struct Kernel {
   template <std::int64_t Count>
   static SRDIFF_INLINE void product(const float* d, const float* filters, std::int64_t inputs,
                                     bool more, const float* next, float* m, std::int64_t m_row) {
-    std::array<std::array<Floats, Vectors>, Count> sums{};
-    if (more) {
-      for (std::int64_t tile = 0; tile < Count; ++tile) {
-        for (std::size_t v = 0; v < Vectors; ++v) {
-          load(m + tile * m_row + static_cast<std::int64_t>(v) * Width,
-               sums[static_cast<std::size_t>(tile)][v]);
-        }
-      }
+    RegisterTile<Width, Vectors, Count> sums;
+    for (std::int64_t tile = 0; more && tile < Count; ++tile) {
+      sums.read(tile, m + tile * m_row);
     }
     for (std::int64_t channel = 0; channel < inputs; ++channel) {
       __builtin_prefetch(next + channel * floats_of_line, 0, 2);
-      std::array<Floats, Vectors> factors;
-#pragma GCC unroll 4
-      for (std::size_t v = 0; v < Vectors; ++v) {
-        load(filters + channel * panel + static_cast<std::int64_t>(v) * Width, factors[v]);
-      }
-#pragma GCC unroll 16
-      for (std::int64_t tile = 0; tile < Count; ++tile) {
-        const float value = d[tile * inputs + channel];
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < Vectors; ++v) {
-          sums[static_cast<std::size_t>(tile)][v] += factors[v] * value;
-        }
-      }
+      sums.add([&](std::int64_t tile) { return d[tile * inputs + channel]; },
+               filters + channel * panel);
     }
     for (std::int64_t tile = 0; tile < Count; ++tile) {
-      for (std::size_t v = 0; v < Vectors; ++v) {
-        store(sums[static_cast<std::size_t>(tile)][v],
-              m + tile * m_row + static_cast<std::int64_t>(v) * Width);
-      }
+      sums.write(tile, m + tile * m_row);
     }
   }
 
@@ -547,7 +529,6 @@ struct Division {
     in_common = threads > 1 && groups < 2 * threads;
     if (in_common) {
       tiles_of_group = tiles;
-      groups = 1;
     }
   }
 };

@@ -60,8 +60,7 @@ void print_benchmark(const srdiff::Benchmark& benchmark, bool products) {
     std::cout << fmt::format(
         "evaluation, batch {}, {} px: {}, {:.1f} GFLOP/s, {:.2f} of the floor of {:.1f} ms "
         "({:.1f} ms in LibTorch's kernels), {:.2f} of a large matrix product's rate; memory "
-        "traffic "
-        "alone: {:.1f} ms\n",
+        "traffic alone: {:.1f} ms\n",
         evaluation.batch, evaluation.size, milliseconds(evaluation.seconds),
         evaluation.flops_per_second() / 1e9, evaluation.share_of_floor(),
         evaluation.floor_seconds() * 1e3, evaluation.library_floor_seconds() * 1e3,
