@@ -270,12 +270,14 @@ class BatchRun {
       for (const Job& job : group) {
         fail(input_path(*job.item), output_path(*job.item), error.what());
       }
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception& error) {
+      if (!is_out_of_memory(error)) {
+        give_up();
+        return;
+      }
       for (const Job& job : group) {
         fail(input_path(*job.item), output_path(*job.item), "not enough memory");
       }
-    } catch (...) {
-      give_up();
     }
   }
 
@@ -361,10 +363,12 @@ class BatchRun {
       }
     } catch (const InputError& error) {
       fail(input_path(*item), output_path(*item), error.what());
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception& error) {
+      if (item == nullptr || !is_out_of_memory(error)) {
+        give_up();
+        return;
+      }
       fail(input_path(*item), output_path(*item), "not enough memory");
-    } catch (...) {
-      give_up();
     }
   }
 

@@ -140,4 +140,8 @@ at::Tensor CudaGraphs::operator()(const Tensors& inputs, const Call& call) {
 CudaGraphs::CudaGraphs() = default;
 CudaGraphs::~CudaGraphs() = default;
 
+void CudaGraphs::drop() {
+  recordings_.clear();
+}
+
 }  // namespace srdiff

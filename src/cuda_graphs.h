@@ -24,6 +24,9 @@ class CudaGraphs {
   /// call(inputs), for a call that depends on its inputs' values alone and asks none of them.
   at::Tensor operator()(const Tensors& inputs, const Call& call);
 
+  /// Forgets the recordings, and gives back the memory that they hold.
+  void drop();
+
  private:
   struct Recording;
   std::vector<std::unique_ptr<Recording>> recordings_;  ///< the one used last is last

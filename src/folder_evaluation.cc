@@ -265,8 +265,13 @@ class ModelRun {
     if (observer_.on_state) {
       observer.on_state = [&](const UpscaleState& state) { show(chunk, state); };
     }
-    at::Tensor outputs =
-        as_in_eight_bit_file(upscaler_.upscale(at::stack(chunk.inputs), settings_, observer));
+    at::Tensor outputs;
+    try {
+      outputs =
+          as_in_eight_bit_file(upscaler_.upscale(at::stack(chunk.inputs), settings_, observer));
+    } catch (const MemoryError& error) {
+      throw MemoryError(chunk.names.front() + ": " + error.what());
+    }
     for (std::size_t i = 0; !save_.empty() && i < chunk.names.size(); ++i) {
       Image image;
       image.rgb = outputs[static_cast<std::int64_t>(i)];

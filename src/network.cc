@@ -155,6 +155,9 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
       set_channels_last(state->module);
     }
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) {
+      throw ModelError(name + ": not enough memory on " + device.str() + " to load it");
+    }
     throw ModelError(name + ": not a usable TorchScript network: " + first_line(error.what()));
   }
   Network network;
@@ -193,6 +196,10 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
       return state_->module.forward({tensors.begin(), tensors.end()}).toTensor().to(c10::kFloat);
     });
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) {
+      state_->graphs.drop();
+      throw MemoryError("not enough memory on " + state_->device.str());
+    }
     throw ModelError(state_->name + ": the network failed: " + first_line(error.what()));
   }
 }

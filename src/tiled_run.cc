@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "fitting_pieces.h"
 #include "side_by_side.h"
 #include "srdiff/error.h"
 #include "srdiff/intermediate.h"
@@ -106,9 +107,12 @@ void TiledRun::run_row(std::size_t i) {
 /// The outputs of a row of tiles, blended with each other and with the row above.
 at::Tensor TiledRun::blended_row(Stage& stage) {
   at::Tensor sum;
-  for (std::int64_t first = 0; first < grid_.columns(); first += tiles_at_once_) {
-    const std::int64_t last = std::min(first + tiles_at_once_, grid_.columns());
-    const std::vector<at::Tensor> tiles = network_outputs(stage, first, last);
+  std::vector<at::Tensor> tiles;
+  const auto make = [&](std::int64_t first, std::int64_t last) {
+    tiles.clear();
+    tiles = network_outputs(stage, first, last);
+  };
+  const auto blend = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t column = first; column < last; ++column) {
       const at::Tensor& tile = tiles[static_cast<std::size_t>(column - first)];
       if (!sum.defined()) {
@@ -122,7 +126,8 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
       const std::int64_t left = grid_.left(column) * scale_;
       sum.slice(3, left, left + tile.size(2)).add_(tile * shares);
     }
-  }
+  };
+  tiles_at_once_ = in_fitting_pieces(grid_.columns(), tiles_at_once_, "tiles", make, blend);
   return sum;
 }
 

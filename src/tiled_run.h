@@ -33,6 +33,9 @@ class TiledRun {
   /// of them in all.
   void operator()(const at::Tensor& lr, std::uint64_t key, const RowSink& sink);
 
+  /// What it was given, or fewer where memory did not hold as many.
+  std::int64_t tiles_at_once() const { return tiles_at_once_; }
+
  private:
   enum class Kind { noise, regressor, weight_map, evaluation };
 

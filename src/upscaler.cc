@@ -12,6 +12,7 @@
 
 #include "enum_words.h"
 #include "finite.h"
+#include "fitting_pieces.h"
 #include "host_copies.h"
 #include "rounding.h"
 #include "side_by_side.h"
@@ -65,6 +66,7 @@ class Progress {
   Progress(const UpscaleObserver& observer, std::int64_t evaluations)
       : observer_(observer), total_(evaluations) {}
 
+  /// Less than 0 where work is started anew.
   void add(std::int64_t evaluations) {
     if (observer_.on_progress) {
       const std::lock_guard lock(mutex_);
@@ -131,6 +133,14 @@ class Run {
                : result;
   }
 
+  /// Takes back what it told of its progress.
+  void is_given_up() {
+    if (reported_ > 0) {
+      progress_.add(-reported_);
+      reported_ = 0;
+    }
+  }
+
   /// Whether a reduced precision's outputs were finite; waits for the device.
   bool was_finite() const { return !finite_.defined() || finite_.item<bool>(); }
 
@@ -177,9 +187,11 @@ class Run {
     }
   }
 
-  void after_step(const StepState& state) const {
+  void after_step(const StepState& state) {
     show(UpscaleState::Kind::x0, state.x0, state.t, state.evaluation);
-    progress_.add(static_cast<std::int64_t>(keys_.size()));
+    const auto evaluations = static_cast<std::int64_t>(keys_.size());
+    reported_ += evaluations;
+    progress_.add(evaluations);
     stop_if_cancelled();
   }
 
@@ -190,9 +202,37 @@ class Run {
   std::int64_t first_image_;
   std::vector<std::uint64_t> keys_;
   at::Tensor finite_;
+  std::int64_t reported_ = 0;  ///< evaluations
   std::int64_t height_ = 0;
   std::int64_t width_ = 0;
 };
+
+/// Images that one call of the networks takes.
+struct Part {
+  at::Tensor lr;
+  Run run;
+  at::Tensor result = {};
+};
+
+/// work(), on a picture; says of it when memory does not hold what it takes.
+template <typename Work>
+auto within_memory(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
+                   std::int64_t width, const Work& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) {
+      throw;
+    }
+    const bool tiled = takes_tiles(manifest, settings, height, width);
+    throw MemoryError("not enough memory to enlarge " + std::to_string(width) + "x" +
+                      std::to_string(height) + " pixels" +
+                      (tiled ? " in tiles of " + std::to_string(settings.tile.size) +
+                                   "; take smaller ones, fewer threads or a smaller picture"
+                       : manifest.tile ? " in one piece; take tiles, or a smaller picture"
+                                       : "; take a smaller picture"));
+  }
+}
 
 void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
   if (!(settings.beta >= 0.0 && settings.beta <= 1.0)) {
@@ -385,42 +425,78 @@ std::int64_t Upscaler::images_in_a_call(std::int64_t height, std::int64_t width,
   return std::max<std::int64_t>(1, std::min(most, model_.device_pixels()) / output);
 }
 
+void Upscaler::within_what_fitted(std::int64_t wanted, std::int64_t pixels,
+                                  const std::function<std::int64_t(std::int64_t)>& run) const {
+  const std::int64_t at_once = std::clamp<std::int64_t>(*fitting_pixels_ / pixels, 1, wanted);
+  const std::int64_t fitted = run(at_once);
+  if (fitted < at_once) {
+    *fitting_pixels_ = fitted * pixels;
+  }
+}
+
 at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                                   const UpscaleObserver& observer) const {
-  const std::int64_t chunk = images_in_a_call(lr.size(2), lr.size(3), settings);
-  const std::vector<at::Tensor> parts = lr.split(chunk);
+  const bool is_cpu = model_.device().is_cpu();
+  const bool side = is_cpu && !observer.on_state;
   HostCopies copies(model_.device());
   Progress progress(observer, lr.size(0) * settings.nfe);
-  std::vector<Run> runs;
-  std::vector<at::Tensor> results(parts.size());
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    runs.emplace_back(model_, settings, observer, progress, static_cast<std::int64_t>(i) * chunk);
-  }
-  const auto run = [&](std::int64_t part) {
-    const auto i = static_cast<std::size_t>(part);
-    results[i] = copies.add(runs[i](parts[i]));
+  std::vector<Part> parts;
+  std::vector<Part> made;
+
+  const auto make = [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t images = is_cpu ? 1 : last - first;
+    parts.clear();
+    for (std::int64_t i = first; i < last; i += images) {
+      parts.push_back({lr.slice(0, i, i + images), Run(model_, settings, observer, progress, i)});
+    }
+    const auto count = static_cast<std::int64_t>(parts.size());
+    const auto run = [&](std::int64_t i) {
+      Part& part = parts[static_cast<std::size_t>(i)];
+      part.result = copies.add(part.run(part.lr));
+    };
+    try {
+      if (side) {
+        side_by_side(count, run);
+      } else {
+        for (std::int64_t i = 0; i < count; ++i) {
+          run(i);
+        }
+      }
+    } catch (...) {
+      for (Part& part : parts) {
+        part.run.is_given_up();
+      }
+      throw;
+    }
   };
-  const auto count = static_cast<std::int64_t>(parts.size());
-  if (model_.device().is_cpu() && !observer.on_state) {
-    side_by_side(count, run);
-  } else {
-    for (std::int64_t i = 0; i < count; ++i) {
-      run(i);
-    }
-  }
+  const auto keep = [&](std::int64_t, std::int64_t) {
+    std::move(parts.begin(), parts.end(), std::back_inserter(made));
+  };
+  const std::int64_t wanted = !is_cpu ? images_in_a_call(lr.size(2), lr.size(3), settings)
+                              : side  ? at::get_num_threads()
+                                      : 1;
+  within_what_fitted(wanted, lr.size(2) * lr.size(3), [&](std::int64_t at_once) {
+    return in_fitting_pieces(lr.size(0), at_once, "pictures", make, keep);
+  });
   copies.wait();
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (runs[i].was_finite() && is_finite(results[i])) {
-      continue;
-    }
-    const Model exact = model_.in_float32();
-    UpscaleObserver quiet;
-    quiet.cancelled = observer.cancelled;
-    Progress none(quiet, 0);
-    results[i] = Run(exact, settings, quiet, none, 0)(parts[i]).to(at::kCPU);
-    model_.require_finite_picture(results[i]);
+  std::vector<at::Tensor> results;
+  for (const Part& part : made) {
+    results.push_back(part.run.was_finite() && is_finite(part.result)
+                          ? part.result
+                          : in_float32(part.lr, settings, observer));
   }
   return at::cat(results);
+}
+
+at::Tensor Upscaler::in_float32(const at::Tensor& lr, const UpscaleSettings& settings,
+                                const UpscaleObserver& observer) const {
+  const Model exact = model_.in_float32();
+  UpscaleObserver quiet;
+  quiet.cancelled = observer.cancelled;
+  Progress none(quiet, 0);
+  at::Tensor result = Run(exact, settings, quiet, none, 0)(lr).to(at::kCPU);
+  model_.require_finite_picture(result);
+  return result;
 }
 
 /// One pass over one image [1,3,h,w], in rows.
@@ -432,17 +508,20 @@ void Upscaler::pass(const at::Tensor& lr, const UpscaleSettings& settings,
     sink(in_one_piece(lr, settings, observer));
     return;
   }
-  const std::int64_t tiles_at_once =
+  const std::int64_t wanted =
       model_.device().is_cpu() ? at::get_num_threads()
                                : images_in_a_call(grid.tile_height(), grid.tile_width(), settings);
-  TiledRun run(model_, settings, observer, grid, tiles_at_once);
   const std::uint64_t key = noise_key(settings.seed, lr[0]);
-  if (settings.color_fix == ColorFix::consistency) {
-    ConsistentStrips fix(lr, manifest.scale, sink);
-    run(lr, key, [&](const at::Tensor& rows) { fix.add(rows); });
-  } else {
-    run(lr, key, sink);
-  }
+  within_what_fitted(wanted, grid.tile_height() * grid.tile_width(), [&](std::int64_t at_once) {
+    TiledRun run(model_, settings, observer, grid, at_once);
+    if (settings.color_fix == ColorFix::consistency) {
+      ConsistentStrips fix(lr, manifest.scale, sink);
+      run(lr, key, [&](const at::Tensor& rows) { fix.add(rows); });
+    } else {
+      run(lr, key, sink);
+    }
+    return run.tiles_at_once();
+  });
 }
 
 at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settings,
@@ -458,16 +537,18 @@ at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settin
   if (lr.size(0) == 0) {
     return at::empty({0, 3, lr.size(2) * manifest.scale, lr.size(3) * manifest.scale});
   }
-  if (!takes_tiles(manifest, settings, lr.size(2), lr.size(3))) {
-    return in_one_piece(lr, settings, observer);
-  }
-  std::vector<at::Tensor> results;
-  for (const at::Tensor& image : lr.split(1)) {
-    std::vector<at::Tensor> rows;
-    pass(image, settings, observer, [&](const at::Tensor& strip) { rows.push_back(strip); });
-    results.push_back(at::cat(rows, 2));
-  }
-  return at::cat(results);
+  return within_memory(manifest, settings, lr.size(2), lr.size(3), [&] {
+    if (!takes_tiles(manifest, settings, lr.size(2), lr.size(3))) {
+      return in_one_piece(lr, settings, observer);
+    }
+    std::vector<at::Tensor> results;
+    for (const at::Tensor& image : lr.split(1)) {
+      std::vector<at::Tensor> rows;
+      pass(image, settings, observer, [&](const at::Tensor& strip) { rows.push_back(strip); });
+      results.push_back(at::cat(rows, 2));
+    }
+    return at::cat(results);
+  });
 }
 
 void Upscaler::upscale(const Image& image, const UpscaleSettings& settings, const StripSink& sink,
@@ -484,18 +565,20 @@ void Upscaler::upscale(const Image& image, const UpscaleSettings& settings, cons
     sink(rows[0].clamp(-1.0, 1.0), enlarged_alpha(image, settings, range));
   };
 
-  at::Tensor input = network_input(image).unsqueeze(0);
-  for (int left = passes(settings.scale, scale); left > 1; --left) {
-    input = upscale(input, settings, observer);
-  }
-  const ResizeRatio ratio = ratio_to_scale(settings.scale, scale);
-  if (ratio.up == ratio.down) {
-    pass(input, settings, observer, finished);
-    return;
-  }
-  ResizedStrips resized({input.size(2) * scale, input.size(3) * scale}, {height, width}, ratio,
-                        finished);
-  pass(input, settings, observer, [&](const at::Tensor& rows) { resized.add(rows); });
+  within_memory(model_.manifest(), settings, image.height(), image.width(), [&] {
+    at::Tensor input = network_input(image).unsqueeze(0);
+    for (int left = passes(settings.scale, scale); left > 1; --left) {
+      input = upscale(input, settings, observer);
+    }
+    const ResizeRatio ratio = ratio_to_scale(settings.scale, scale);
+    if (ratio.up == ratio.down) {
+      pass(input, settings, observer, finished);
+      return;
+    }
+    ResizedStrips resized({input.size(2) * scale, input.size(3) * scale}, {height, width}, ratio,
+                          finished);
+    pass(input, settings, observer, [&](const at::Tensor& rows) { resized.add(rows); });
+  });
 }
 
 Image Upscaler::upscale(const Image& image, const UpscaleSettings& settings,

@@ -82,11 +82,13 @@ int run(const CLI::App& app, const Command& command) {
     return fail(app, exit_model_unusable, error.what());
   } catch (const srdiff::Cancelled& error) {
     return fail(app, exit_interrupted, std::string(error.what()) + "; nothing was written");
-  } catch (const std::bad_alloc&) {
-    return fail(app, exit_input_failed, "not enough memory; give a smaller picture");
-  } catch (const c10::Error& error) {
-    return fail(app, exit_model_unusable, "LibTorch failed: " + error.msg());
   } catch (const std::exception& error) {
+    if (srdiff::is_out_of_memory(error)) {
+      return fail(app, exit_input_failed, "not enough memory; give a smaller picture");
+    }
+    if (const auto* from_libtorch = dynamic_cast<const c10::Error*>(&error)) {
+      return fail(app, exit_model_unusable, "LibTorch failed: " + from_libtorch->msg());
+    }
     return fail(app, exit_model_unusable, std::string("unexpected failure: ") + error.what());
   }
 }

@@ -176,9 +176,13 @@ int upscale_file(const UpscaleArgs& args) {
 
   const Stopwatch upscale_watch;
   ProgressBar bar(args.quiet);
-  const std::string file =
-      upscaler.upscale_encoded(input, method.settings, output_ending(args), output_name(args),
-                               encode_options(args, method), make_observer(args, bar));
+  std::string file;
+  try {
+    file = upscaler.upscale_encoded(input, method.settings, output_ending(args), output_name(args),
+                                    encode_options(args, method), make_observer(args, bar));
+  } catch (const srdiff::MemoryError& error) {
+    throw srdiff::MemoryError(source.name() + ": " + error.what());
+  }
   bar.clear();
   write_output(args, file);
 

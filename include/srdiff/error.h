@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -20,6 +21,12 @@ class InputError : public Error {
   using Error::Error;
 };
 
+/// Memory, the machine's or the device's, does not hold what a picture takes.
+class MemoryError : public InputError {
+ public:
+  using InputError::InputError;
+};
+
 /// A setting outside its range, or settings that contradict each other.
 class UsageError : public Error {
  public:
@@ -38,5 +45,9 @@ class Cancelled : public Error {
  public:
   Cancelled() : Error("interrupted") {}
 };
+
+/// Whether an exception says that memory ran out: a MemoryError, std::bad_alloc, or LibTorch's own,
+/// also where a network's interpreter has kept nothing of them but the words.
+bool is_out_of_memory(const std::exception& error);
 
 }  // namespace srdiff

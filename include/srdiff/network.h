@@ -37,7 +37,8 @@ class Network {
 
   /// Runs the network. Inputs are moved to its device, images [N,C,H,W] converted to its precision,
   /// all others (the noise level [N]) to float32; the result is float32 on the same device.
-  /// Throws ModelError when the network fails, for instance on a shape that it does not take.
+  /// Throws ModelError when the network fails, for instance on a shape that it does not take;
+  /// MemoryError when memory does not hold what the call needs.
   at::Tensor operator()(const std::vector<at::Tensor>& inputs) const;
 
  private:

@@ -2,8 +2,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -143,6 +146,8 @@ class Upscaler {
   /// `on_state` is called for images in one piece only. Where a reduced precision gives values that
   /// are not finite the work is done again in float32, with a warning. Throws InputError on the
   /// size, or when float32 gives such values too; Cancelled; ModelError when a network fails.
+  /// Where memory does not hold as many images or tiles at once, fewer go together, with a warning;
+  /// where it does not hold one, MemoryError is thrown. So do the next ones.
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
 
@@ -173,12 +178,21 @@ class Upscaler {
  private:
   std::int64_t images_in_a_call(std::int64_t height, std::int64_t width,
                                 const UpscaleSettings& settings) const;
+  /// run(at_once) with at most the wanted number of items (images, tiles) of so many low-resolution
+  /// pixels at once, fewer where memory held fewer before; it returns how many did.
+  void within_what_fitted(std::int64_t wanted, std::int64_t pixels,
+                          const std::function<std::int64_t(std::int64_t at_once)>& run) const;
   at::Tensor in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                           const UpscaleObserver& observer) const;
+  at::Tensor in_float32(const at::Tensor& lr, const UpscaleSettings& settings,
+                        const UpscaleObserver& observer) const;
   void pass(const at::Tensor& lr, const UpscaleSettings& settings, const UpscaleObserver& observer,
             const std::function<void(const at::Tensor& rows)>& sink) const;
 
   Model model_;
+  /// Pixels that memory is known to hold at once; without a limit until it did not.
+  std::shared_ptr<std::atomic<std::int64_t>> fitting_pixels_ =
+      std::make_shared<std::atomic<std::int64_t>>(std::numeric_limits<std::int64_t>::max());
 };
 
 }  // namespace srdiff

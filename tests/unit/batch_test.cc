@@ -129,6 +129,23 @@ TEST_F(BatchTest, AFailureDoesNotStopTheRest) {
   EXPECT_EQ(report.images.failed, 2U);
 }
 
+TEST_F(BatchTest, APictureThatMemoryDoesNotHoldDoesNotStopTheRest) {
+  support::TestModelOptions options;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n"
+      "    if x_t.size(3) > 16:\n"
+      "        assert False, '[enforce fail at alloc_cpu.cpp:66] std::bad_alloc'\n"
+      "    return 0.1 * x_t\n";
+  upscaler_ = Upscaler(Model::load(make_test_model(folder_.path() / "narrow", options)));
+  make("wide.png", 12, 3);
+  const BatchSummary summary = run();
+  EXPECT_EQ(summary.images.done, 9U);
+  ASSERT_EQ(summary.failures.size(), 1U);
+  EXPECT_EQ(summary.failures[0].input, in_ / "wide.png");
+  EXPECT_EQ(summary.failures[0].reason,
+            "not enough memory to enlarge 12x12 pixels; take a smaller picture");
+}
+
 TEST_F(BatchTest, FailFastStops) {
   std::ofstream(in_ / "!first.png") << "no picture";
   BatchOptions options;

@@ -1,0 +1,29 @@
+#include "srdiff/error.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <string_view>
+
+namespace srdiff {
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const Error*>(&error) != nullptr) {
+    return dynamic_cast<const MemoryError*>(&error) != nullptr;
+  }
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+      dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) {
+    return true;
+  }
+  // LibTorch's allocators on CUDA and on the CPU, its libraries, and std::bad_alloc's words.
+  constexpr std::array<std::string_view, 4> words = {"out of memory", "can't allocate memory",
+                                                     "STATUS_ALLOC_FAILED", "std::bad_alloc"};
+  const std::string_view message = error.what();
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return message.find(word) != std::string_view::npos;
+  });
+}
+
+}  // namespace srdiff
