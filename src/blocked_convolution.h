@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "convolution_kernels.h"
+
 namespace srdiff {
 
 /// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AMX or
@@ -15,13 +17,14 @@ bool has_bf16_convolutions();
 /// many channels of zeros among them at most.
 bool fits_blocks(const at::Tensor& weight);
 
-/// Convolutions from blocks of channels to blocks of float32. What depends on a weight and an
-/// image's size (oneDNN's kernel, the weight in its order) is made once and kept.
+/// Convolutions from blocks of channels to blocks of float32: by Winograd's algorithm where that is
+/// faster (winograd.h), and else by ConvolutionKernels. What depends on a weight (its filters,
+/// transformed or in another order, and kernels for an image's size) is made once and kept.
 class BlockedConvolutions {
  public:
   BlockedConvolutions();
-  /// The same for another thread: kernels and scratch of its own, and the weights in oneDNN's order
-  /// in common. These here may be at work in the meantime.
+  /// The same for another thread: kernels and scratch of its own, and the filters in common. These
+  /// here may be at work in the meantime.
   BlockedConvolutions for_another_thread() const;
   /// Images and weights are rounded to bf16 for their products; these are summed in float32, and
   /// what comes out is float32. Before the first call.
@@ -35,16 +38,11 @@ class BlockedConvolutions {
   BlockedConvolutions(const BlockedConvolutions&) = delete;
   BlockedConvolutions& operator=(const BlockedConvolutions&) = delete;
 
-  struct Steps {
-    at::IntArrayRef stride;
-    at::IntArrayRef padding;
-    at::IntArrayRef dilation;
-    std::int64_t groups = 1;
-  };
+  using Steps = ConvolutionSteps;
 
   /// conv2d(x, weight, bias) + addend, in blocks, or plain where O is no multiple of b; undefined
   /// where that cannot be had: it takes float32 on the CPU (`x` bf16 too, in blocks), one group, a
-  /// weight that fits blocks, no addend to a plain result, and a kernel of oneDNN's. `x` [N,C,H,W]
+  /// weight that fits blocks, no addend to a plain result, and a kernel. `x` [N,C,H,W]
   /// in blocks or not. `weight` [O,C,kh,kw], float32 or fp16, must live, unchanged, as long as this
   /// object: it is recognised by its address. `bias` [O] may be undefined, and so may `addend`, an
   /// image of the result's size, in blocks or not.
@@ -53,15 +51,12 @@ class BlockedConvolutions {
 
   /// conv2d, with a padding of 1, of the image enlarged by repeating each pixel twice in both
   /// directions: in blocks, or undefined as above. `weight` [O,C,3,3], O a multiple of b.
-  ///
-  /// Each output pixel sees 2x2 pixels of x, with weights that are sums of the filter's: 16
-  /// multiplications in the place of 36, by one convolution for all four kinds of output pixels.
   at::Tensor of_enlarged(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
  private:
-  struct Kernels;
-  explicit BlockedConvolutions(std::unique_ptr<Kernels> kernels);
-  std::unique_ptr<Kernels> kernels_;
+  struct State;
+  explicit BlockedConvolutions(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace srdiff

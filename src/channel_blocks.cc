@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
 #include <utility>
 #include <vector>
 
 #ifdef SRDIFF_ONEDNN
 #include <dnnl.hpp>
+#else
+#include "cpu_capability.h"
 #endif
 
 namespace srdiff {
@@ -339,7 +342,11 @@ std::int64_t channel_block() {
 #else
 
 std::int64_t channel_block() {
-  return 0;
+  static const std::int64_t block = [] {
+    const std::string vectors = cpu_capability();
+    return vectors == "AVX512" ? 16 : vectors == "AVX2" ? 8 : 0;
+  }();
+  return block;
 }
 
 #endif

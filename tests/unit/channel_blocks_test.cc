@@ -31,7 +31,7 @@ class ChannelBlocksTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (channel_block() == 0) {
-      GTEST_SKIP() << "no oneDNN in this build, or a processor without AVX2";
+      GTEST_SKIP() << "a processor without AVX2";
     }
   }
   static void expect_close(const at::Tensor& measured, const at::Tensor& expected) {

@@ -16,7 +16,7 @@ class WinogradTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (channel_block() == 0) {
-      GTEST_SKIP() << "no oneDNN in this build, or a processor without AVX2";
+      GTEST_SKIP() << "a processor without AVX2";
     }
   }
 
