@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -12,8 +13,6 @@
 
 #ifdef SRDIFF_ONEDNN
 #include <dnnl.hpp>
-#else
-#include "cpu_capability.h"
 #endif
 
 namespace srdiff {
@@ -343,8 +342,19 @@ std::int64_t channel_block() {
 
 std::int64_t channel_block() {
   static const std::int64_t block = [] {
-    const std::string vectors = cpu_capability();
-    return vectors == "AVX512" ? 16 : vectors == "AVX2" ? 8 : 0;
+#if defined(__x86_64__) && defined(__GNUC__)
+    // LibTorch's own switch for its kernels.
+    const char* const given = std::getenv("ATEN_CPU_CAPABILITY");  // NOLINT(concurrency-mt-unsafe)
+    const std::string most = given != nullptr ? given : "avx512";
+    if (most == "avx512" && __builtin_cpu_supports("avx512f") != 0) {
+      return 16;
+    }
+    if (most.rfind("avx", 0) == 0 && __builtin_cpu_supports("avx2") != 0 &&
+        __builtin_cpu_supports("fma") != 0) {
+      return 8;
+    }
+#endif
+    return 0;
   }();
   return block;
 }

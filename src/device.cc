@@ -1,6 +1,7 @@
 #include "srdiff/device.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <sched.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
@@ -13,7 +14,6 @@
 #endif
 
 #include "blas_threads.h"
-#include "cpu_capability.h"
 #include "enum_words.h"
 #include "srdiff/error.h"
 
@@ -25,6 +25,18 @@ constexpr EnumWords<c10::ScalarType, 3> precision_words = {
 
 int cuda_devices() {
   return static_cast<int>(torch::cuda::device_count());
+}
+
+/// The value behind "KEY: " or "KEY " in LibTorch's own description of its build.
+std::string config_value(const std::string& key) {
+  std::istringstream lines(at::show_config());
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t found = line.find(key);
+    if (found != std::string::npos) {
+      return line.substr(found + key.size());
+    }
+  }
+  return "unknown";
 }
 
 c10::Device cuda_device(const std::string& word) {
@@ -122,7 +134,7 @@ std::string describe_machine() {
   text << "libtorch: " << TORCH_VERSION << '\n'
        << "processors: " << available_processors() << '\n'
        << "threads: " << at::get_num_threads() << '\n'
-       << "instruction set: " << cpu_capability() << '\n'
+       << "instruction set: " << config_value("CPU capability usage: ") << '\n'
        << "CUDA devices: " << cuda_devices() << '\n';
   return text.str();
 }
