@@ -480,6 +480,7 @@ at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& s
   });
   copies.wait();
   std::vector<at::Tensor> results;
+  results.reserve(made.size());
   for (const Part& part : made) {
     results.push_back(part.run.was_finite() && is_finite(part.result)
                           ? part.result
