@@ -207,11 +207,93 @@ class Run {
   std::int64_t width_ = 0;
 };
 
-/// Images that one call of the networks takes.
-struct Part {
-  at::Tensor lr;
-  Run run;
-  at::Tensor result = {};
+/// Images in one piece: some are made at a time, and kept when all of these are.
+class OnePieceRun {
+ public:
+  OnePieceRun(const Model& model, const UpscaleSettings& settings, const UpscaleObserver& observer,
+              const at::Tensor& lr)
+      : model_(model),
+        settings_(settings),
+        observer_(observer),
+        lr_(lr),
+        copies_(model.device()),
+        progress_(observer, lr.size(0) * settings.nfe) {}
+
+  /// On the CPU each image is a call of its own: kernels order their sums by the batch's size, and
+  /// an image's bytes must not depend on its company.
+  void make(std::int64_t first, std::int64_t last) {
+    const std::int64_t images = model_.device().is_cpu() ? 1 : last - first;
+    parts_.clear();
+    for (std::int64_t i = first; i < last; i += images) {
+      parts_.push_back(
+          {lr_.slice(0, i, i + images), Run(model_, settings_, observer_, progress_, i)});
+    }
+    try {
+      run_parts();
+    } catch (...) {
+      for (Part& part : parts_) {
+        part.run.is_given_up();
+      }
+      throw;
+    }
+  }
+
+  void keep() { std::move(parts_.begin(), parts_.end(), std::back_inserter(kept_)); }
+
+  /// All images, on the CPU.
+  at::Tensor result() {
+    copies_.wait();
+    std::vector<at::Tensor> results;
+    results.reserve(kept_.size());
+    for (const Part& part : kept_) {
+      const bool finite = part.run.was_finite() && is_finite(part.result);
+      results.push_back(finite ? part.result : in_float32(part.lr));
+    }
+    return at::cat(results);
+  }
+
+ private:
+  /// Images that one call of the networks takes.
+  struct Part {
+    at::Tensor lr;
+    Run run;
+    at::Tensor result = {};
+  };
+
+  void run_parts() {
+    const auto count = static_cast<std::int64_t>(parts_.size());
+    const auto run = [this](std::int64_t i) {
+      Part& part = parts_[static_cast<std::size_t>(i)];
+      part.result = copies_.add(part.run(part.lr));
+    };
+    // States are shown of one image after another.
+    if (model_.device().is_cpu() && !observer_.on_state) {
+      side_by_side(count, run);
+      return;
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      run(i);
+    }
+  }
+
+  at::Tensor in_float32(const at::Tensor& lr) const {
+    const Model exact = model_.in_float32();
+    UpscaleObserver quiet;
+    quiet.cancelled = observer_.cancelled;
+    Progress none(quiet, 0);
+    at::Tensor result = Run(exact, settings_, quiet, none, 0)(lr).to(at::kCPU);
+    model_.require_finite_picture(result);
+    return result;
+  }
+
+  const Model& model_;
+  const UpscaleSettings& settings_;
+  const UpscaleObserver& observer_;
+  const at::Tensor& lr_;
+  HostCopies copies_;
+  Progress progress_;
+  std::vector<Part> parts_;
+  std::vector<Part> kept_;
 };
 
 /// work(), on a picture; says of it when memory does not hold what it takes.
@@ -401,19 +483,16 @@ ImageLayout output_layout(const UpscaleSettings& settings, const Image& image) {
 
 std::int64_t Upscaler::images_at_once(std::int64_t height, std::int64_t width,
                                       const UpscaleSettings& settings) const {
-  if (!model_.device().is_cpu()) {
-    return images_in_a_call(height, width, settings);
-  }
-  // Tiles of one picture are work enough for all threads.
-  return takes_tiles(model_.manifest(), settings, height, width) ? 1 : at::get_num_threads();
+  // On the CPU tiles of one picture are work enough for all threads.
+  const bool alone =
+      model_.device().is_cpu() && takes_tiles(model_.manifest(), settings, height, width);
+  return alone ? 1 : together(height, width, settings);
 }
 
-std::int64_t Upscaler::images_in_a_call(std::int64_t height, std::int64_t width,
-                                        const UpscaleSettings& settings) const {
-  // One image a call on the CPU: kernels order their sums by the batch's size, and an image's
-  // bytes must not depend on its company.
+std::int64_t Upscaler::together(std::int64_t height, std::int64_t width,
+                                const UpscaleSettings& settings) const {
   if (model_.device().is_cpu()) {
-    return 1;
+    return at::get_num_threads();
   }
   if (settings.batch) {
     return *settings.batch;
@@ -436,68 +515,16 @@ void Upscaler::within_what_fitted(std::int64_t wanted, std::int64_t pixels,
 
 at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                                   const UpscaleObserver& observer) const {
-  const bool is_cpu = model_.device().is_cpu();
-  const bool side = is_cpu && !observer.on_state;
-  HostCopies copies(model_.device());
-  Progress progress(observer, lr.size(0) * settings.nfe);
-  std::vector<Part> parts;
-  std::vector<Part> made;
-
-  const auto make = [&](std::int64_t first, std::int64_t last) {
-    const std::int64_t images = is_cpu ? 1 : last - first;
-    parts.clear();
-    for (std::int64_t i = first; i < last; i += images) {
-      parts.push_back({lr.slice(0, i, i + images), Run(model_, settings, observer, progress, i)});
-    }
-    const auto count = static_cast<std::int64_t>(parts.size());
-    const auto run = [&](std::int64_t i) {
-      Part& part = parts[static_cast<std::size_t>(i)];
-      part.result = copies.add(part.run(part.lr));
-    };
-    try {
-      if (side) {
-        side_by_side(count, run);
-      } else {
-        for (std::int64_t i = 0; i < count; ++i) {
-          run(i);
-        }
-      }
-    } catch (...) {
-      for (Part& part : parts) {
-        part.run.is_given_up();
-      }
-      throw;
-    }
-  };
-  const auto keep = [&](std::int64_t, std::int64_t) {
-    std::move(parts.begin(), parts.end(), std::back_inserter(made));
-  };
-  const std::int64_t wanted = !is_cpu ? images_in_a_call(lr.size(2), lr.size(3), settings)
-                              : side  ? at::get_num_threads()
-                                      : 1;
-  within_what_fitted(wanted, lr.size(2) * lr.size(3), [&](std::int64_t at_once) {
-    return in_fitting_pieces(lr.size(0), at_once, "pictures", make, keep);
+  OnePieceRun run(model_, settings, observer, lr);
+  const std::int64_t height = lr.size(2);
+  const std::int64_t width = lr.size(3);
+  within_what_fitted(together(height, width, settings), height * width, [&](std::int64_t at_once) {
+    return in_fitting_pieces(
+        lr.size(0), at_once, "pictures",
+        [&](std::int64_t first, std::int64_t last) { run.make(first, last); },
+        [&](std::int64_t, std::int64_t) { run.keep(); });
   });
-  copies.wait();
-  std::vector<at::Tensor> results;
-  results.reserve(made.size());
-  for (const Part& part : made) {
-    results.push_back(part.run.was_finite() && is_finite(part.result)
-                          ? part.result
-                          : in_float32(part.lr, settings, observer));
-  }
-  return at::cat(results);
-}
-
-at::Tensor Upscaler::in_float32(const at::Tensor& lr, const UpscaleSettings& settings,
-                                const UpscaleObserver& observer) const {
-  const Model exact = model_.in_float32();
-  UpscaleObserver quiet;
-  quiet.cancelled = observer.cancelled;
-  Progress none(quiet, 0);
-  at::Tensor result = Run(exact, settings, quiet, none, 0)(lr).to(at::kCPU);
-  model_.require_finite_picture(result);
-  return result;
+  return run.result();
 }
 
 /// One pass over one image [1,3,h,w], in rows.
@@ -509,9 +536,7 @@ void Upscaler::pass(const at::Tensor& lr, const UpscaleSettings& settings,
     sink(in_one_piece(lr, settings, observer));
     return;
   }
-  const std::int64_t wanted =
-      model_.device().is_cpu() ? at::get_num_threads()
-                               : images_in_a_call(grid.tile_height(), grid.tile_width(), settings);
+  const std::int64_t wanted = together(grid.tile_height(), grid.tile_width(), settings);
   const std::uint64_t key = noise_key(settings.seed, lr[0]);
   within_what_fitted(wanted, grid.tile_height() * grid.tile_width(), [&](std::int64_t at_once) {
     TiledRun run(model_, settings, observer, grid, at_once);

@@ -176,16 +176,16 @@ class Upscaler {
                              const UpscaleObserver& observer = {}) const;
 
  private:
-  std::int64_t images_in_a_call(std::int64_t height, std::int64_t width,
-                                const UpscaleSettings& settings) const;
+  /// Images or tiles that are made together: in one network call on a GPU, by a thread each on the
+  /// CPU.
+  std::int64_t together(std::int64_t height, std::int64_t width,
+                        const UpscaleSettings& settings) const;
   /// run(at_once) with at most the wanted number of items (images, tiles) of so many low-resolution
   /// pixels at once, fewer where memory held fewer before; it returns how many did.
   void within_what_fitted(std::int64_t wanted, std::int64_t pixels,
                           const std::function<std::int64_t(std::int64_t at_once)>& run) const;
   at::Tensor in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                           const UpscaleObserver& observer) const;
-  at::Tensor in_float32(const at::Tensor& lr, const UpscaleSettings& settings,
-                        const UpscaleObserver& observer) const;
   void pass(const at::Tensor& lr, const UpscaleSettings& settings, const UpscaleObserver& observer,
             const std::function<void(const at::Tensor& rows)>& sink) const;
 
