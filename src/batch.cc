@@ -99,6 +99,22 @@ void make_folder(const fs::path& folder) {
   }
 }
 
+/// Why the exception in flight is a picture's failure; nothing where it is none.
+std::optional<std::string> picture_failure() {
+  try {
+    throw;
+  } catch (const InputError& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) {
+      return "not enough memory";
+    }
+  } catch (...) {
+    // not even an exception of the library's: nothing is known of it
+  }
+  return std::nullopt;
+}
+
 /// Pictures flow from readers through the networks, which run in the calling thread, to writers.
 /// After a stop each part goes on taking what comes and drops it, so that none waits for another.
 class BatchRun {
@@ -266,17 +282,9 @@ class BatchRun {
       upscale(group);
     } catch (const Cancelled&) {
       stop(Stop::cancelled);
-    } catch (const InputError& error) {
+    } catch (...) {
       for (const Job& job : group) {
-        fail(input_path(*job.item), output_path(*job.item), error.what());
-      }
-    } catch (const std::exception& error) {
-      if (!is_out_of_memory(error)) {
-        give_up();
-        return;
-      }
-      for (const Job& job : group) {
-        fail(input_path(*job.item), output_path(*job.item), "not enough memory");
+        fail_or_give_up(job.item);
       }
     }
   }
@@ -361,14 +369,18 @@ class BatchRun {
       } else {
         fail(input_path(*item), output_path(*item), error.what());
       }
-    } catch (const InputError& error) {
-      fail(input_path(*item), output_path(*item), error.what());
-    } catch (const std::exception& error) {
-      if (item == nullptr || !is_out_of_memory(error)) {
-        give_up();
-        return;
-      }
-      fail(input_path(*item), output_path(*item), "not enough memory");
+    } catch (...) {
+      fail_or_give_up(item);
+    }
+  }
+
+  /// The exception in flight: the picture's failure where it is one, and else the run's end.
+  void fail_or_give_up(const WorkItem* item) {
+    const std::optional<std::string> reason = picture_failure();
+    if (item != nullptr && reason) {
+      fail(input_path(*item), output_path(*item), *reason);
+    } else {
+      give_up();
     }
   }
 

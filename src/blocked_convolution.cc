@@ -4,14 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
-#include <unordered_map>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "channel_blocks.h"
 #include "convolution_kernels.h"
 #include "filled_channels.h"
+#include "filters_of_weights.h"
 #include "winograd.h"
 
 namespace srdiff {
@@ -21,36 +21,9 @@ bool fits_blocks(const at::Tensor& weight) {
          filled(weight.size(1)) <= 2 * weight.size(1);
 }
 
-std::vector<std::int64_t> convolved_size(at::IntArrayRef image, at::IntArrayRef filter,
-                                         const ConvolutionSteps& steps) {
-  std::vector<std::int64_t> size = {image[0], filter[0], 0, 0};
-  for (std::size_t i = 0; i < 2; ++i) {
-    const std::int64_t reach = steps.dilation[i] * (filter[i + 2] - 1) + 1;
-    size[i + 2] = (image[i + 2] + 2 * steps.padding[i] - reach) / steps.stride[i] + 1;
-  }
-  return size;
-}
-
 struct BlockedConvolutions::State {
-  /// Filters transformed for Winograd's algorithm. Several threads may ask at once.
-  class WinogradFilters {
-   public:
-    at::Tensor get(const at::Tensor& weight) {
-      const std::lock_guard lock(mutex_);
-      at::Tensor& filters = filters_[weight.unsafeGetTensorImpl()];
-      if (!filters.defined()) {
-        filters = winograd_filters(filled_weight(weight, filled_size(weight)));
-      }
-      return filters;
-    }
-
-   private:
-    std::mutex mutex_;
-    std::unordered_map<const void*, at::Tensor> filters_;
-  };
-
   ConvolutionKernels kernels;
-  std::shared_ptr<WinogradFilters> transformed = std::make_shared<WinogradFilters>();
+  std::shared_ptr<FiltersOfWeights> transformed = std::make_shared<FiltersOfWeights>();
 
   /// Whether x and weight are of a kind that is computed here at all.
   bool take(const at::Tensor& x, const at::Tensor& weight) const {
@@ -78,18 +51,16 @@ struct BlockedConvolutions::State {
   /// Its result for x, in blocks; the bias is filled up.
   at::Tensor winograd(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                       const at::Tensor& addend, bool enlarges) {
-    const std::int64_t outputs = filled(weight.size(0));
-    return winograd_convolution(
-        kernels.input(x), transformed->get(weight),
-        {outputs, bias.defined() ? bias : at::zeros({outputs}, at::kFloat), addend, enlarges});
+    return winograd_convolution(kernels.input(x), transformed->get(weight, winograd_filters),
+                                {filled(weight.size(0)), bias, addend, enlarges});
   }
 };
 
 BlockedConvolutions::BlockedConvolutions() : BlockedConvolutions(std::make_unique<State>()) {}
 
 BlockedConvolutions BlockedConvolutions::for_another_thread() const {
-  return BlockedConvolutions(std::make_unique<State>(
-      State{state_->kernels.for_another_thread(), state_->transformed}));
+  return BlockedConvolutions(
+      std::make_unique<State>(State{state_->kernels.for_another_thread(), state_->transformed}));
 }
 
 void BlockedConvolutions::use_bf16() {
@@ -122,7 +93,7 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
     return {};
   }
   const at::Tensor added = addend.defined() ? state_->kernels.in_these_blocks(addend) : addend;
-  const at::Tensor offsets = bias.defined() ? padded(bias, {0, surplus}).contiguous() : bias;
+  const at::Tensor offsets = filled_bias(bias, weight.size(0));
   const at::Tensor result = state_->by_winograd(image, weight, steps)
                                 ? state_->winograd(x, weight, offsets, added, /*enlarges=*/false)
                                 : state_->kernels(x, weight, offsets, steps, added);
@@ -138,7 +109,7 @@ at::Tensor BlockedConvolutions::of_enlarged(const at::Tensor& x, const at::Tenso
   }
   constexpr std::array<std::int64_t, 2> one = {1, 1};
   const std::vector<std::int64_t> image = filled_image_size(x);
-  const at::Tensor offsets = bias.defined() ? bias.contiguous() : bias;
+  const at::Tensor offsets = filled_bias(bias, weight.size(0));
   return state_->by_winograd({image[0], image[1], 2 * image[2], 2 * image[3]}, weight,
                              {one, one, one})
              ? state_->winograd(x, weight, offsets, {}, /*enlarges=*/true)

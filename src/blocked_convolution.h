@@ -9,10 +9,6 @@
 
 namespace srdiff {
 
-/// Whether BlockedConvolutions compute in bf16 as fast as this processor can: AMX or
-/// AVX512-BF16.
-bool has_bf16_convolutions();
-
 /// Whether a weight [O,C,kh,kw] has counts of channels that fill blocks (channel_blocks.h), with as
 /// many channels of zeros among them at most.
 bool fits_blocks(const at::Tensor& weight);

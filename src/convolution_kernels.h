@@ -2,23 +2,14 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
 #include <memory>
-#include <vector>
+
+#include "convolution_steps.h"
 
 namespace srdiff {
 
-/// A convolution's steps, each of two directions.
-struct ConvolutionSteps {
-  at::IntArrayRef stride;
-  at::IntArrayRef padding;
-  at::IntArrayRef dilation;
-  std::int64_t groups = 1;
-};
-
-/// [N,O,H,W] that a filter [O,C,kh,kw] makes of an image [N,C,H,W].
-std::vector<std::int64_t> convolved_size(at::IntArrayRef image, at::IntArrayRef filter,
-                                         const ConvolutionSteps& steps);
+/// Whether ConvolutionKernels compute in bf16 as fast as this processor can: AMX or AVX512-BF16.
+bool has_bf16_convolutions();
 
 /// Convolutions in blocks of channels (channel_blocks.h) that multiply as often as they are
 /// written: by oneDNN, or by loops of srdiff's own (direct_convolution.h) in a build without it.

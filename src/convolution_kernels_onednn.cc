@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "blocked_convolution.h"
 #include "channel_blocks.h"
 #include "convolution_kernels.h"
 #include "filled_channels.h"
@@ -141,7 +140,6 @@ struct ConvolutionKernels::State {
     std::unordered_map<int, dnnl::memory> arguments;
     at::Tensor weight;   ///< in the kernel's order
     at::Tensor scratch;  ///< the kernel's, between calls of no meaning
-    at::Tensor no_bias;  ///< zeros
     Dims output;
     bool usable = false;
 
@@ -190,7 +188,7 @@ struct ConvolutionKernels::State {
         {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
         at::kFloat);
     kernel.set(DNNL_ARG_SRC, image);
-    kernel.set(DNNL_ARG_BIAS, bias.defined() ? bias : kernel.no_bias);
+    kernel.set(DNNL_ARG_BIAS, bias);
     kernel.set(DNNL_ARG_DST, result);
     kernel.run.execute(stream, kernel.arguments);
     stream.wait();
@@ -230,7 +228,6 @@ struct ConvolutionKernels::State {
     }
     kernel.weight = weights->get(weight, also, description.weights_desc(), stream);
     kernel.scratch = bytes(description.scratchpad_desc());
-    kernel.no_bias = at::zeros({filter[0]}, at::kFloat);
     const auto argument = [&](int name, const Desc& desc, void* data) {
       kernel.arguments.emplace(name, dnnl::memory(desc, processor(), data));
     };
@@ -295,7 +292,7 @@ at::Tensor ConvolutionKernels::of_enlarged(const at::Tensor& x, const at::Tensor
   if (!kernel.usable) {
     return {};
   }
-  return interleave_phases(state_->run(kernel, x, bias.defined() ? bias.repeat({4}) : bias));
+  return interleave_phases(state_->run(kernel, x, bias.repeat({4})));
 }
 
 ConvolutionKernels::ConvolutionKernels(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -1,15 +1,14 @@
 #include <ATen/ATen.h>
 
+#include <array>
 #include <memory>
-#include <mutex>
-#include <unordered_map>
 #include <utility>
 
-#include "blocked_convolution.h"
 #include "channel_blocks.h"
 #include "convolution_kernels.h"
 #include "direct_convolution.h"
 #include "filled_channels.h"
+#include "filters_of_weights.h"
 
 namespace srdiff {
 
@@ -18,24 +17,7 @@ bool has_bf16_convolutions() {
 }
 
 struct ConvolutionKernels::State {
-  /// Filters in the order that direct_convolution reads. Several threads may ask at once.
-  class Filters {
-   public:
-    at::Tensor get(const at::Tensor& weight) {
-      const std::lock_guard lock(mutex_);
-      at::Tensor& filters = filters_[weight.unsafeGetTensorImpl()];
-      if (!filters.defined()) {
-        filters = direct_filters(filled_weight(weight, filled_size(weight)));
-      }
-      return filters;
-    }
-
-   private:
-    std::mutex mutex_;
-    std::unordered_map<const void*, at::Tensor> filters_;
-  };
-
-  std::shared_ptr<Filters> filters = std::make_shared<Filters>();
+  std::shared_ptr<FiltersOfWeights> filters = std::make_shared<FiltersOfWeights>();
 };
 
 ConvolutionKernels::ConvolutionKernels() : ConvolutionKernels(std::make_unique<State>()) {}
@@ -63,14 +45,8 @@ at::Tensor ConvolutionKernels::input(const at::Tensor& x) const {
 at::Tensor ConvolutionKernels::operator()(const at::Tensor& x, const at::Tensor& weight,
                                           const at::Tensor& bias, const ConvolutionSteps& steps,
                                           const at::Tensor& addend) {
-  const std::vector<std::int64_t> size = filled_size(weight);
-  const std::vector<std::int64_t> result = convolved_size(image_size(x), size, steps);
-  if (result[2] < 1 || result[3] < 1) {
-    return {};
-  }
-  return direct_convolution(input(x), state_->filters->get(weight), size,
-                            bias.defined() ? bias : at::zeros({size[0]}, at::kFloat), steps,
-                            addend);
+  return direct_convolution(input(x), state_->filters->get(weight, direct_filters),
+                            filled_size(weight), bias, steps, addend);
 }
 
 at::Tensor ConvolutionKernels::of_enlarged(const at::Tensor& x, const at::Tensor& weight,

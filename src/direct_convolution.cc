@@ -161,6 +161,9 @@ at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
                               const ConvolutionSteps& steps, const at::Tensor& addend) {
   const std::int64_t block = x.size(4);
   const std::vector<std::int64_t> size = convolved_size(image_size(x), weight_size, steps);
+  if (size[2] < 1 || size[3] < 1) {
+    return {};
+  }
   const auto above = steps.padding[0];
   const auto before = steps.padding[1];
   const at::Tensor image = padded(x, {0, 0, before, before, above, above});

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "convolution_kernels.h"
+#include "convolution_steps.h"
 
 namespace srdiff {
 
@@ -17,7 +17,7 @@ at::Tensor direct_filters(const at::Tensor& weight);
 
 /// conv2d(x, weight, bias) + addend in blocks, of filters of `weight_size` [O,C,kh,kw]. `x` in
 /// blocks, contiguous; `bias` [O], contiguous; `addend` in blocks, contiguous, or undefined; one
-/// group, and a result of a pixel at least. Does not depend on the number of threads.
+/// group. Undefined where the result has no pixel. Does not depend on the number of threads.
 at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
                               at::IntArrayRef weight_size, const at::Tensor& bias,
                               const ConvolutionSteps& steps, const at::Tensor& addend);

@@ -34,6 +34,13 @@ inline at::Tensor filled_weight(const at::Tensor& weight, at::IntArrayRef size) 
   return padded(weight, {0, 0, 0, 0, 0, size[1] - weight.size(1), 0, size[0] - weight.size(0)});
 }
 
+/// A bias [O] filled up, contiguous; zeros where there is none.
+inline at::Tensor filled_bias(const at::Tensor& bias, std::int64_t outputs) {
+  const std::int64_t size = filled(outputs);
+  return bias.defined() ? padded(bias, {0, size - outputs}).contiguous()
+                        : at::zeros({size}, at::kFloat);
+}
+
 /// The size [N,C,H,W] of an image with its channels filled up.
 inline std::vector<std::int64_t> filled_image_size(const at::Tensor& x) {
   std::vector<std::int64_t> size = image_size(x);

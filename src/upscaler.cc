@@ -486,11 +486,11 @@ std::int64_t Upscaler::images_at_once(std::int64_t height, std::int64_t width,
   // On the CPU tiles of one picture are work enough for all threads.
   const bool alone =
       model_.device().is_cpu() && takes_tiles(model_.manifest(), settings, height, width);
-  return alone ? 1 : together(height, width, settings);
+  return alone ? 1 : wanted_together(height, width, settings);
 }
 
-std::int64_t Upscaler::together(std::int64_t height, std::int64_t width,
-                                const UpscaleSettings& settings) const {
+std::int64_t Upscaler::wanted_together(std::int64_t height, std::int64_t width,
+                                       const UpscaleSettings& settings) const {
   if (model_.device().is_cpu()) {
     return at::get_num_threads();
   }
@@ -504,26 +504,23 @@ std::int64_t Upscaler::together(std::int64_t height, std::int64_t width,
   return std::max<std::int64_t>(1, std::min(most, model_.device_pixels()) / output);
 }
 
-void Upscaler::within_what_fitted(std::int64_t wanted, std::int64_t pixels,
-                                  const std::function<std::int64_t(std::int64_t)>& run) const {
-  const std::int64_t at_once = std::clamp<std::int64_t>(*fitting_pixels_ / pixels, 1, wanted);
-  const std::int64_t fitted = run(at_once);
-  if (fitted < at_once) {
-    *fitting_pixels_ = fitted * pixels;
-  }
+std::int64_t Upscaler::together(std::int64_t height, std::int64_t width,
+                                const UpscaleSettings& settings) const {
+  return std::clamp<std::int64_t>(*fitting_pixels_ / (height * width), 1,
+                                  wanted_together(height, width, settings));
 }
 
 at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                                   const UpscaleObserver& observer) const {
   OnePieceRun run(model_, settings, observer, lr);
-  const std::int64_t height = lr.size(2);
-  const std::int64_t width = lr.size(3);
-  within_what_fitted(together(height, width, settings), height * width, [&](std::int64_t at_once) {
-    return in_fitting_pieces(
-        lr.size(0), at_once, "pictures",
-        [&](std::int64_t first, std::int64_t last) { run.make(first, last); },
-        [&](std::int64_t, std::int64_t) { run.keep(); });
-  });
+  const std::int64_t at_once = together(lr.size(2), lr.size(3), settings);
+  const std::int64_t fitted = in_fitting_pieces(
+      lr.size(0), at_once, "pictures",
+      [&](std::int64_t first, std::int64_t last) { run.make(first, last); },
+      [&](std::int64_t, std::int64_t) { run.keep(); });
+  if (fitted < at_once) {
+    *fitting_pixels_ = fitted * lr.size(2) * lr.size(3);
+  }
   return run.result();
 }
 
@@ -536,18 +533,18 @@ void Upscaler::pass(const at::Tensor& lr, const UpscaleSettings& settings,
     sink(in_one_piece(lr, settings, observer));
     return;
   }
-  const std::int64_t wanted = together(grid.tile_height(), grid.tile_width(), settings);
+  const std::int64_t at_once = together(grid.tile_height(), grid.tile_width(), settings);
   const std::uint64_t key = noise_key(settings.seed, lr[0]);
-  within_what_fitted(wanted, grid.tile_height() * grid.tile_width(), [&](std::int64_t at_once) {
-    TiledRun run(model_, settings, observer, grid, at_once);
-    if (settings.color_fix == ColorFix::consistency) {
-      ConsistentStrips fix(lr, manifest.scale, sink);
-      run(lr, key, [&](const at::Tensor& rows) { fix.add(rows); });
-    } else {
-      run(lr, key, sink);
-    }
-    return run.tiles_at_once();
-  });
+  TiledRun run(model_, settings, observer, grid, at_once);
+  if (settings.color_fix == ColorFix::consistency) {
+    ConsistentStrips fix(lr, manifest.scale, sink);
+    run(lr, key, [&](const at::Tensor& rows) { fix.add(rows); });
+  } else {
+    run(lr, key, sink);
+  }
+  if (run.tiles_at_once() < at_once) {
+    *fitting_pixels_ = run.tiles_at_once() * grid.tile_height() * grid.tile_width();
+  }
 }
 
 at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settings,

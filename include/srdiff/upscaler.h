@@ -176,21 +176,20 @@ class Upscaler {
                              const UpscaleObserver& observer = {}) const;
 
  private:
-  /// Images or tiles that are made together: in one network call on a GPU, by a thread each on the
-  /// CPU.
+  /// Images or tiles of a low-resolution size that are made together: in one network call on a GPU,
+  /// by a thread each on the CPU.
+  std::int64_t wanted_together(std::int64_t height, std::int64_t width,
+                               const UpscaleSettings& settings) const;
+  /// The same, or fewer where memory has held fewer before.
   std::int64_t together(std::int64_t height, std::int64_t width,
                         const UpscaleSettings& settings) const;
-  /// run(at_once) with at most the wanted number of items (images, tiles) of so many low-resolution
-  /// pixels at once, fewer where memory held fewer before; it returns how many did.
-  void within_what_fitted(std::int64_t wanted, std::int64_t pixels,
-                          const std::function<std::int64_t(std::int64_t at_once)>& run) const;
   at::Tensor in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
                           const UpscaleObserver& observer) const;
   void pass(const at::Tensor& lr, const UpscaleSettings& settings, const UpscaleObserver& observer,
             const std::function<void(const at::Tensor& rows)>& sink) const;
 
   Model model_;
-  /// Pixels that memory is known to hold at once; without a limit until it did not.
+  /// Low-resolution pixels that memory is known to hold at once; without a limit until it did not.
   std::shared_ptr<std::atomic<std::int64_t>> fitting_pixels_ =
       std::make_shared<std::atomic<std::int64_t>>(std::numeric_limits<std::int64_t>::max());
 };

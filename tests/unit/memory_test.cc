@@ -1,14 +1,15 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "file_bytes.h"
 #include "fitting_pieces.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
@@ -120,7 +121,7 @@ class MemoryTest : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
-  int before_ = available_processors();
+  int before_ = at::get_num_threads();
 };
 
 /// Runs twice, the first time short of memory; expects the same picture and an honest progress.
