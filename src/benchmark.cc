@@ -8,11 +8,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "blas_threads.h"
 #include "feature_memory.h"
@@ -30,30 +28,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-/// Of both ends of a file: a later version that measures otherwise counts on.
+/// Of a report's file, written and required; to be raised when what is measured changes.
 constexpr int format = 1;
-
-/// The value behind "KEY: " of describe_machine.
-std::string machine_value(const std::string& key) {
-  std::istringstream lines(describe_machine());
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind(key + ": ", 0) == 0) {
-      return line.substr(key.size() + 2);
-    }
-  }
-  return "unknown";
-}
-
-std::string processor_name() {
-  std::ifstream stream("/proc/cpuinfo");
-  for (std::string line; std::getline(stream, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
-      return line.substr(colon + 2);
-    }
-  }
-  return "unknown";
-}
 
 std::int64_t peak_memory() {
   rusage usage{};
@@ -253,14 +229,15 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
 std::vector<std::pair<std::string, std::string>> circumstances_of(const Manifest& manifest,
                                                                   c10::Device device,
                                                                   c10::ScalarType precision) {
+  const Machine machine = this_machine();
   return {{"model", manifest.name + " " + manifest.version},
           {"model_sha256", manifest.sha256},
-          {"processor", processor_name()},
+          {"processor", machine.processor},
           {"device", device.str()},
-          {"threads", std::to_string(at::get_num_threads())},
-          {"instruction_set", machine_value("instruction set")},
+          {"threads", std::to_string(machine.threads)},
+          {"instruction_set", machine.instruction_set},
           {"precision", to_string(precision)},
-          {"libtorch", machine_value("libtorch")},
+          {"libtorch", machine.libtorch},
           {"srdiff", SRDIFF_VERSION}};
 }
 

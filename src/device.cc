@@ -6,6 +6,8 @@
 #include <torch/cuda.h>
 #include <torch/version.h>
 
+#include <algorithm>
+#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -27,13 +29,24 @@ int cuda_devices() {
   return static_cast<int>(torch::cuda::device_count());
 }
 
-/// The value behind "KEY: " or "KEY " in LibTorch's own description of its build.
+/// What follows `key` on its line of LibTorch's own description of its build.
 std::string config_value(const std::string& key) {
   std::istringstream lines(at::show_config());
   for (std::string line; std::getline(lines, line);) {
     const std::size_t found = line.find(key);
     if (found != std::string::npos) {
       return line.substr(found + key.size());
+    }
+  }
+  return "unknown";
+}
+
+std::string processor_name() {
+  std::ifstream description("/proc/cpuinfo");
+  for (std::string line; std::getline(description, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
+      return line.substr(colon + 2);
     }
   }
   return "unknown";
@@ -111,8 +124,9 @@ int available_processors() {
 }
 
 void set_threads(int count) {
-  if (count < 1) {
-    throw UsageError("threads = " + std::to_string(count) + "; give 1 or more");
+  constexpr int most = 1024;  // tens of thousands end in a crash of OpenMP's
+  if (count < 1 || count > most) {
+    throw UsageError("threads = " + std::to_string(count) + "; give 1 to " + std::to_string(most));
   }
   const bool shared = shares_openmp();
   at::get_num_threads();  // a thread's first call sets the default
@@ -129,14 +143,13 @@ void set_threads(int count) {
   set_blas_threads(1);
 }
 
-std::string describe_machine() {
-  std::ostringstream text;
-  text << "libtorch: " << TORCH_VERSION << '\n'
-       << "processors: " << available_processors() << '\n'
-       << "threads: " << at::get_num_threads() << '\n'
-       << "instruction set: " << config_value("CPU capability usage: ") << '\n'
-       << "CUDA devices: " << cuda_devices() << '\n';
-  return text.str();
+Machine this_machine() {
+  return {TORCH_VERSION,
+          processor_name(),
+          available_processors(),
+          at::get_num_threads(),
+          config_value("CPU capability usage: "),
+          cuda_devices()};
 }
 
 }  // namespace srdiff

@@ -153,11 +153,16 @@ bool needs_features(Metric metric) {
   return metric == Metric::fid || metric == Metric::kid || metric == Metric::prdc;
 }
 
+std::int64_t pictures_needed(Metric metric, const EvaluationOptions& options) {
+  return metric == Metric::prdc ? options.neighbours + 1 : needs_features(metric) ? 2 : 1;
+}
+
 Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
                      std::shared_ptr<const FeatureSet> reference_set)
     : options_(std::move(options)) {
   if (options_.patch < 0) {
-    throw UsageError("patches of " + std::to_string(options_.patch) + " pixels do not exist");
+    throw UsageError("patch = " + std::to_string(options_.patch) +
+                     "; give 1 or more, or 0 for none");
   }
   for (const Metric metric : options_.metrics) {
     if (!needs_features(metric)) {
@@ -166,6 +171,9 @@ Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
   }
   if (tallies_.size() == options_.metrics.size()) {
     return;
+  }
+  if (options_.kid.subsets < 1 || options_.kid.subset_size < 2) {
+    throw UsageError("KID needs at least one subset of at least two pictures");
   }
   if (network == nullptr) {
     throw UsageError("fid, kid and prdc need a feature network; name one by --features");
@@ -187,12 +195,14 @@ Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
 }
 
 void Evaluator::add_reference(const at::Tensor& image) {
+  ++references_;
   if (reference_collector_) {
     add(*reference_collector_, image);
   }
 }
 
 void Evaluator::add_output(const at::Tensor& image) {
+  ++outputs_;
   if (output_collector_) {
     add(*output_collector_, image);
   }
@@ -228,6 +238,10 @@ ImageFigures Evaluator::compare(const std::string& image, const at::Tensor& refe
     }
     figures.values.emplace_back(tally.metric, *value);
     ++tally.count;
+    if (std::isinf(*value) || std::isinf(tally.mean)) {  // its distance from a mean is no number
+      tally.mean = std::isinf(*value) ? *value : tally.mean;
+      continue;
+    }
     const double distance = *value - tally.mean;
     tally.mean += distance / static_cast<double>(tally.count);
     tally.scatter += distance * (*value - tally.mean);
@@ -247,11 +261,12 @@ std::vector<Figure> Evaluator::distances(const FeatureSet& reference,
   }
   if (wants(options_, Metric::kid)) {
     const KernelDistance kid = kernel_distance(reference.sample, output.sample, options_.kid);
+    const bool whole = kid.subset_size == std::max(reference.sample.size(0), output.sample.size(0));
+    const std::string subsets =
+        kid.subsets == 1 ? "1 subset" : std::to_string(kid.subsets) + " subsets";
+    const std::string images = std::to_string(kid.subset_size) + " images";
     figures.push_back({"kid", "KID" + network, kid.mean, kid.spread, Better::lower,
-                       kid.subsets == 1
-                           ? "all " + std::to_string(kid.subset_size) + " images at once"
-                           : std::to_string(kid.subsets) + " subsets of " +
-                                 std::to_string(kid.subset_size) + " images"});
+                       whole ? "all " + images + " at once" : subsets + " of " + images});
   }
   if (wants(options_, Metric::prdc)) {
     const Prdc parts = prdc(reference.sample, output.sample, options_.neighbours);
@@ -274,7 +289,9 @@ Figure Evaluator::summary(const Tally& tally) const {
                                                       : Better::higher;
   if (tally.count == 0) {
     figure.value = std::numeric_limits<double>::quiet_NaN();
-  } else if (std::isfinite(tally.mean)) {  // the PSNR of equal pictures is infinite
+  } else if (std::isinf(tally.mean)) {
+    figure.note = "infinite: a picture equals its reference";
+  } else {
     figure.spread = std::sqrt(tally.scatter / static_cast<double>(tally.count));
   }
   if (tally.count < compared_) {
@@ -285,7 +302,8 @@ Figure Evaluator::summary(const Tally& tally) const {
 
 Evaluation Evaluator::result() {
   Evaluation evaluation;
-  evaluation.images = evaluation.references = compared_;
+  evaluation.images = std::max(outputs_, compared_);
+  evaluation.references = std::max(references_, compared_);
   if (output_collector_) {
     if (reference_collector_) {
       reference_set_ = std::make_shared<const FeatureSet>(reference_collector_->result());
@@ -293,8 +311,7 @@ Evaluation Evaluator::result() {
     const FeatureSet output = output_collector_->result();
     const PartTimer timer(distance_seconds_);
     evaluation.figures = distances(*reference_set_, output);
-    if (options_.patch == 0) {
-      evaluation.images = output.gaussian.count;
+    if (!reference_collector_ && options_.patch == 0) {
       evaluation.references = reference_set_->gaussian.count;
     }
     evaluation.reference_set = reference_set_;

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "eight_bit.h"
@@ -51,6 +53,16 @@ std::vector<std::string> stems_without_partner(const std::vector<fs::path>& from
   return alone;
 }
 
+/// call(); what is wrong with a picture names its file.
+template <typename Call>
+void named(const fs::path& path, const Call& call) {
+  try {
+    call();
+  } catch (const UsageError& error) {
+    throw InputError(path.string() + ": " + error.what());
+  }
+}
+
 /// One evaluation over folders on its way.
 class FolderRun {
  public:
@@ -88,11 +100,32 @@ class FolderRun {
     return read_image(path).rgb;
   }
 
-  void compare(const std::string& name, const at::Tensor& reference, const at::Tensor& output,
-               const at::Tensor& input) {
-    const ImageFigures figures = evaluator_->compare(name, reference, output, input);
-    if (observer_.on_image) {
-      observer_.on_image(figures);
+  /// Adds a picture and its reference, whose file is `path`, and compares them.
+  void add_pair(const fs::path& path, const at::Tensor& reference, const at::Tensor& output,
+                const at::Tensor& input) {
+    named(path, [&] {
+      evaluator_->add_reference(reference);
+      evaluator_->add_output(output);
+      const ImageFigures figures =
+          evaluator_->compare(path.stem().string(), reference, output, input);
+      if (observer_.on_image) {
+        observer_.on_image(figures);
+      }
+    });
+  }
+
+  /// Throws UsageError where a metric needs more pictures than there are. Of patches that shows
+  /// later.
+  void check_numbers(std::size_t outputs) const {
+    const auto fewest = static_cast<std::int64_t>(
+        references_.empty() ? outputs : std::min(outputs, references_.size()));
+    for (const Metric metric : options_.evaluation.metrics) {
+      const std::int64_t needed = pictures_needed(metric, options_.evaluation);
+      if (options_.evaluation.patch == 0 && fewest < needed) {
+        throw UsageError(to_string(metric) + " needs at least " + std::to_string(needed) +
+                         " pictures in each set, here are " + std::to_string(fewest) +
+                         "; give more, or leave it out of the metrics");
+      }
     }
   }
 
@@ -147,6 +180,20 @@ class FolderRun {
   EvaluationSeconds seconds_;
 };
 
+/// Those in a folder: with a limit, those of the references that it leaves.
+std::vector<fs::path> outputs_to_measure(const FolderRun& run, const fs::path& folder) {
+  const std::vector<fs::path> all = list_pictures(folder);
+  std::set<std::string> stems;
+  for (const fs::path& reference : run.references()) {
+    stems.insert(reference.stem().string());
+  }
+  std::vector<fs::path> partners;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(partners),
+               [&](const fs::path& path) { return stems.count(path.stem().string()) > 0; });
+  const bool has_limit = run.limited(all).size() < all.size();
+  return has_limit && !partners.empty() ? partners : run.limited(all);
+}
+
 /// Whether each reference has its output and none is left over. Throws where they must.
 bool check_pairs(const std::vector<fs::path>& references, const std::vector<fs::path>& outputs,
                  const FolderEvaluationOptions& options, const fs::path& output, bool must_pair) {
@@ -181,13 +228,11 @@ void evaluate_pairs(FolderRun& run, const std::vector<fs::path>& outputs,
       throw InputError(outputs[i].string() + ": is " + size_text(output) + " where " +
                        references[i].string() + " is " + size_text(reference));
     }
-    run.evaluator().add_reference(reference);
-    run.evaluator().add_output(output);
     at::Tensor input;
     if (scale) {
       input = reduce_reference(reference, *scale, references[i].string());
     }
-    run.compare(references[i].stem().string(), reference, output, input);
+    run.add_pair(references[i], reference, output, input);
     run.progress(i + 1, references.size());
   }
 }
@@ -197,18 +242,18 @@ void evaluate_sets(FolderRun& run, const std::vector<fs::path>& outputs) {
   const std::size_t total = outputs.size() + (both ? run.references().size() : 0);
   std::size_t done = 0;
   for (const fs::path& path : both ? run.references() : std::vector<fs::path>()) {
-    run.evaluator().add_reference(run.read(path));
+    named(path, [&] { run.evaluator().add_reference(run.read(path)); });
     run.progress(++done, total);
   }
   for (const fs::path& path : outputs) {
-    run.evaluator().add_output(run.read(path));
+    named(path, [&] { run.evaluator().add_output(run.read(path)); });
     run.progress(++done, total);
   }
 }
 
 /// References of one size that go through the upscaler together.
 struct Chunk {
-  std::vector<std::string> names;
+  std::vector<fs::path> files;
   std::vector<at::Tensor> references;
   std::vector<at::Tensor> inputs;
 };
@@ -224,16 +269,16 @@ class ModelRun {
     Chunk chunk;
     for (const fs::path& path : run_.references()) {
       const at::Tensor reference = run_.read(path);
-      if (!chunk.names.empty() && chunk.references.front().sizes() != reference.sizes()) {
+      if (!chunk.files.empty() && chunk.references.front().sizes() != reference.sizes()) {
         finish(chunk);
       }
-      chunk.names.push_back(path.stem().string());
+      chunk.files.push_back(path);
       chunk.references.push_back(reference);
       const int scale = upscaler_.model().manifest().scale;
       chunk.inputs.push_back(reduce_reference(reference, scale, path.string()));
       const at::Tensor& input = chunk.inputs.front();
       const std::int64_t limit = upscaler_.images_at_once(input.size(1), input.size(2), settings_);
-      if (static_cast<std::int64_t>(chunk.names.size()) == limit) {
+      if (static_cast<std::int64_t>(chunk.files.size()) == limit) {
         finish(chunk);
       }
     }
@@ -242,15 +287,13 @@ class ModelRun {
 
  private:
   void finish(Chunk& chunk) {
-    if (chunk.names.empty()) {
+    if (chunk.files.empty()) {
       return;
     }
     const at::Tensor outputs = upscale(chunk);
-    for (std::size_t i = 0; i < chunk.names.size(); ++i) {
-      const at::Tensor output = outputs[static_cast<std::int64_t>(i)];
-      run_.evaluator().add_reference(chunk.references[i]);
-      run_.evaluator().add_output(output);
-      run_.compare(chunk.names[i], chunk.references[i], output, chunk.inputs[i]);
+    for (std::size_t i = 0; i < chunk.files.size(); ++i) {
+      run_.add_pair(chunk.files[i], chunk.references[i], outputs[static_cast<std::int64_t>(i)],
+                    chunk.inputs[i]);
       run_.progress(++done_, run_.references().size());
     }
     chunk = {};
@@ -259,7 +302,7 @@ class ModelRun {
   at::Tensor upscale(const Chunk& chunk) {
     const PartTimer timer(run_.seconds().upscaling);
     check_input_size(upscaler_.model().manifest(), settings_, chunk.inputs.front().size(1),
-                     chunk.inputs.front().size(2), chunk.names.front());
+                     chunk.inputs.front().size(2), chunk.files.front().string());
     UpscaleObserver observer;
     observer.cancelled = observer_.cancelled;
     if (observer_.on_state) {
@@ -270,12 +313,12 @@ class ModelRun {
       outputs =
           as_in_eight_bit_file(upscaler_.upscale(at::stack(chunk.inputs), settings_, observer));
     } catch (const MemoryError& error) {
-      throw MemoryError(chunk.names.front() + ": " + error.what());
+      throw MemoryError(chunk.files.front().string() + ": " + error.what());
     }
-    for (std::size_t i = 0; !save_.empty() && i < chunk.names.size(); ++i) {
+    for (std::size_t i = 0; !save_.empty() && i < chunk.files.size(); ++i) {
       Image image;
       image.rgb = outputs[static_cast<std::int64_t>(i)];
-      write_image(save_ / (chunk.names[i] + ".png"), image);
+      write_image(save_ / (chunk.files[i].stem().string() + ".png"), image);
     }
     return outputs;
   }
@@ -284,7 +327,8 @@ class ModelRun {
     for (std::int64_t i = 0; i < state.value.size(0); ++i) {
       UpscaleState one = state;
       one.value = state.value.narrow(0, i, 1);
-      observer_.on_state(chunk.names.at(static_cast<std::size_t>(state.first_image + i)), one);
+      const auto image = static_cast<std::size_t>(state.first_image + i);
+      observer_.on_state(chunk.files.at(image).stem().string(), one);
     }
   }
 
@@ -302,7 +346,7 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
   std::error_code error;
   std::map<std::string, fs::path> pictures;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (!is_picture_name(entry.path())) {
+    if (!is_picture_name(entry.path()) || is_hidden(entry.path())) {
       continue;
     }
     const auto [other, is_new] = pictures.emplace(entry.path().stem().string(), entry.path());
@@ -349,7 +393,8 @@ Evaluation evaluate_outputs(const FolderEvaluationOptions& options, const fs::pa
                             std::optional<int> scale, const FeatureNetwork* network,
                             const FolderEvaluationObserver& observer) {
   FolderRun run(options, network, observer);
-  const std::vector<fs::path> outputs = run.limited(list_pictures(output));
+  const std::vector<fs::path> outputs = outputs_to_measure(run, output);
+  run.check_numbers(outputs.size());
   const bool paired = !run.references().empty() && check_pairs(run.references(), outputs, options,
                                                                output, run.compares_pictures());
   if (paired) {
@@ -367,8 +412,14 @@ Evaluation evaluate_model(const FolderEvaluationOptions& options, const Upscaler
   if (run.references().empty()) {
     throw UsageError("a model is evaluated on the reference's pictures; name their folder");
   }
+  run.check_numbers(run.references().size());
   if (!save.empty()) {
     std::error_code error;
+    if (fs::equivalent(save, options.reference, error)) {
+      throw UsageError(save.string() +
+                       ": holds the references, which the outputs would replace; "
+                       "save them in another folder");
+    }
     fs::create_directories(save, error);
     if (!fs::is_directory(save)) {
       throw InputError(save.string() + ": cannot be made a folder for the outputs");

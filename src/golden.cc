@@ -46,21 +46,30 @@ GoldenFigure usual_figure(const Figure& figure) {
   return golden;
 }
 
+template <typename Value>
+void read_if_there(const JsonFields& fields, const char* key, std::optional<Value>& value) {
+  if (fields.has(key)) {
+    value = fields.required<Value>(key);
+  }
+}
+
 GoldenSetting read_setting(const JsonFields& fields) {
   GoldenSetting setting;
   setting.reference = fields.required<std::string>("reference");
-  if (fields.has("limit")) {
-    setting.limit = fields.required<std::int64_t>("limit");
-  }
+  read_if_there(fields, "limit", setting.limit);
   setting.model = fields.required<std::string>("model");
   setting.features = fields.optional<std::string>("features", "");
   setting.metrics = fields.required<std::string>("metrics");
-  override_options(fields, setting.options);
+  read_if_there(fields, "patch", setting.patch);
+  read_if_there(fields, "kid_subsets", setting.kid_subsets);
+  read_if_there(fields, "kid_subset_size", setting.kid_subset_size);
+  override_options(fields, setting.options,
+                   {"reference", "limit", "model", "features", "metrics", "patch", "kid_subsets",
+                    "kid_subset_size"});
   return setting;
 }
 
 ordered_json to_json(const GoldenSetting& setting) {
-  const UpscaleOptions& options = setting.options;
   ordered_json document = {{"reference", setting.reference}};
   const auto put = [&document](const char* key, const auto& value) {
     if (value) {
@@ -73,19 +82,10 @@ ordered_json to_json(const GoldenSetting& setting) {
     document["features"] = setting.features;
   }
   document["metrics"] = setting.metrics;
-  document["start"] = to_string(options.start);
-  document["weight_map"] = options.weight_map;
-  put("t", options.t);
-  put("beta", options.beta);
-  if (options.sampler) {
-    document["sampler"] = to_string(*options.sampler);
-  }
-  put("nfe", options.nfe);
-  put("eta", options.eta);
-  if (options.grid) {
-    document["grid"] = to_string(*options.grid);
-  }
-  document["seed"] = options.seed;
+  put("patch", setting.patch);
+  put("kid_subsets", setting.kid_subsets);
+  put("kid_subset_size", setting.kid_subset_size);
+  document.update(options_json(setting.options));
   return document;
 }
 
@@ -111,6 +111,9 @@ at::Tensor from_rows(const std::vector<std::string>& lines) {
     for (double value = 0.0; numbers >> value;) {
       values.push_back(value);
     }
+    if (!numbers.eof()) {
+      throw UsageError("stages: block_means: '" + line + "' is no row of numbers");
+    }
   }
   const auto count = static_cast<std::int64_t>(values.size());
   if (count == 0 || count % (blocks * blocks) != 0) {
@@ -121,14 +124,19 @@ at::Tensor from_rows(const std::vector<std::string>& lines) {
 }
 
 void read_stages(const JsonFields& fields, Golden& golden) {
+  fields.allow({"images", "tolerance", "block_means"});
   golden.stage_images = fields.in_range<std::int64_t>("images", 0, 1000);
   golden.stage_tolerances = usual_stage_tolerances;
   const std::map<std::string, double> none;
   for (const auto& [name, tolerance] : fields.optional("tolerance", none)) {
+    if (usual_stage_tolerances.count(name) == 0 || !(tolerance >= 0.0)) {
+      throw UsageError("stages: tolerance: '" + name + "' is no x_sr, W, x_t or eps of 0 or more");
+    }
     golden.stage_tolerances[name] = tolerance;
   }
   for (const auto& entry : fields.optional("block_means", json::array())) {
     const JsonFields stage(entry, "stages: block_means");
+    stage.allow({"image", "stage", "rows"});
     golden.stages.push_back({stage.required<std::string>("image"),
                              stage.required<std::string>("stage"),
                              from_rows(stage.required<std::vector<std::string>>("rows"))});
@@ -138,6 +146,7 @@ void read_stages(const JsonFields& fields, Golden& golden) {
 Golden parse_golden(const json& document) {
   const JsonFields root(document, "golden figures");
   root.expect<int>("format", 1);
+  root.allow({"format", "about", "setting", "made_with", "figures", "stages"});
   Golden golden;
   golden.about = root.optional<std::string>("about", "");
   golden.setting = read_setting(root.object("setting"));
@@ -146,6 +155,7 @@ Golden parse_golden(const json& document) {
   const json figures = root.optional("figures", json::object());
   for (const auto& [key, value] : figures.items()) {
     const JsonFields fields(value, "figures: " + key);
+    fields.allow({"expected", "tolerance", "relative", "direction"});
     golden.figures.push_back({key, fields.required<double>("expected"),
                               fields.in_range<double>("tolerance", 0.0, 1e9),
                               fields.optional("relative", false),

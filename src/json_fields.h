@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -55,7 +54,7 @@ class JsonFields {
   }
 
   /// Refuses other fields: one that nothing reads is a slip of the pen.
-  void allow(std::initializer_list<const char*> keys) const {
+  void allow(const std::vector<std::string>& keys) const {
     for (const auto& item : object_.items()) {
       if (std::find(keys.begin(), keys.end(), item.key()) == keys.end()) {
         throw ModelError(where_ + ": the field '" + item.key() + "' is not known");

@@ -1,5 +1,10 @@
 #include "settings_json.h"
 
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
 #include "srdiff/device.h"
 
 namespace srdiff {
@@ -25,24 +30,53 @@ ordered_json to_json(const UpscaleSettings& settings) {
   return json;
 }
 
+/// visit(name in JSON, field), and for a word visit(name, field, its parser), of each option that
+/// JSON holds. Not of the batch, which changes no picture, nor of the scale, since figures are
+/// taken at the model's own.
+template <typename Options, typename Visit>
+void for_each_option(Options& options, const Visit& visit) {
+  visit("start", options.start, parse_start);
+  visit("weight_map", options.weight_map);
+  visit("t", options.t);
+  visit("beta", options.beta);
+  visit("sampler", options.sampler, parse_sampler);
+  visit("nfe", options.nfe);
+  visit("eta", options.eta);
+  visit("grid", options.grid, parse_grid_spacing);
+  visit("seed", options.seed);
+  visit("color_fix", options.color_fix, parse_color_fix);
+  visit("tile", options.tile);
+  visit("tile_overlap", options.tile_overlap);
+}
+
 template <typename Value>
-void override_value(const JsonFields& fields, const char* key, Value& field) {
-  if (fields.has(key)) {
-    field = fields.required<Value>(key);
+void read(const JsonFields& fields, const char* key, Value& field) {
+  field = fields.required<Value>(key);
+}
+
+template <typename Value>
+void read(const JsonFields& fields, const char* key, std::optional<Value>& field) {
+  field = fields.required<Value>(key);
+}
+
+template <typename Field, typename Parse>
+void read(const JsonFields& fields, const char* key, Field& field, const Parse& parse) {
+  field = parse(fields.required<std::string>(key));
+}
+
+template <typename Value>
+void write(ordered_json& json, const char* key, const Value& value) {
+  if constexpr (std::is_enum_v<Value>) {
+    json[key] = to_string(value);
+  } else {
+    json[key] = value;
   }
 }
 
 template <typename Value>
-void override_value(const JsonFields& fields, const char* key, std::optional<Value>& field) {
-  if (fields.has(key)) {
-    field = fields.required<Value>(key);
-  }
-}
-
-template <typename Parse, typename Field>
-void override_word(const JsonFields& fields, const char* key, const Parse& parse, Field& field) {
-  if (fields.has(key)) {
-    field = parse(fields.required<std::string>(key));
+void write(ordered_json& json, const char* key, const std::optional<Value>& value) {
+  if (value) {
+    write(json, key, *value);
   }
 }
 
@@ -63,17 +97,24 @@ std::string made_by(const Manifest& manifest, const UpscaleSettings& settings,
       .dump();
 }
 
-void override_options(const JsonFields& fields, UpscaleOptions& options) {
-  override_word(fields, "start", parse_start, options.start);
-  override_value(fields, "weight_map", options.weight_map);
-  override_value(fields, "t", options.t);
-  override_value(fields, "beta", options.beta);
-  override_word(fields, "sampler", parse_sampler, options.sampler);
-  override_value(fields, "nfe", options.nfe);
-  override_value(fields, "eta", options.eta);
-  override_word(fields, "grid", parse_grid_spacing, options.grid);
-  override_value(fields, "seed", options.seed);
-  override_word(fields, "color_fix", parse_color_fix, options.color_fix);
+void override_options(const JsonFields& fields, UpscaleOptions& options,
+                      std::initializer_list<const char*> others) {
+  std::vector<std::string> known(others.begin(), others.end());
+  for_each_option(options, [&](const char* key, auto& field, const auto&... parse) {
+    known.emplace_back(key);
+    if (fields.has(key)) {
+      read(fields, key, field, parse...);
+    }
+  });
+  fields.allow(known);
+}
+
+ordered_json options_json(const UpscaleOptions& options) {
+  ordered_json json = ordered_json::object();
+  for_each_option(options, [&json](const char* key, const auto& field, const auto&... /*parse*/) {
+    write(json, key, field);
+  });
+  return json;
 }
 
 }  // namespace srdiff

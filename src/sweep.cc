@@ -1,5 +1,6 @@
 #include "srdiff/sweep.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -19,10 +20,7 @@ using nlohmann::ordered_json;
 /// The settings of a plan, a row or a column, over those before.
 void override_settings(const JsonFields& fields, UpscaleOptions& options) {
   if (fields.has("settings")) {
-    const JsonFields settings = fields.object("settings");
-    settings.allow(
-        {"start", "weight_map", "t", "beta", "sampler", "nfe", "eta", "grid", "seed", "color_fix"});
-    override_options(settings, options);
+    override_options(fields.object("settings"), options);
   }
 }
 
@@ -47,8 +45,11 @@ SweepPlan plan_of(const JsonFields& fields) {
   plan.title = fields.required<std::string>("title");
   plan.model = fields.required<std::string>("model");
   for (const auto& word : fields.required<std::vector<std::string>>("figures")) {
-    const std::vector<Metric> metrics = parse_metrics(word);
-    plan.metrics.insert(plan.metrics.end(), metrics.begin(), metrics.end());
+    for (const Metric metric : parse_metrics(word)) {
+      if (std::find(plan.metrics.begin(), plan.metrics.end(), metric) == plan.metrics.end()) {
+        plan.metrics.push_back(metric);
+      }
+    }
   }
   const JsonFields columns = fields.object("columns");
   columns.allow({"label", "values"});
@@ -125,11 +126,12 @@ class KeptCell {
       for (const json& figure : document.at("figures")) {
         cell.figures.push_back(figure_of(figure));
       }
-      return true;
     } catch (const json::exception&) {
       cell.figures.clear();
-      return false;
+    } catch (const UsageError&) {  // a word that is none
+      cell.figures.clear();
     }
+    return !cell.figures.empty();
   }
 
   void store(const SweepCell& cell) const {

@@ -45,10 +45,6 @@ bool matches(const std::vector<std::string>& patterns, const fs::path& name) {
   });
 }
 
-bool is_hidden(const fs::path& name) {
-  return name.filename().native().front() == '.';
-}
-
 /// Walks a folder and collects the names that the options take.
 class Walk {
  public:
@@ -216,6 +212,10 @@ void check_writable(const fs::path& output_folder) {
 }
 
 }  // namespace
+
+bool is_hidden(const fs::path& name) {
+  return name.filename().native().front() == '.';
+}
 
 bool is_picture_name(const fs::path& name) {
   const std::string ending = lower_case_extension(name);

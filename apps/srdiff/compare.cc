@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "commands.h"
 #include "exit_status.h"
@@ -58,6 +60,12 @@ void check(const CompareArgs& args) {
   }
   if (!args.diff_image.empty()) {
     srdiff::check_writable_format(args.diff_image);
+    for (const std::string& picture : {args.a, args.b}) {
+      std::error_code error;
+      if (std::filesystem::equivalent(args.diff_image, picture, error)) {
+        throw srdiff::UsageError(args.diff_image + ": is one of the pictures; give another file");
+      }
+    }
   }
 }
 
@@ -122,9 +130,9 @@ void print_figures(const Comparison& comparison, const CompareArgs& args) {
   if (comparison.ssim) {
     row("SSIM") << std::setprecision(5) << *comparison.ssim << '\n';
   }
-  row("largest difference") << difference.largest << std::setprecision(2) << " ("
-                            << difference.largest * 255.0 << "/255) at x " << difference.x << ", y "
-                            << difference.y << ", " << comparison.channel << '\n';
+  row("largest difference") << std::setprecision(5) << difference.largest << std::setprecision(2)
+                            << " (" << difference.largest * 255.0 << "/255) at x " << difference.x
+                            << ", y " << difference.y << ", " << comparison.channel << '\n';
   row("mean difference") << std::setprecision(6) << difference.mean << '\n';
   row("pixels that differ") << std::setprecision(3) << difference.different_pixels * 100.0
                             << " %\n";

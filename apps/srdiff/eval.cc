@@ -1,6 +1,10 @@
+#include <spdlog/fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,6 +22,7 @@
 #include "srdiff/folder_evaluation.h"
 #include "srdiff/golden.h"
 #include "srdiff/logging.h"
+#include "srdiff/text_file.h"
 
 namespace {
 
@@ -52,7 +57,7 @@ void check_args(const EvalArgs& args) {
     throw srdiff::UsageError("name the folder of references: --reference DIR");
   }
   if (!args.output.empty() && !args.save.empty()) {
-    throw srdiff::UsageError("--save keeps what --model makes; with --output there is nothing");
+    throw srdiff::UsageError("--save keeps what --model makes; leave it out with --output");
   }
   if (!args.method.model.empty() && args.scale) {
     throw srdiff::UsageError("--scale is for --output; a model has its own");
@@ -68,6 +73,20 @@ void check_args(const EvalArgs& args) {
   }
 }
 
+/// In the smaller of the two sets; without end where patches are taken, whose number shows later.
+std::int64_t fewest_pictures(const EvalArgs& args) {
+  std::size_t fewest = std::numeric_limits<std::int64_t>::max();
+  if (args.patch == 0) {
+    for (const std::string& folder : {args.reference, args.output}) {
+      if (!folder.empty()) {
+        fewest = std::min(fewest, srdiff::list_pictures(folder).size());
+      }
+    }
+    fewest = std::min(fewest, static_cast<std::size_t>(args.limit.value_or(fewest)));
+  }
+  return static_cast<std::int64_t>(fewest);
+}
+
 /// Those asked for, or all that the other options make possible.
 std::vector<Metric> chosen_metrics(const EvalArgs& args) {
   if (!args.metrics.empty()) {
@@ -77,6 +96,9 @@ std::vector<Metric> chosen_metrics(const EvalArgs& args) {
   if (!args.features.empty()) {
     metrics = args.reference.empty() ? std::vector<Metric>{Metric::fid}
                                      : std::vector<Metric>{Metric::fid, Metric::kid, Metric::prdc};
+    const std::int64_t pictures = fewest_pictures(args);
+    const auto too_few = [&](Metric metric) { return pictures < pictures_needed(metric, {}); };
+    metrics.erase(std::remove_if(metrics.begin(), metrics.end(), too_few), metrics.end());
   }
   if (!args.reference.empty()) {
     metrics.insert(metrics.end(), {Metric::psnr, Metric::ssim, Metric::ms_ssim});
@@ -85,6 +107,16 @@ std::vector<Metric> chosen_metrics(const EvalArgs& args) {
     }
   }
   return metrics;
+}
+
+void check_metrics(const EvalArgs& args, const std::vector<Metric>& metrics) {
+  if (metrics.empty()) {
+    throw srdiff::UsageError("nothing can be measured; name references, or --features");
+  }
+  if (!args.reference_stats.empty() &&
+      std::none_of(metrics.begin(), metrics.end(), srdiff::needs_features)) {
+    throw srdiff::UsageError("--reference-stats are for fid; ask for it, or leave them out");
+  }
 }
 
 /// Takes the setting of a golden file for what the command line does not give.
@@ -100,12 +132,20 @@ void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
   take("--metrics", args.metrics, setting.metrics);
   take("--features", args.features, setting.features);
   take("--model", args.method.model, setting.model);
+  const srdiff::KernelDistanceOptions usual;
+  take("--patch", args.patch, setting.patch.value_or(0));
+  take("--kid-subsets", args.kid.subsets, setting.kid_subsets.value_or(usual.subsets));
+  take("--kid-subset-size", args.kid.subset_size,
+       setting.kid_subset_size.value_or(usual.subset_size));
   const srdiff::UpscaleOptions& golden = setting.options;
   srdiff::UpscaleOptions& options = args.method.options;
   take("--start", args.method.start, to_string(golden.start));
   take("--no-weight-map", args.method.no_weight_map, !golden.weight_map);
   take("--sampler", args.method.sampler, golden.sampler ? to_string(*golden.sampler) : "");
   take("--grid", args.method.grid, golden.grid ? to_string(*golden.grid) : "");
+  take("--color-fix", args.method.color_fix, golden.color_fix ? to_string(*golden.color_fix) : "");
+  take("--tile", args.method.tile, golden.tile ? std::to_string(*golden.tile) : "auto");
+  take("--tile-overlap", options.tile_overlap, golden.tile_overlap);
   take("--t", options.t, golden.t);
   take("--beta", options.beta, golden.beta);
   take("--nfe", options.nfe, golden.nfe);
@@ -129,6 +169,7 @@ bool wants_features(const EvalArgs& args, const std::vector<Metric>& metrics) {
 EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   srdiff::FolderEvaluationOptions options;
   options.evaluation.metrics = chosen_metrics(args);
+  check_metrics(args, options.evaluation.metrics);
   options.evaluation.kid = args.kid;
   options.evaluation.patch = args.patch;
   options.reference = args.reference;
@@ -146,7 +187,7 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
                                                srdiff::parse_device(args.method.device));
   }
 
-  std::optional<ImageFigureFile> csv;
+  ImageFigureTable csv(options.evaluation.metrics);
   ProgressBar bar(args.quiet);
   srdiff::FolderEvaluationObserver observer;
   observer.cancelled = [] { return interrupted.load(); };
@@ -154,8 +195,7 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
     bar.update(done, total, "pictures");
   };
   if (!args.csv.empty()) {
-    csv.emplace(args.csv, options.evaluation.metrics);
-    observer.on_image = [&](const srdiff::ImageFigures& figures) { csv->add(figures); };
+    observer.on_image = [&](const srdiff::ImageFigures& figures) { csv.add(figures); };
   }
   const srdiff::FeatureNetwork* network = run.network ? &*run.network : nullptr;
   if (run.method) {
@@ -172,8 +212,8 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   } else {
     run.evaluation = srdiff::evaluate_outputs(options, args.output, args.scale, network, observer);
   }
-  if (csv) {
-    csv->close();
+  if (!args.csv.empty()) {
+    srdiff::write_text_file(args.csv, csv.text());
   }
   return run;
 }
@@ -211,9 +251,51 @@ int run_figures(const EvalArgs& args) {
   return exit_ok;
 }
 
+/// The folder of references as a golden file names it: from its own folder, unless in full.
+std::string reference_for_golden(const EvalArgs& args) {
+  const fs::path reference = args.reference;
+  if (reference.is_absolute()) {
+    return args.reference;
+  }
+  const fs::path folder = fs::absolute(args.golden).parent_path();
+  return fs::absolute(reference).lexically_normal().lexically_relative(folder).string();
+}
+
+/// What was run, for the golden file: what the command line gave is in it too.
+srdiff::GoldenSetting setting_of(const EvalArgs& args, const std::string& reference,
+                                 const EvalRun& run) {
+  srdiff::GoldenSetting setting;
+  setting.reference = reference;
+  setting.limit = args.limit;
+  setting.model = args.method.model;
+  setting.features = args.features;
+  setting.metrics = args.metrics;
+  const auto unless_usual = [](std::int64_t value, std::int64_t usual) {
+    return value == usual ? std::nullopt : std::optional(value);
+  };
+  const srdiff::KernelDistanceOptions usual;
+  setting.patch = unless_usual(args.patch, 0);
+  setting.kid_subsets = unless_usual(args.kid.subsets, usual.subsets);
+  setting.kid_subset_size = unless_usual(args.kid.subset_size, usual.subset_size);
+  setting.options = settled(run.method->settings);
+  return setting;
+}
+
 int update_golden(const EvalArgs& args, srdiff::Golden golden, const EvalRun& run) {
+  for (const srdiff::Figure& figure : run.evaluation.figures) {
+    if (!std::isfinite(figure.value)) {
+      srdiff::log::warn("{} is {} and is left out", figure.name, figure.value);
+    }
+  }
+  const std::vector<std::string> left_out = keep_measured(golden, run.evaluation.figures);
+  if (!left_out.empty()) {
+    srdiff::log::warn("{}: {} was not measured and is left out", args.golden,
+                      fmt::join(left_out, ", "));
+  }
   golden = updated(std::move(golden), run.stages, run.evaluation.figures);
-  golden.setting.options = settled(run.method->settings);
+  const bool is_new = args.given.count("--reference") > 0;
+  golden.setting =
+      setting_of(args, is_new ? reference_for_golden(args) : golden.setting.reference, run);
   golden.made_with = made_with(run.method->manifest, run.network);
   write_golden(args.golden, golden);
   srdiff::log::info("{}: {} stages and {} figures are golden now", args.golden,
@@ -242,6 +324,10 @@ int run_golden(EvalArgs args) {
   }
   if (args.given.count("--metrics") > 0) {
     keep_measured(golden, run.evaluation.figures);
+    if (golden.figures.empty()) {
+      throw srdiff::InputError(args.golden + ": holds no figure of " + args.metrics +
+                               "; leave out --metrics, or add them by --update-golden");
+    }
   }
   const std::vector<srdiff::Verdict> verdicts = judge(golden, run.stages, run.evaluation.figures);
   if (args.json) {
@@ -254,8 +340,7 @@ int run_golden(EvalArgs args) {
   return report_misses(args.golden, golden, verdicts) ? exit_golden_missed : exit_ok;
 }
 
-int run_eval(const EvalArgs& args) {
-  spdlog::set_level(args.quiet ? spdlog::level::warn : spdlog::level::info);
+int run_eval_to_its_end(const EvalArgs& args) {
   if (!args.golden.empty()) {
     return run_golden(args);
   }
@@ -263,6 +348,19 @@ int run_eval(const EvalArgs& args) {
     throw srdiff::UsageError("--update-golden needs the file: --golden FILE");
   }
   return run_figures(args);
+}
+
+int run_eval(const EvalArgs& args) {
+  spdlog::set_level(args.quiet ? spdlog::level::warn : spdlog::level::info);
+  try {
+    return run_eval_to_its_end(args);
+  } catch (const srdiff::Cancelled&) {
+    if (args.save.empty()) {
+      throw;
+    }
+    srdiff::log::error("interrupted; {} keeps the pictures that were made", args.save);
+    return exit_interrupted;
+  }
 }
 
 }  // namespace

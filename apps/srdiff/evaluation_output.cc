@@ -6,8 +6,6 @@
 #include <cmath>
 #include <ostream>
 
-#include "srdiff/error.h"
-
 using nlohmann::ordered_json;
 
 namespace {
@@ -92,38 +90,25 @@ ordered_json to_json(const srdiff::FeatureManifest& manifest) {
           {"fingerprint", fingerprint(manifest)}};
 }
 
-ImageFigureFile::ImageFigureFile(const std::string& path,
-                                 const std::vector<srdiff::Metric>& metrics)
-    : path_(path), stream_(path) {
-  stream_ << "image";
+ImageFigureTable::ImageFigureTable(const std::vector<srdiff::Metric>& metrics) : text_("image") {
   for (const srdiff::Metric metric : metrics) {
     if (!needs_features(metric)) {
       columns_.push_back(metric);
-      stream_ << ',' << to_string(metric);
+      text_ += ',' + to_string(metric);
     }
   }
-  stream_ << '\n';
-  if (!stream_) {
-    throw srdiff::InputError(path_ + ": cannot be written");
-  }
+  text_ += '\n';
 }
 
-void ImageFigureFile::add(const srdiff::ImageFigures& figures) {
-  stream_ << csv_field(figures.image);
+void ImageFigureTable::add(const srdiff::ImageFigures& figures) {
+  text_ += csv_field(figures.image);
   for (const srdiff::Metric column : columns_) {
     const auto found = std::find_if(figures.values.begin(), figures.values.end(),
                                     [&](const auto& value) { return value.first == column; });
-    stream_ << ',';
+    text_ += ',';
     if (found != figures.values.end()) {
-      stream_ << fmt::format("{:.9g}", found->second);
+      text_ += fmt::format("{:.9g}", found->second);
     }
   }
-  stream_ << '\n';
-}
-
-void ImageFigureFile::close() {
-  stream_.close();
-  if (!stream_) {
-    throw srdiff::InputError(path_ + ": cannot be written");
-  }
+  text_ += '\n';
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <fstream>
 #include <iosfwd>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,17 +14,15 @@ nlohmann::ordered_json to_json(const std::vector<srdiff::Figure>& figures);
 nlohmann::ordered_json to_json(const srdiff::Evaluation& evaluation, double total_seconds);
 nlohmann::ordered_json to_json(const srdiff::FeatureManifest& manifest);
 
-/// A CSV file of each picture's figures, a line a picture.
-class ImageFigureFile {
+/// Each picture's figures as CSV, a line a picture.
+class ImageFigureTable {
  public:
-  /// `metrics` become the columns, those of sets left out. Throws InputError.
-  ImageFigureFile(const std::string& path, const std::vector<srdiff::Metric>& metrics);
+  /// `metrics` become the columns, those of sets left out.
+  explicit ImageFigureTable(const std::vector<srdiff::Metric>& metrics);
   void add(const srdiff::ImageFigures& figures);
-  /// Throws InputError when something could not be written.
-  void close();
+  const std::string& text() const { return text_; }
 
  private:
-  std::string path_;
   std::vector<srdiff::Metric> columns_;
-  std::ofstream stream_;
+  std::string text_;
 };

@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
+#include <iterator>
 #include <ostream>
-#include <sstream>
 
 #include "srdiff/device.h"
 #include "srdiff/error.h"
@@ -19,16 +18,6 @@ namespace {
 
 const char* word(const Verdict& verdict) {
   return verdict.passed ? "ok" : "MISSED";
-}
-
-std::string processor() {
-  std::ifstream description("/proc/cpuinfo");
-  for (std::string line; std::getline(description, line);) {
-    if (line.rfind("model name", 0) == 0) {
-      return line.substr(line.find(": ") + 2);
-    }
-  }
-  return "unknown";
 }
 
 }  // namespace
@@ -90,28 +79,29 @@ void check_features(const std::string& path, const srdiff::Golden& golden,
   }
 }
 
-void keep_measured(srdiff::Golden& golden, const std::vector<srdiff::Figure>& figures) {
-  const auto unmeasured = [&](const srdiff::GoldenFigure& entry) {
-    return std::none_of(figures.begin(), figures.end(),
-                        [&](const srdiff::Figure& figure) { return figure.key == entry.key; });
+std::vector<std::string> keep_measured(srdiff::Golden& golden,
+                                       const std::vector<srdiff::Figure>& figures) {
+  const auto measured = [&](const srdiff::GoldenFigure& entry) {
+    return std::any_of(figures.begin(), figures.end(),
+                       [&](const srdiff::Figure& figure) { return figure.key == entry.key; });
   };
-  golden.figures.erase(std::remove_if(golden.figures.begin(), golden.figures.end(), unmeasured),
-                       golden.figures.end());
+  const auto left_out =
+      std::stable_partition(golden.figures.begin(), golden.figures.end(), measured);
+  std::vector<std::string> keys;
+  std::transform(left_out, golden.figures.end(), std::back_inserter(keys),
+                 [](const srdiff::GoldenFigure& entry) { return entry.key; });
+  golden.figures.erase(left_out, golden.figures.end());
+  return keys;
 }
 
 std::map<std::string, std::string> made_with(const srdiff::Manifest& model,
                                              const std::optional<srdiff::FeatureNetwork>& network) {
+  const srdiff::Machine machine = srdiff::this_machine();
   std::map<std::string, std::string> result = {{"srdiff", SRDIFF_VERSION},
                                                {"model", model.name + " " + model.version},
-                                               {"processor", processor()}};
-  std::istringstream machine(srdiff::describe_machine());
-  for (std::string line; std::getline(machine, line);) {
-    const std::size_t colon = line.find(": ");
-    const std::string key = line.substr(0, colon);
-    if (key == "libtorch" || key == "instruction set") {
-      result[key] = line.substr(colon + 2);
-    }
-  }
+                                               {"processor", machine.processor},
+                                               {"libtorch", machine.libtorch},
+                                               {"instruction set", machine.instruction_set}};
   if (network) {
     result["features"] = network->manifest().name + " " + network->manifest().version;
     result["fingerprint"] = fingerprint(network->manifest());
@@ -130,5 +120,10 @@ srdiff::UpscaleOptions settled(const srdiff::UpscaleSettings& settings) {
   options.eta = settings.eta;
   options.grid = settings.grid;
   options.seed = settings.seed;
+  options.color_fix = settings.color_fix;
+  options.tile = settings.tile.size;
+  if (settings.tile.size > 0) {
+    options.tile_overlap = settings.tile.overlap;
+  }
   return options;
 }

@@ -24,8 +24,9 @@ bool report_misses(const std::string& path, const srdiff::Golden& golden,
 void check_features(const std::string& path, const srdiff::Golden& golden,
                     const srdiff::FeatureManifest& manifest);
 
-/// Leaves out the golden figures whose metric was not asked for.
-void keep_measured(srdiff::Golden& golden, const std::vector<srdiff::Figure>& figures);
+/// Leaves out the golden figures that were not measured, and returns their keys.
+std::vector<std::string> keep_measured(srdiff::Golden& golden,
+                                       const std::vector<srdiff::Figure>& figures);
 
 /// Versions and machine, for a golden file.
 std::map<std::string, std::string> made_with(const srdiff::Manifest& model,

@@ -1,7 +1,6 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 
 #include "commands.h"
@@ -13,18 +12,22 @@ namespace {
 
 int run_info(bool json) {
   srdiff::set_threads(srdiff::available_processors());
-  const std::string text = "srdiff: " SRDIFF_VERSION "\n" + srdiff::describe_machine();
-  if (!json) {
-    std::cout << text;
+  const srdiff::Machine machine = srdiff::this_machine();
+  const nlohmann::ordered_json document = {{"srdiff", SRDIFF_VERSION},
+                                           {"libtorch", machine.libtorch},
+                                           {"processor", machine.processor},
+                                           {"processors", machine.processors},
+                                           {"threads", machine.threads},
+                                           {"instruction set", machine.instruction_set},
+                                           {"CUDA devices", machine.cuda_devices}};
+  if (json) {
+    print_json(document);
     return exit_ok;
   }
-  nlohmann::ordered_json document;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t colon = line.find(": ");
-    document[line.substr(0, colon)] = line.substr(colon + 2);
+  for (const auto& [key, value] : document.items()) {
+    std::cout << key << ": " << (value.is_string() ? value.get<std::string>() : value.dump())
+              << '\n';
   }
-  print_json(document);
   return exit_ok;
 }
 

@@ -38,6 +38,10 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
           {"licence", manifest.licence}};
 }
 
+std::string json_text(const ordered_json& document, int indent) {
+  return document.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
 void print_json(const ordered_json& document) {
-  std::cout << document.dump(2, ' ', false, ordered_json::error_handler_t::replace) << std::endl;
+  std::cout << json_text(document, 2) << std::flush;
 }

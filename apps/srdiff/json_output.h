@@ -10,6 +10,8 @@
 nlohmann::ordered_json to_json(const srdiff::UpscaleSettings& settings);
 nlohmann::ordered_json to_json(const srdiff::Manifest& manifest);
 
-/// One document and a line end on standard output. Bytes that are not UTF-8 (in file names) are
-/// replaced.
+/// A document and a line end. Bytes that are not UTF-8 (in file names) are replaced.
+std::string json_text(const nlohmann::ordered_json& document, int indent);
+
+/// The same on standard output.
 void print_json(const nlohmann::ordered_json& document);

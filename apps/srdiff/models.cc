@@ -90,6 +90,7 @@ void add_models(CLI::App& app, Command& command) {
     action.add_flag("--json", args->json, "Print JSON on standard output");
     action.callback([args, run, &command] { command = [args, run] { return run(*args); }; });
   };
+  sub.add_flag("--json", args->json, "Print JSON on standard output");
   add("list", "The models that are found, and where (default)", false, run_list);
   add("info", "What a model's manifest says", true, run_info);
   add("verify", "Load a model and check hashes, shapes and scale", true, run_verify);

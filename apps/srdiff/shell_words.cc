@@ -17,6 +17,14 @@ std::string shell_quoted(const std::string& word) {
   return quoted + "'";
 }
 
+std::string typed_command(const std::vector<std::string>& words) {
+  std::string command = "srdiff";
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    command += " " + shell_quoted(words[i]);
+  }
+  return command;
+}
+
 std::string resume_command(const std::vector<std::string>& words) {
   std::string command;
   for (const std::string& word : words) {

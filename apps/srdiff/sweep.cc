@@ -7,7 +7,6 @@
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "json_output.h"
 #include "method_options.h"
 #include "progress_bar.h"
+#include "shell_words.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
@@ -36,26 +36,6 @@ struct SweepArgs {
   srdiff::SweepOptions options;
   bool quiet = false;
 };
-
-std::string command_text(const SweepArgs& args) {
-  std::string text = "srdiff sweep " + args.config + " --reference " + args.reference;
-  text += args.features.empty() ? "" : " --features " + args.features;
-  text += args.method.model.empty() ? "" : " --model " + args.method.model;
-  text += args.options.limit ? " --limit " + std::to_string(*args.options.limit) : "";
-  text += args.method.precision == "fp32" ? "" : " --precision " + args.method.precision;
-  return text + " --out " + args.out;
-}
-
-/// A line of describe_machine, without its key.
-std::string machine_line(const std::string& key) {
-  std::istringstream lines(srdiff::describe_machine());
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind(key + ": ", 0) == 0) {
-      return line.substr(key.size() + 2);
-    }
-  }
-  return "";
-}
 
 fs::path plot_script() {
   const fs::path name = "plot_sweep.py";
@@ -123,7 +103,6 @@ srdiff::SweepResult run_cells(const SweepArgs& args, const srdiff::SweepPlan& pl
 int sweep(SweepArgs args) {
   spdlog::set_level(args.quiet ? spdlog::level::warn : spdlog::level::info);
   const srdiff::SweepPlan plan = srdiff::read_sweep_plan(args.config);
-  const std::string model_option = args.method.model;
   if (args.method.model.empty()) {
     args.method.model = plan.model;
   }
@@ -152,19 +131,19 @@ int sweep(SweepArgs args) {
     return exit_interrupted;
   }
 
-  args.method.model = model_option;
   SweepCircumstances circumstances;
-  circumstances.command = command_text(args);
-  circumstances.machine = machine_line("threads") + " threads, " + machine_line("instruction set") +
+  const srdiff::Machine machine = srdiff::this_machine();
+  circumstances.command = typed_command(command_line);
+  circumstances.machine = std::to_string(machine.threads) + " threads, " + machine.instruction_set +
                           ", " + method.device.str() + ", " + srdiff::to_string(method.precision);
-  circumstances.version = "srdiff " SRDIFF_VERSION ", LibTorch " + machine_line("libtorch");
+  circumstances.version = "srdiff " SRDIFF_VERSION ", LibTorch " + machine.libtorch;
   circumstances.model = &method.manifest;
   circumstances.features = features ? &features->manifest() : nullptr;
   const fs::path out = args.out;
   const std::string table = sweep_table(plan, result, circumstances);
   srdiff::write_text_file(out / "table.md", table);
   srdiff::write_text_file(out / "sweep.json",
-                          sweep_document(plan, result, circumstances).dump(1) + "\n");
+                          json_text(sweep_document(plan, result, circumstances), 1));
   draw_plot(out);
   std::cout << table;
   if (result.resumed > 0) {

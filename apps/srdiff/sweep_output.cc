@@ -1,7 +1,6 @@
 #include "sweep_output.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/fmt/ranges.h>
 
 #include <cmath>
 #include <vector>
@@ -23,17 +22,27 @@ std::string value_text(const srdiff::Figure& figure) {
              : value;
 }
 
-/// `text(row, column)` for each cell.
+/// A label as a cell of a table, whose ends it must not look like.
+std::string cell_text(const std::string& label) {
+  std::string text;
+  for (const char c : label) {
+    text += c == '|' ? "\\|" : std::string(1, c == '\n' || c == '\r' ? ' ' : c);
+  }
+  return text;
+}
+
+/// `text(cell)` for each cell.
 template <typename Text>
 std::string markdown(const srdiff::SweepPlan& plan, const Text& text) {
-  std::string table =
-      fmt::format("| {} | {} |\n|", plan.column_title, fmt::join(plan.columns, " | "));
-  for (std::size_t i = 0; i <= plan.columns.size(); ++i) {
-    table += "---|";
+  std::string table = "| " + cell_text(plan.column_title) + " |";
+  std::string rule = "|---|";
+  for (const std::string& column : plan.columns) {
+    table += " " + cell_text(column) + " |";
+    rule += "---|";
   }
-  table += "\n";
+  table += "\n" + rule + "\n";
   for (std::size_t row = 0; row < plan.rows.size(); ++row) {
-    table += fmt::format("| {} |", plan.rows[row]);
+    table += fmt::format("| {} |", cell_text(plan.rows[row]));
     for (std::size_t column = 0; column < plan.columns.size(); ++column) {
       table += fmt::format(" {} |", text(row * plan.columns.size() + column));
     }

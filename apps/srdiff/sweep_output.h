@@ -7,7 +7,7 @@
 
 /// What stands around a sweep's figures, so that they can be made again.
 struct SweepCircumstances {
-  std::string command;  ///< as typed
+  std::string command;  ///< that made them, for a shell
   std::string machine;  ///< processor or GPU, threads, precision
   std::string version;  ///< of srdiff and LibTorch
   const srdiff::Manifest* model = nullptr;

@@ -21,10 +21,20 @@ int available_processors();
 
 /// Threads for a network evaluation by the calling thread. Where LibTorch brings its own OpenMP
 /// other threads may follow: set theirs again afterwards. An OpenBLAS with threads of its own is
-/// left with one, for the whole process. Throws UsageError when count < 1.
+/// left with one, for the whole process. Throws UsageError outside 1 to 1024.
 void set_threads(int count);
 
-/// The LibTorch that runs, its thread count, instruction sets and devices, one "key: value" a line.
-std::string describe_machine();
+/// What figures and times depend on besides the model.
+struct Machine {
+  std::string libtorch;
+  std::string processor;        ///< its name, or "unknown"
+  int processors = 0;           ///< see available_processors
+  int threads = 0;              ///< see set_threads
+  std::string instruction_set;  ///< that LibTorch computes in, such as "AVX2"
+  int cuda_devices = 0;
+};
+
+/// The machine as it is set now.
+Machine this_machine();
 
 }  // namespace srdiff

@@ -50,7 +50,7 @@ Better parse_better(const std::string& word);
 struct Figure {
   std::string key;     ///< for machines: the metric's word, or "precision", "recall" and so on
   std::string name;    ///< for people, with the feature network where there is one and the unit
-  double value = 0.0;  ///< not a number where no picture allows the metric
+  double value = 0.0;  ///< not a number where no picture allows the metric; PSNR may be infinite
   /// Standard deviation over KID's subsets, or over the pictures.
   std::optional<double> spread = {};
   Better better = Better::lower;
@@ -74,6 +74,9 @@ struct EvaluationOptions {
   /// corner, what is left over dropped; 0: at whole pictures.
   std::int64_t patch = 0;
 };
+
+/// Pictures in each set below which a metric cannot be computed, or patches.
+std::int64_t pictures_needed(Metric metric, const EvaluationOptions& options);
 
 /// Where the time went.
 struct EvaluationSeconds {
@@ -103,8 +106,8 @@ struct Evaluation {
 class Evaluator {
  public:
   /// `network` is needed by fid, kid and prdc and must outlive the evaluator.
-  /// Throws UsageError when it is missing, or when `reference_set` was seen by another one or kept
-  /// no features though kid or prdc need them.
+  /// Throws UsageError when it is missing, when `reference_set` was seen by another one or kept no
+  /// features though kid or prdc need them, or when KID's subsets hold nothing.
   Evaluator(EvaluationOptions options, const FeatureNetwork* network,
             std::shared_ptr<const FeatureSet> reference_set = nullptr);
 
@@ -141,6 +144,8 @@ class Evaluator {
   std::optional<FeatureCollector> reference_collector_;
   std::optional<FeatureCollector> output_collector_;
   std::vector<Tally> tallies_;
+  std::int64_t references_ = 0;  ///< pictures added
+  std::int64_t outputs_ = 0;     ///< the same
   std::int64_t compared_ = 0;
   double comparison_seconds_ = 0.0;
   double distance_seconds_ = 0.0;

@@ -15,11 +15,12 @@
 
 namespace srdiff {
 
-/// The pictures of a folder itself, by their files' endings, sorted by name. Throws InputError when
-/// there is none, or when two share a name but for the ending.
+/// The pictures of a folder itself, by their files' endings, sorted by name; not those whose names
+/// start with a dot. Throws InputError when there is none, or when two share a name but for the
+/// ending.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
 
-/// A hash over the contents of files in their order.
+/// A hash over the contents of files in their order. Throws InputError when one cannot be read.
 std::string hash_files(const std::vector<std::filesystem::path>& files);
 
 /// The low-resolution input that a reference [3,s·h,s·w] in [−1,1] stands for: [3,h,w], by
@@ -60,7 +61,8 @@ Evaluation evaluate_outputs(const FolderEvaluationOptions& options,
 
 /// Reduces each reference, upscales it and measures the result, rounded to 8 bit as a file holds
 /// it. With a `save` folder, the results are kept there as NAME.png.
-/// Throws as evaluate_outputs and Upscaler::upscale.
+/// Throws as evaluate_outputs and Upscaler::upscale, and UsageError when `save` is the folder of
+/// references.
 Evaluation evaluate_model(const FolderEvaluationOptions& options, const Upscaler& upscaler,
                           const UpscaleSettings& settings, const std::filesystem::path& save,
                           const FeatureNetwork* network,

@@ -38,7 +38,8 @@ struct SweepPlan {
 ///      "paper": {"label", "values": [[…], …]}}
 ///
 /// A cell's settings are the plan's, overridden by its row's and then by its column's. They are
-/// those of UpscaleOptions: start, weight_map, t, beta, sampler, nfe, eta, grid, seed.
+/// those of UpscaleOptions: start, weight_map, t, beta, sampler, nfe, eta, grid, seed, color_fix,
+/// tile, tile_overlap.
 /// Throws UsageError naming the file and the field at fault.
 SweepPlan read_sweep_plan(const std::filesystem::path& path);
 

@@ -23,6 +23,9 @@ bool takes(const Shard& shard, const std::filesystem::path& name);
 /// case.
 bool is_picture_name(const std::filesystem::path& name);
 
+/// Whether a name starts with a dot, as those that macOS puts beside pictures do.
+bool is_hidden(const std::filesystem::path& name);
+
 /// Which pictures of a folder, and what becomes of their names.
 struct WorkListOptions {
   bool recursive = false;  ///< folders below the input folder too, those behind links excepted

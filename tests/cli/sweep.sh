@@ -29,7 +29,7 @@ case_table_and_document() {
   grep -q '^# A small table$' out/table.md || fail 'the table has no title'
   [[ $(grep -c '^| none | ' out/table.md) -eq 3 ]] || fail 'not two figures and the paper'
   grep -q '^| none | 3.00 | 4.00 |$' out/table.md || fail "the paper's values are not there"
-  grep -q 'srdiff sweep plan.json --reference truth --features tiny-features --limit 2 --out out' out/table.md ||
+  grep -q 'srdiff sweep plan.json --reference truth --features tiny-features --out out --limit 2' out/table.md ||
     fail 'the command is not there'
   "$PYTHON" - <<'END' || fail 'the document is not as expected'
 import json
