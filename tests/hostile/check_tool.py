@@ -33,11 +33,11 @@ def expected_size(path):
     return tuple(2 * side for side in picture.size)
 
 
-def problem(corpus, line):
+def problem(corpus, outputs, line):
     name, kind = name_of(line["input"]), name_of(line["input"]).split("-")[0]
     if line["status"] == "done":
         if kind == "good":
-            size = Image.open(os.fsencode(OUTPUT_OF(line))).size
+            size = Image.open(os.path.join(outputs, name_of(line["output"]))).size
             expected = expected_size(os.path.join(corpus, name))
             return None if size == expected else f"{size}, not {expected}"
         return "was taken for a picture" if kind == "bad" else None
@@ -46,22 +46,17 @@ def problem(corpus, line):
     return None if line["reason"] and line["reason"].isprintable() else "no reason in one line"
 
 
-def OUTPUT_OF(line):
-    return os.path.join(OUTPUT_OF.folder, name_of(line["output"]))
-
-
 def main(srdiff):
     with tempfile.TemporaryDirectory(prefix="srdiff-hostile-") as work:
         corpus, outputs, report = (os.path.join(work, name) for name in ("in", "out", "r.jsonl"))
         count = make_corpus.write_all(corpus)
-        OUTPUT_OF.folder = outputs
         run = subprocess.run([srdiff, "upscale", corpus, outputs, "--model", "tiny", "--nfe", "1",
                               "--glob", "*", "--format", "png", "--report", report],
                              stderr=subprocess.PIPE, timeout=check.SECONDS)
         with open(report, encoding="utf-8") as file:
             lines = [json.loads(line) for line in file]
         problems = {name_of(line["input"]): found for line in lines
-                    if (found := problem(corpus, line))}
+                    if (found := problem(corpus, outputs, line))}
         problems.update((line, "on standard error") for line in run.stderr.decode().splitlines()
                         if not line.startswith(("srdiff: ", "  ")) or not line.isprintable())
         done = {name_of(line["output"]) for line in lines if line["status"] == "done"}
