@@ -198,32 +198,20 @@ def good_names():
     yield b"not-utf8-\xff\xfe.png", plain
 
 
-def bad():
-    plain = saved(RGB, "PNG")
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+def bad_format():
+    """No picture at all, or one of a format that is not read."""
     yield "empty.png", b""
     yield "zeros.png", b"\0" * 1000
     yield "text.jpg", b"this is no picture\n" * 20
-    lines = b"".join(row.tobytes().ljust(64, b"\0") for row in scene(3).astype("uint8"))
-    yield "os2.bmp", bmp(W, H, 24, lines, header=12)
     yield "picture.gif", saved(GREY, "GIF")
     yield "picture.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>'
     yield "picture.jp2", b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 60
     yield "picture.heic", b"\0\0\0\x18ftypheic" + b"\0" * 60
+
+
+def bad_png():
+    plain = saved(RGB, "PNG")
     yield "signature.png", plain[:8]
-    yield "signature.jpg", b"\xff\xd8\xff"
-    yield "signature.webp", b"RIFF\4\0\0\0WEBP"
-    yield "signature.tiff", b"II*\0\x08\0\0\0"
-    yield "signature.bmp", b"BM"
-    yield "cmyk.jpg", saved(RGB.convert("CMYK"), "JPEG")
-    yield "cmyk-profile.jpg", saved(RGB.convert("CMYK"), "JPEG", icc_profile=profile)
-    yield "cmyk.tiff", saved(RGB.convert("CMYK"), "TIFF")
-    yield "lab.tiff", saved(RGB.convert("LAB"), "TIFF")
-    yield "grey-alpha.tiff", saved(Image.merge("LA", (GREY, GREY)), "TIFF")
-    yield "float.tiff", saved(GREY.convert("F"), "TIFF")
-    yield "int32.tiff", saved(GREY.convert("I"), "TIFF")
-    yield "animated.webp", saved(RGB, "WEBP", save_all=True, lossless=True,
-                                 append_images=[RGB.rotate(90)])
     scan = rows(scene(3), 8)
     for name, width, height in (("0x0", 0, 0), ("0-wide", 0, H), ("0-high", W, 0),
                                 ("2g", 2 ** 31 - 1, 1), ("4g", 2 ** 32 - 1, 2 ** 32 - 1),
@@ -239,6 +227,13 @@ def bad():
     yield "no-ihdr.png", plain[:8] + plain[33:]
     yield "chunk-length.png", plain[:8] + b"\x7f\xff\xff\xff" + plain[12:]
     yield "bomb.png", png(12000, 12000, 1, 0, [b"\0" * 1500] * 12000)
+
+
+def bad_jpeg():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    yield "signature.jpg", b"\xff\xd8\xff"
+    yield "cmyk.jpg", saved(RGB.convert("CMYK"), "JPEG")
+    yield "cmyk-profile.jpg", saved(RGB.convert("CMYK"), "JPEG", icc_profile=profile)
     jpeg = saved(RGB, "JPEG", quality=95)
     frame = jpeg.index(b"\xff\xc0")
     for name, height, width in (("0x0", 0, 0), ("huge", 65500, 65500), ("bomb", 5000, 5000)):
@@ -247,11 +242,26 @@ def bad():
     yield "no-frame.jpg", jpeg[:frame] + jpeg[jpeg.index(b"\xff\xda"):]
     yield "no-end.jpg", jpeg[:-2]
     yield "twelve-bit.jpg", jpeg[:frame + 4] + b"\x0c" + jpeg[frame + 5:]
+
+
+def bad_webp():
+    yield "signature.webp", b"RIFF\4\0\0\0WEBP"
+    yield "animated.webp", saved(RGB, "WEBP", save_all=True, lossless=True,
+                                 append_images=[RGB.rotate(90)])
     webp = saved(RGB, "WEBP", lossless=True)
     yield "huge.webp", webp[:21] + struct.pack("<I", 0x0fffffff) + webp[25:]
     yield "extended-huge.webp", (b"RIFF" + struct.pack("<I", 22 + len(webp)) + b"WEBPVP8X\n\0\0\0"
                                  + b"\0" * 4 + b"\xff\xff\xff\xff\xff\xff" + webp[12:])
     yield "no-picture.webp", b"RIFF\x0c\0\0\0WEBPJUNK\0\0\0\0"
+
+
+def bad_tiff():
+    yield "signature.tiff", b"II*\0\x08\0\0\0"
+    yield "cmyk.tiff", saved(RGB.convert("CMYK"), "TIFF")
+    yield "lab.tiff", saved(RGB.convert("LAB"), "TIFF")
+    yield "grey-alpha.tiff", saved(Image.merge("LA", (GREY, GREY)), "TIFF")
+    yield "float.tiff", saved(GREY.convert("F"), "TIFF")
+    yield "int32.tiff", saved(GREY.convert("I"), "TIFF")
     data = scene(3).astype("uint8").tobytes()
     for name, changes in (
             ("huge", {"t256": (4, [60000]), "t257": (4, [60000])}),
@@ -271,11 +281,17 @@ def bad():
     yield "tile-bomb.tiff", tiff(huge_tile, data)
     yield "no-directory.tiff", b"II*\0\xff\xff\0\0" + data
     yield "no-entries.tiff", b"II*\0\x08\0\0\0\0\0\0\0\0\0"
-    lines = b"\0" * 64 * H
+
+
+def bad_bmp():
+    yield "signature.bmp", b"BM"
+    lines = b"".join(row.tobytes().ljust(64, b"\0") for row in scene(3).astype("uint8"))
+    yield "os2.bmp", bmp(W, H, 24, lines, header=12)
+    black = b"\0" * 64 * H
     for name, width, height, bits in (("huge", 60000, 60000, 24), ("2g", 2 ** 31 - 1, 1, 24),
                                       ("negative", -W, H, 24), ("lowest", W, -2 ** 31, 24),
                                       ("bits", W, H, 13), ("0x0", 0, 0, 24)):
-        yield f"{name}.bmp", bmp(width, height, bits, lines)
+        yield f"{name}.bmp", bmp(width, height, bits, black)
 
 
 def bases():
@@ -323,7 +339,9 @@ def write_all(folder):
     os.makedirs(folder, exist_ok=True)
     count = 0
     sources = (("good", (good_png, good_jpeg, good_webp, good_tiff, good_bmp, good_orientations,
-                         good_names)), ("bad", (bad, cut)), ("odd", (forgivable, flipped)))
+                         good_names)),
+               ("bad", (bad_format, bad_png, bad_jpeg, bad_webp, bad_tiff, bad_bmp, cut)),
+               ("odd", (forgivable, flipped)))
     for prefix, makers in sources:
         for maker in makers:
             for name, data in maker():
