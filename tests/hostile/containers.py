@@ -7,15 +7,14 @@ def png_chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width, height, bits, colour_type, rows, before=b"", after=b"", interlace=0, split=None):
+def png(width, height, bits, colour_type, rows, before=b"", interlace=0, split=None):
     """rows: packed bytes without filter bytes, or whole scan data for an interlaced picture."""
     raw = rows if interlace else b"".join(b"\0" + row for row in rows)
     data = zlib.compress(raw, 9)
     pieces = [data] if split is None else [data[i:i + split] for i in range(0, len(data), split)]
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, interlace)
     return (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + before
-            + b"".join(png_chunk(b"IDAT", piece) for piece in pieces) + after
-            + png_chunk(b"IEND", b""))
+            + b"".join(png_chunk(b"IDAT", piece) for piece in pieces) + png_chunk(b"IEND", b""))
 
 
 def packed(values, bits):
@@ -37,9 +36,6 @@ def adam7(samples, bits):
             row = [value for x in range(x0, width, dx) for value in samples[y][x]]
             data += b"\0" + packed(row, bits) if row else b""
     return data
-
-
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 13: 4, 16: 8}
 
 
 def tiff(entries, data, order="<", pages=1):
@@ -72,13 +68,12 @@ def tiff_entries(width, height, samples, bits, photometric, size, **more):
     return entries
 
 
-def bmp(width, height, bits, data, palette=b"", compression=0, masks=b"", header=40):
-    offset = 14 + header + len(masks) + len(palette)
+def bmp(width, height, bits, data, palette=b"", compression=0, header=40):
+    offset = 14 + header + len(palette)
     colours = len(palette) // (3 if header == 12 else 4)
     if header == 12:
         info = struct.pack("<IHHHH", 12, width, height, 1, bits)
     else:
         info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(data),
                            2835, 2835, colours, 0)
-    return (b"BM" + struct.pack("<IHHI", offset + len(data), 0, 0, offset) + info + masks + palette
-            + data)
+    return (b"BM" + struct.pack("<IHHI", offset + len(data), 0, 0, offset) + info + palette + data)
