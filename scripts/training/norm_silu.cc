@@ -109,22 +109,16 @@ void normalise(const Shape& shape, const Affine& affine, bool silu, const std::u
   }
 }
 
-// dL/dx of one image, and its shares of dL/dweight and dL/dbias. With n = (x - mean) rstd and g =
-// dL/dn, dL/dx = rstd (g - mean(g) - n mean(g n)), means over a group.
-void derive(const Shape& shape, const Affine& affine, bool silu, const std::uint16_t* x,
-            const std::uint16_t* dy, const float* weight, const float* mean, const float* rstd,
-            std::uint16_t* dx, float* dweight, float* dbias) {
-  std::vector<float> dz(shape.positions * shape.channels);
-  std::vector<float> sum(shape.channels), moment(shape.channels), constant(shape.channels),
-      slope(shape.channels);
+// dz = dL/dz of one image, z being the normalised x before the SiLU, if there is one. Adds the sums
+// of dz and of dz x over the positions, for each channel, to s and m.
+void derive_silu(const Shape& shape, const Affine& affine, bool silu, const std::uint16_t* x,
+                 const std::uint16_t* dy, float* dz, float* s, float* m) {
   const float* const scale = affine.scale.data();
   const float* const offset = affine.offset.data();
-  float* const s = sum.data();
-  float* const m = moment.data();
   for (std::int64_t p = 0; p < shape.positions; ++p) {
     const std::uint16_t* const row = x + p * shape.channels;
     const std::uint16_t* const gradient = dy + p * shape.channels;
-    float* const out = dz.data() + p * shape.channels;
+    float* const out = dz + p * shape.channels;
     if (silu) {
 #pragma omp simd
       for (std::int64_t c = 0; c < shape.channels; ++c) {
@@ -146,6 +140,20 @@ void derive(const Shape& shape, const Affine& affine, bool silu, const std::uint
       }
     }
   }
+}
+
+// dL/dx of one image, and its shares of dL/dweight and dL/dbias. With n = (x - mean) rstd and g =
+// dL/dn, dL/dx = rstd (g - mean(g) - n mean(g n)), means over a group.
+void derive(const Shape& shape, const Affine& affine, bool silu, const std::uint16_t* x,
+            const std::uint16_t* dy, const float* weight, const float* mean, const float* rstd,
+            std::uint16_t* dx, float* dweight, float* dbias) {
+  std::vector<float> dz(shape.positions * shape.channels);
+  std::vector<float> sum(shape.channels), moment(shape.channels), constant(shape.channels),
+      slope(shape.channels);
+  const float* const scale = affine.scale.data();
+  float* const s = sum.data();
+  float* const m = moment.data();
+  derive_silu(shape, affine, silu, x, dy, dz.data(), s, m);
   const float share = 1.0F / static_cast<float>(shape.per_group() * shape.positions);
   for (std::int64_t g = 0; g < shape.groups; ++g) {
     float mean_g = 0.0F, mean_gn = 0.0F;
