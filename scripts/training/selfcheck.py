@@ -278,70 +278,102 @@ def check_photos():
     assert all(np.array_equal(pair[1], clean.pair(number)[1]) for number, pair in enumerate(worse))
 
 
-def check_round_trip():
-    """Train a few steps, resume, export, load and sample, through the commands themselves."""
-    from PIL import Image
-    small = config("faces-x8.json")
-    small["native_size"] = 32
-    small["regressor"]["architecture"].update(widths=[16, 24], blocks=1, tail=[16, 8])
-    unet = dict(inner=16, widths=[16, 32], res_blocks=1, norm_groups=8, grid=4)
-    small["weight_map"]["architecture"] = dict(unet, norm_groups=0, mid_attention=False)
-    small["denoiser"]["architecture"] = dict(unet, inner=24, widths=[24, 32], attention=[1],
-                                             noise_encoding="logsnr", residual_std=0.1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = lambda *parts: os.path.join(folder, *parts)
-        run = lambda *words: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
-        os.mkdir(path("images"))
+class RoundTrip:
+    """The commands on small networks and twelve random images, with all their files in one folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.config = config("faces-x8.json")
+        self.config["native_size"] = 32
+        self.config["regressor"]["architecture"].update(widths=[16, 24], blocks=1, tail=[16, 8])
+        unet = dict(inner=16, widths=[16, 32], res_blocks=1, norm_groups=8, grid=4)
+        self.config["weight_map"]["architecture"] = dict(unet, norm_groups=0, mid_attention=False)
+        self.config["denoiser"]["architecture"] = dict(unet, inner=24, widths=[24, 32], attention=[1],
+                                                       noise_encoding="logsnr", residual_std=0.1)
+        self.write("config.json", self.config)
+        self.write_images()
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def write(self, name, document):
+        with open(self.path(name), "w") as file:
+            json.dump(document, file)
+
+    def write_images(self):
+        from PIL import Image
+        os.mkdir(self.path("images"))
         pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
         for i, image in enumerate(pixels):
-            Image.fromarray(image).save(path("images", f"{i}.png"))
-        with open(path("config.json"), "w") as file:
-            json.dump(small, file)
+            Image.fromarray(image).save(self.path("images", f"{i}.png"))
+
+    def run(self, program, *words):
+        subprocess.run([sys.executable, os.path.join(HERE, program), *words], check=True, stdout=subprocess.DEVNULL)
+
+    def train(self, kind, out, *options, config="config.json"):
+        """Trains into the folder `out` and returns its checkpoint."""
+        regressor = [] if kind == "regressor" else ["--regressor", self.path("regressor")]
+        self.run("train.py", kind, "--config", self.path(config), "--data", self.path("images"), "--out",
+                 self.path(out), "--batch", "4", "--device", "cpu", *regressor, *options)
+        return torch.load(self.path(out, "checkpoint.pt"), map_location="cpu")
+
+    def export(self, out, denoiser, *options, config="config.json"):
+        self.run("export.py", "--run-denoiser", self.path(denoiser), "--config", self.path(config), "--out",
+                 self.path(out), *options)
+
+    def train_and_export(self):
+        """Returns the denoiser's checkpoint."""
         for kind in ("regressor", "weight-map", "denoiser"):
-            words = [os.path.join(HERE, "train.py"), kind, "--config", path("config.json"), "--data",
-                     path("images"), "--out", path(kind), "--batch", "4", "--device", "cpu"]
-            if kind != "regressor":
-                words += ["--regressor", path("regressor")]
-            run(*words, "--max-images", "8")
-            run(*words, "--max-images", "16", "--resume")
-            state = torch.load(path(kind, "checkpoint.pt"), map_location="cpu")
+            self.train(kind, kind, "--max-images", "8")
+            state = self.train(kind, kind, "--max-images", "16", "--resume")
             assert state["images"] == 16 and state["steps"] == 4
-            assert os.path.exists(path(kind, "samples.png"))
+            assert os.path.exists(self.path(kind, "samples.png"))
         for _ in range(2):  # the second export replaces the first
-            run(os.path.join(HERE, "export.py"), "--run-regressor", path("regressor"), "--run-weight-map",
-                path("weight-map"), "--run-denoiser", path("denoiser"), "--config", path("config.json"),
-                "--out", path("model"))
-        words[words.index("--out") + 1] = path("again")
-        run(*words, "--initial", path("model"), "--max-images", "24")
-        again = torch.load(path("again", "checkpoint.pt"), map_location="cpu")
+            self.export("model", "denoiser", "--run-regressor", self.path("regressor"), "--run-weight-map",
+                        self.path("weight-map"))
+        return state
+
+    def go_on_and_grow(self, state):
+        """Both start from the exported model, whose denoiser `state` is the checkpoint of."""
+        again = self.train("denoiser", "again", "--initial", self.path("model"), "--max-images", "24")
         assert again["images"] == 24 and again["steps"] == again["warm_from"] + 2
         for name, value in state["ema"].items():
             assert torch.allclose(again["ema"][name], value, atol=2e-3), name
-        small["denoiser"]["architecture"].update(res_blocks=[0, 1, 1], widths=[24, 24, 32], attention=[2], grid=2)
-        with open(path("larger.json"), "w") as file:
-            json.dump(small, file)
-        words[words.index("--config") + 1], words[words.index("--out") + 1] = path("larger.json"), path("larger")
-        run(*words, "--initial", path("model"), "--max-images", "8")
-        larger = torch.load(path("larger", "checkpoint.pt"), map_location="cpu")
+        finer = dict(res_blocks=[0, 1, 1], widths=[24, 24, 32], attention=[2], grid=2)
+        section = self.config["denoiser"]
+        self.write("larger.json", {**self.config, "denoiser": {
+            **section, "architecture": {**section["architecture"], **finer}}})
+        larger = self.train("denoiser", "larger", "--initial", self.path("model"), "--max-images", "8",
+                            config="larger.json")
         assert larger["images"] == 8 and "after 16 images" in larger["grown_from"]
-        run(os.path.join(HERE, "export.py"), "--run-regressor", path("model"), "--run-weight-map", path("model"),
-            "--run-denoiser", path("larger"), "--config", path("larger.json"), "--out", path("larger-model"))
-        with open(path("larger-model", "MODEL_CARD.md")) as file:
+        self.export("larger-model", "larger", "--run-regressor", self.path("model"), "--run-weight-map",
+                    self.path("model"), config="larger.json")
+        with open(self.path("larger-model", "MODEL_CARD.md")) as file:
             assert f"grown from that of {larger['grown_from']}" in file.read()
-        state = {f"denoise_fn.{name}": value for name, value in state["ema"].items()}
-        with open(path("config.json")) as file:
-            public = {**json.load(file), "condition": "bicubic"}
-        with open(path("public.json"), "w") as file:
-            json.dump(public, file)
-        torch.save({**state, "betas": torch.zeros(2000)}, path("I1_E1_gen.pth"))
-        run(os.path.join(HERE, "export.py"), "--run-denoiser", path("I1_E1_gen.pth"), "--config",
-            path("public.json"), "--out", path("public"))
-        assert Model(path("public")).regressor is None
-        model = Model(path("model"))
+
+    def export_public_checkpoint(self, state):
+        weights = {f"denoise_fn.{name}": value for name, value in state["ema"].items()}
+        self.write("public.json", {**self.config, "condition": "bicubic"})
+        torch.save({**weights, "betas": torch.zeros(2000)}, self.path("I1_E1_gen.pth"))
+        self.export("public", "I1_E1_gen.pth", config="public.json")
+        assert Model(self.path("public")).regressor is None
+
+    def sample(self):
+        model = Model(self.path("model"))
         for sampler, nfe, eta in (("ddim", 4, 1.0), ("dpmpp", 4, 0.0), ("ddpm", 10, 0.0)):
             noise = torch.randn(12, 2, 3, 32, 64)
             x0 = model.upscale(torch.rand(2, 3, 4, 8) * 2 - 1, noise, t=10, nfe=nfe, sampler=sampler, eta=eta)
             assert x0.shape == (2, 3, 32, 64) and math.isfinite(float(x0.sum())) and x0.abs().max() < 2
+
+
+def check_round_trip():
+    """Train a few steps, resume, export, load and sample, through the commands themselves."""
+    with tempfile.TemporaryDirectory() as folder:
+        trip = RoundTrip(folder)
+        state = trip.train_and_export()
+        trip.go_on_and_grow(state)
+        trip.export_public_checkpoint(state)
+        trip.sample()
 
 
 if __name__ == "__main__":
