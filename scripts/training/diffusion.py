@@ -15,8 +15,8 @@ class Schedule:
             raise ValueError(f"schedule kind {kind!r} is not known (linear)")
         self.T = T
         beta = torch.linspace(beta_start, beta_end, T, dtype=torch.float64)
-        self.beta = torch.cat([torch.zeros(1, dtype=torch.float64), beta])
-        self.alpha_bar = torch.cumprod(1.0 - self.beta, dim=0)
+        beta = torch.cat([torch.zeros(1, dtype=torch.float64), beta])
+        self.alpha_bar = torch.cumprod(1.0 - beta, dim=0)
 
 
 def bicubic(x: Tensor, size) -> Tensor:

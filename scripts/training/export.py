@@ -90,12 +90,12 @@ def input_multiple(kind: str, network, scale: int) -> int:
 
 def write_network(path: str, kind: str, network, config: dict, half: bool):
     """The TorchScript file, checked against the network it came from as it will be computed."""
-    stored = build(kind, config[kind]["architecture"])
-    stored.load_state_dict(network.state_dict())
+    written = build(kind, config[kind]["architecture"])
+    written.load_state_dict(network.state_dict())
     if "calibration" in config[kind]:
-        for each in (network, stored):
+        for each in (network, written):
             each.calibrate(**config[kind]["calibration"])
-    flattened((stored.half() if half else stored).eval().requires_grad_(False)).save(path)
+    flattened((written.half() if half else written).eval().requires_grad_(False)).save(path)
     loaded = torch.jit.load(path, map_location="cpu").float()
     size = config["native_size"]
     high, low = torch.rand(1, 3, size, size) * 2 - 1, torch.rand(1, 3, *[size // config["scale"]] * 2) * 2 - 1

@@ -225,7 +225,6 @@ class UNet(nn.Module):
                  noise_encoding: str = "sr3", mid_attention: bool = True):
         super().__init__()
         self.grid = grid
-        self.has_noise = noise
         self.size_multiple = grid * 2 ** (len(widths) - 1)
         self.res_blocks = [res_blocks] * len(widths) if isinstance(res_blocks, int) else list(res_blocks)
         if len(self.res_blocks) != len(widths):

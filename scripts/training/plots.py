@@ -5,7 +5,6 @@ import os
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from data import to_bytes
 
