@@ -5,7 +5,8 @@
                 --setting t=300,beta=0.8 --setting t=200,beta=0.8,nfe=4 --json figures.json --sheet sheet.png
 
 Each --setting is one row: t, beta, nfe, eta, sampler, grid, start, weight_map (0 or 1). Bicubic and
-the regressor alone are always measured. The feature network is TorchScript, RGB 0..255 -> [N,D].
+the regressor alone, if the model has one, are always measured. The feature network is TorchScript,
+RGB 0..255 -> [N,D].
 """
 import argparse
 import itertools

@@ -32,7 +32,7 @@ from plots import loss_curve, sheet
 from reference import sample, step_grid
 
 DEFAULTS = {
-    "images": 100000,           # budget, unless --max-minutes is given
+    "images": 100000,           # budget, unless --max-images or --max-minutes is given
     "batch": 16, "lr": 5e-4, "weight_decay": 0.0, "betas": [0.9, 0.99], "grad_clip": 1.0,
     "warmup": 200,              # steps
     "decay_from": 0.5,          # fraction of the budget at which the rate starts down a cosine to 0
@@ -463,7 +463,7 @@ def main():
     parser.add_argument("network", choices=["regressor", "weight-map", "denoiser"])
     parser.add_argument("--config", required=True)
     parser.add_argument("--data", required=True, nargs="+", help="folders or .tar files of images")
-    parser.add_argument("--val", help="folder or .tar file for the sample sheet")
+    parser.add_argument("--val", help="folder or .tar file of held-out images: sample sheet and val_loss")
     parser.add_argument("--out", required=True, help="run folder")
     parser.add_argument("--regressor", help="run or model folder of the regressor (weight-map, and a denoiser on x_sr)")
     parser.add_argument("--resume", action="store_true", help="continue the run, if there is one")
