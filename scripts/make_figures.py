@@ -4,9 +4,9 @@
     make_figures.py --tool build/default/apps/srdiff/srdiff --truth DIR --out docs/images
 
 Figure 2: bicubic, DDIM with 8 evaluations from noise, srdiff with 8 from the predicted intermediate
-state, ground truth. Figure 3: low resolution, x_sr, W. --sheet N makes faces.png as well: outputs of
-the first N beside the truth. --truth holds pictures of the model's output
-size; they are reduced as docs/RESULTS.md says. --rows limits them.
+state, ground truth. Figure 3: low resolution, x_sr, W. --rows limits the pictures in both. --sheet N
+makes faces.png as well: the tool's outputs for the first N, as the model recommends, beside the truth.
+--truth holds pictures of the model's output size; they are reduced as docs/RESULTS.md says.
 """
 
 import argparse

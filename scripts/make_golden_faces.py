@@ -3,9 +3,9 @@
 
     make_golden_faces.py PHOTOGRAPHS SRDIFF OUT [COUNT]
 
-PHOTOGRAPHS is a folder of aligned faces in all poses. They are sorted into COUNT groups by their looks at 16x16
-pixels; of each, the mean over the 12 members nearest to its centre, which shows nobody, is upscaled
-by SRDIFF with the model faces-x8. OUT gets COUNT lossless WebP pictures of 128 pixels.
+PHOTOGRAPHS is a folder of aligned faces in all poses. They are sorted into COUNT groups by their
+looks at 16x16 pixels; for each, the mean over the 12 faces nearest to its centre, which shows nobody,
+is upscaled by SRDIFF with the model faces-x8. OUT gets COUNT lossless WebP pictures of 128 pixels.
 """
 import pathlib
 import subprocess
@@ -15,7 +15,7 @@ import tempfile
 import numpy as np
 from PIL import Image
 
-MEMBERS = 12  # of a group, whose mean is taken
+NEAREST = 12  # to a group's centre, whose mean is taken
 SIDE = 16
 
 
@@ -49,7 +49,7 @@ def main(photographs, srdiff, out, count="20"):
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for index, centre in enumerate(centres(points, int(count))):
-            nearest = ((points - centre) ** 2).sum(1).argsort()[:MEMBERS]
+            nearest = ((points - centre) ** 2).sum(1).argsort()[:NEAREST]
             mean = pictures[nearest].mean(0).round().astype(np.uint8)
             small, large = f"{scratch}/small.png", f"{scratch}/large.png"
             Image.fromarray(mean).save(small)

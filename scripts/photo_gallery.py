@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Ten pictures upscaled side by side: docs/images/photos.png.
 
-    photo_gallery.py OUT.png [--srdiff PROGRAM] [--keep FOLDER]
+    photo_gallery.py OUT.png [--srdiff PROGRAM] [--model NAME] [--keep FOLDER]
 
 Nine are of scikit-image's package (python3-skimage; in the public domain or CC0), cut out and
 reduced four times; the line drawing is drawn here.
@@ -18,7 +18,7 @@ from sheet import sheet
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path("/usr/lib/python3/dist-packages/skimage/data")
 SIDE, SCALE = 192, 4
-# left, top, side of the original in pixels; a larger side is reduced to SIDE first.
+# left, top, side of the original in pixels; another side is resized to SIDE first.
 CROPS = {
     "face": ("astronaut.png", 148, 30, 192), "text": ("page.png", 0, 0, 191), "foliage": ("grass.png", 200, 60, 256),
     "night": ("rocket.jpg", 60, 230, 192), "stars": ("hubble_deep_field.jpg", 200, 300, 288),
