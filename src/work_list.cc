@@ -113,11 +113,7 @@ fs::path output_name(const fs::path& name, const WorkListOptions& options) {
 }
 
 void check_options(const WorkListOptions& options) {
-  const auto* const found = std::find(formats.begin(), formats.end(), options.format);
-  if (!options.format.empty() && found == formats.end()) {
-    throw UsageError("the format '" + options.format +
-                     "' is not known; give png, jpg, webp or tiff");
-  }
+  check_format(options.format);
   if (options.suffix.find('/') != std::string::npos) {
     throw UsageError("the suffix '" + options.suffix + "' has a '/' in it");
   }
@@ -151,15 +147,17 @@ WorkList make_work_list(const fs::path& input_folder, const fs::path& output_fol
   std::sort(names.begin(), names.end(),
             [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  WorkList work{input_folder, output_folder, {}, {}, options.shard};
+  WorkList work{input_folder, output_folder, {}, {}, options.shard, {}};
   for (fs::path& name : names) {
     fs::path output = output_name(name, options);
     work.items.push_back({std::move(name), std::move(output)});
   }
   // Before the shard's part is taken, so that all shards refuse alike.
   check_collisions(work.items);
-  const auto others = [&work](const WorkItem& item) { return !takes(work.shard, item.name); };
-  work.items.erase(std::remove_if(work.items.begin(), work.items.end(), others), work.items.end());
+  const auto taken = [&work](const WorkItem& item) { return takes(work.shard, item.name); };
+  const auto others = std::stable_partition(work.items.begin(), work.items.end(), taken);
+  work.elsewhere.assign(others, work.items.end());
+  work.items.erase(others, work.items.end());
   return work;
 }
 
@@ -175,13 +173,23 @@ void check_folders(const fs::path& input_folder, const fs::path& output_folder,
   }
 }
 
+bool leads_out(const fs::path& name) {
+  return name.empty() || *name.begin() == ".." || name == ".";
+}
+
 /// Where a listed name lies below the input folder.
 fs::path name_below(const fs::path& input_folder, const std::string& listed) {
-  const fs::path given(listed);
-  fs::path name = given.is_absolute() ? given.lexically_normal().lexically_relative(
-                                            fs::absolute(input_folder).lexically_normal())
-                                      : given.lexically_normal();
-  if (name.empty() || *name.begin() == ".." || name == ".") {
+  const fs::path given = fs::path(listed).lexically_normal();
+  fs::path name = given;
+  if (given.is_absolute()) {
+    name = given.lexically_relative(fs::absolute(input_folder).lexically_normal());
+    if (leads_out(name)) {  // a shell names a folder that it entered by a link after the link
+      std::error_code error;
+      const fs::path folder = fs::weakly_canonical(given.parent_path(), error);
+      name = (folder / given.filename()).lexically_relative(fs::canonical(input_folder, error));
+    }
+  }
+  if (leads_out(name)) {
     throw UsageError(listed + ": does not lie in the input folder " + input_folder.string());
   }
   return name;
@@ -212,6 +220,12 @@ void check_writable(const fs::path& output_folder) {
 }
 
 }  // namespace
+
+void check_format(const std::string& word) {
+  if (!word.empty() && std::find(formats.begin(), formats.end(), word) == formats.end()) {
+    throw UsageError("the format '" + word + "' is not known; give png, jpg, webp or tiff");
+  }
+}
 
 bool is_hidden(const fs::path& name) {
   return name.filename().native().front() == '.';
@@ -266,14 +280,16 @@ void check_outputs(const WorkList& work, Existing existing) {
   std::vector<std::string> there;
   std::set<FileIdentity> found;
   for (const WorkItem& item : work.items) {
-    const FileIdentity file = identity(work.output_folder / item.output);
-    if (file != FileIdentity{}) {
-      there.push_back((work.output_folder / item.output).string());
-      found.insert(file);
+    const fs::path output = work.output_folder / item.output;
+    std::error_code error;
+    if (fs::exists(fs::symlink_status(output, error))) {  // a link that leads nowhere too
+      there.push_back(output.string());
+      found.insert(identity(output));
     }
   }
   for (const WorkItem& item : work.items) {
-    if (!found.empty() && found.count(identity(work.input_folder / item.name)) != 0) {
+    const FileIdentity input = identity(work.input_folder / item.name);
+    if (input != FileIdentity{} && found.count(input) != 0) {
       throw UsageError((work.input_folder / item.name).string() +
                        ": an output would replace it; name another output folder");
     }

@@ -29,10 +29,19 @@ std::string file_name(const srdiff::UpscaleState& state) {
 
 }  // namespace
 
+bool would_be_step(const fs::path& folder, const fs::path& picture) {
+  std::error_code error;
+  const fs::path name = picture.filename();
+  const fs::path above = picture.has_parent_path() ? picture.parent_path() : ".";
+  const bool is_step_name = name == "x_sr.png" || name == "w.png" || name == "x_t.png" ||
+                            name.native().rfind("x0_", 0) == 0;
+  return is_step_name && fs::equivalent(folder, above, error);
+}
+
 void prepare_step_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (!fs::is_directory(folder)) {
+  if (!fs::is_directory(folder, error)) {
     throw srdiff::InputError(folder.string() + ": cannot be made a folder for the steps");
   }
 }

@@ -79,7 +79,9 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
 /// in any case, so that --overwrite is not among them.
 std::string first_used(const CLI::App& sub) {
   const auto used = sub.get_options([](const CLI::Option* option) {
-    return option->count() > 0 && option->get_name() != "--overwrite" &&
+    const bool is_flag = option->get_expected_min() == 0;  // a configuration may say false
+    return option->count() > 0 && (!is_flag || option->as<bool>()) &&
+           option->get_name() != "--overwrite" &&
            (option->get_group() == folder_group || option->get_group() == folder_more_group);
   });
   return used.empty() ? "" : used.front()->get_name();

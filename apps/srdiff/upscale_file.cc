@@ -17,7 +17,9 @@
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
 #include "srdiff/model.h"
+#include "srdiff/name_text.h"
 #include "srdiff/upscaler.h"
+#include "srdiff/work_list.h"
 #include "step_pictures.h"
 #include "upscale_args.h"
 
@@ -70,6 +72,17 @@ Method choose_method_for(const UpscaleArgs& args, Input& input) {
   return choose_method(method);
 }
 
+/// Steps must replace neither the input nor the output, though these may have been steps once.
+void check_step_names(const UpscaleArgs& args) {
+  for (const fs::path picture : {args.input, args.output}) {
+    if (!args.save_steps.empty() && picture != "-" && would_be_step(args.save_steps, picture)) {
+      throw srdiff::UsageError(picture.string() +
+                               ": a step would replace it; name another folder "
+                               "for --save-steps");
+    }
+  }
+}
+
 void check_save_steps(const UpscaleArgs& args, const Method& method, const srdiff::Image& input) {
   if (!args.save_steps.empty() &&
       takes_tiles(method.manifest, method.settings, input.height(), input.width())) {
@@ -106,7 +119,7 @@ void check_paths(const UpscaleArgs& args) {
     if (args.json) {
       throw srdiff::UsageError("--json and a picture cannot share standard output");
     }
-    srdiff::check_writable_format("standard output." + (args.format.empty() ? "png" : args.format));
+    srdiff::check_format(args.format);
     return;
   }
   if (!args.format.empty()) {
@@ -147,8 +160,8 @@ srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar)
 nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& input,
                               const Method& method, double load_seconds, double upscale_seconds) {
   return {
-      {"input", args.input},
-      {"output", args.output},
+      {"input", srdiff::name_to_utf8(args.input)},
+      {"output", srdiff::name_to_utf8(args.output)},
       {"input_size", {input.width(), input.height()}},
       {"output_size",
        {output_side(method.settings, input.width()), output_side(method.settings, input.height())}},
@@ -164,6 +177,7 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& inpu
 
 int upscale_file(const UpscaleArgs& args) {
   check_paths(args);
+  check_step_names(args);
   Input source(args);
   Method method = choose_method_for(args, source);
   const srdiff::Image input = source.read(method.manifest);

@@ -19,6 +19,7 @@
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "srdiff/name_text.h"
 #include "upscale_args.h"
 
 namespace {
@@ -30,7 +31,8 @@ void check_arguments(const UpscaleArgs& args) {
   if (args.output == "-") {
     throw srdiff::UsageError(args.input + ": is a folder; standard output takes one picture");
   }
-  if (srdiff::is_picture_name(args.output) && !fs::is_directory(args.output)) {
+  std::error_code error;
+  if (srdiff::is_picture_name(args.output) && !fs::is_directory(args.output, error)) {
     throw srdiff::UsageError(args.output + ": names a picture, but " + args.input +
                              " is a folder; name a folder");
   }
@@ -85,12 +87,14 @@ Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) 
   MethodArgs method = args.method;
   if (method.model == "auto") {
     srdiff::DeclaredSize largest;
-    for (const srdiff::WorkItem& item : work.items) {
-      try {
-        const auto size = srdiff::declared_size(work.input_folder / item.name, file_limits(args));
-        largest = {std::max(largest.width, size.width), std::max(largest.height, size.height)};
-      } catch (const srdiff::InputError&) {
-        continue;  // reported with the other failures
+    for (const auto* part : {&work.items, &work.elsewhere}) {  // all shards must choose alike
+      for (const srdiff::WorkItem& item : *part) {
+        try {
+          const auto size = srdiff::declared_size(work.input_folder / item.name, file_limits(args));
+          largest = {std::max(largest.width, size.width), std::max(largest.height, size.height)};
+        } catch (const srdiff::InputError&) {
+          continue;  // reported with the other failures
+        }
       }
     }
     method.model = srdiff::default_model(largest.height, largest.width);
@@ -135,10 +139,10 @@ void print_summary(const UpscaleArgs& args, const srdiff::BatchSummary& summary,
     srdiff::log::error("{}: {}", failure.input.string(), failure.reason);
   }
   if (images.total == 0) {
-    srdiff::log::warn(
-        "{}: has no picture to upscale; --recursive looks into folders, --glob takes "
-        "other endings",
-        args.input);
+    srdiff::log::warn("{}: has no picture to upscale{}", args.input,
+                      !args.folder.files_from.empty() ? "; the list names none"
+                                                      : "; --recursive looks into folders, --glob "
+                                                        "takes other endings");
   }
   if (summary.stop == Stop::storage) {
     srdiff::log::error("{}; stopped, what is there is whole", summary.stop_reason);
@@ -153,8 +157,8 @@ nlohmann::ordered_json summary_json(const UpscaleArgs& args, const Method& metho
                                     const srdiff::BatchSummary& summary, double load_seconds,
                                     double run_seconds) {
   const srdiff::BatchProgress& images = summary.images;
-  return {{"input", args.input},
-          {"output", args.output},
+  return {{"input", srdiff::name_to_utf8(args.input)},
+          {"output", srdiff::name_to_utf8(args.output)},
           {"shard", args.folder.shard},
           {"images",
            {{"total", images.total},

@@ -26,6 +26,9 @@ bool is_picture_name(const std::filesystem::path& name);
 /// Whether a name starts with a dot, as those that macOS puts beside pictures do.
 bool is_hidden(const std::filesystem::path& name);
 
+/// Throws UsageError unless a word is png, jpg, webp, tiff or empty.
+void check_format(const std::string& word);
+
 /// Which pictures of a folder, and what becomes of their names.
 struct WorkListOptions {
   bool recursive = false;  ///< folders below the input folder too, those behind links excepted
@@ -56,6 +59,7 @@ struct WorkList {
   std::vector<WorkItem> items;
   std::vector<Unlisted> unlisted;
   Shard shard;
+  std::vector<WorkItem> elsewhere;  ///< what other shards do
 };
 
 /// The pictures of a folder. The output folder, where it lies inside, is left out, and so is

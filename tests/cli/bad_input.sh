@@ -163,6 +163,7 @@ case_unknown_ending() {
 case_no_ending() {
   pictures make in.png 8x6
   refuses_upscale 2 'out: its ending names no format' in.png out
+  refuses 2 "the format 'PNG' is not known" upscale --model tiny in.png - --format PNG
 }
 
 case_alpha_into_jpeg() {
@@ -200,6 +201,9 @@ case_full_stdout() {
 case_steps_folder_is_a_file() {
   echo 'a file' >steps
   refuses_options 1 'steps: cannot be made a folder' --save-steps steps
+  mkdir st && pictures make st/x_t.png 12x10
+  refuses 2 'st/x_t.png: a step would replace it' upscale --model tiny st/x_t.png out.png --save-steps st
+  refuses 2 'st/x_sr.png: a step would replace it' upscale --model tiny in.png st/x_sr.png --save-steps ./st/
 }
 
 # --- the model and the device

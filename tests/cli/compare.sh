@@ -151,6 +151,7 @@ case_wrong_usage() {
   refuses 4 'tolerance' compare a.png a.png --tolerance 2
   refuses 4 'fail-percent' compare a.png a.png --fail-percent -1
   refuses 4 'diff.xyz: its ending' compare a.png a.png --diff-image diff.xyz
+  refuses 4 './a.png: is one of the pictures' compare a.png a.png --diff-image ./a.png
 }
 
 case_unwritable() {

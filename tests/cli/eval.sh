@@ -154,7 +154,63 @@ case_contradictions() {
   refuses 2 '--save' eval --reference a --output a --save out
   refuses 2 'a model has its own' eval --reference a --model tiny --scale 2
   refuses 4 "no model 'nonesuch'" eval --reference a --model nonesuch
-  refuses 2 'more than 5 pictures' eval --reference a --output a --features tiny-features
+  refuses 2 'prdc needs at least 6' eval --reference a --output a --features tiny-features --metrics prdc
+}
+
+case_save_spares_the_references() {
+  references a 2
+  refuses 2 'holds the references' eval --reference a --model tiny --metrics psnr --save a --quiet
+  refuses 2 'holds the references' eval --reference a --model tiny --metrics psnr --save ./a/ --quiet
+}
+
+case_the_psnr_of_equal_pictures_is_infinite_in_the_mean() {
+  references a 3
+  references b 3
+  "$PYTHON" -c 'from PIL import Image; Image.open("b/01.png").rotate(180).save("b/00.png")'
+  measures --reference a --output b --metrics psnr
+  holds 'f["psnr"]["value"] is None and "infinite" in f["psnr"]["note"]'
+  succeeds eval --reference a --output b --metrics psnr
+  grep -q '^PSNR (dB)  inf ' "$logs/stdout" || fail 'not infinite'
+}
+
+case_too_few_pictures_for_a_metric() {
+  references a 3
+  measures --reference a --model tiny --features tiny-features
+  holds '"fid" in f and "kid" in f and "recall" not in f'
+  refuses 2 'prdc needs at least 6 pictures in each set, here are 3' \
+    eval --reference a --model tiny --features tiny-features --metrics prdc
+  refuses 2 'fid needs at least 2 pictures' \
+    eval --reference a --model tiny --features tiny-features --metrics fid --limit 1
+  refuses 2 'KID needs at least one subset' \
+    eval --reference a --model tiny --features tiny-features --kid-subsets 0
+  refuses 2 'nothing can be measured' eval --output a --reference-stats s.npz
+  references small 1 8
+  refuses 1 'small/00.png: images' eval --reference small --output small --metrics ssim --quiet
+}
+
+case_a_csv_is_whole_or_as_it_was() {
+  references a 3
+  cp -r a b
+  echo old >keep.csv
+  refuses 2 'name one by --features' eval --reference a --output b --metrics kid,psnr --csv keep.csv
+  printf 'no picture' >b/02.png
+  refuses 1 'b/02.png: ' eval --reference a --output b --metrics psnr --csv keep.csv
+}
+
+case_a_limit_looks_for_the_partners() {
+  references a 3
+  mkdir b
+  cp a/*.png b
+  cp a/00.png b/000.png
+  measures --reference a --output b --metrics ssim --limit 2
+  holds 'd["images"] == 2'
+}
+
+case_hidden_files_are_no_pictures() {
+  references a 2
+  printf 'resource fork' >a/._00.png
+  measures --reference a --model tiny --metrics psnr
+  holds 'd["images"] == 2'
 }
 
 # golden_setting FILE: a golden file without figures, of the tiny model on the pictures in `a`.
@@ -209,6 +265,28 @@ case_golden_figures_of_another_network_are_refused() {
   refuses 2 'leave --output out' eval --golden golden.json --output a
   refuses 2 'needs the file' eval --update-golden --reference a --model tiny
   refuses 1 'nonesuch.json: no such file' eval --golden nonesuch.json
+}
+
+case_golden_files_keep_what_the_command_line_gave() {
+  references a 4
+  references c 3
+  golden_setting golden.json
+  succeeds eval --golden golden.json --update-golden --reference c --limit 2 --metrics psnr,ssim \
+    --color-fix consistency --patch 12
+  "$PYTHON" - <<'END' || fail 'the setting is not what was run'
+import json
+setting = json.load(open("golden.json"))["setting"]
+assert (setting["reference"], setting["limit"], setting["metrics"]) == ("c", 2, "psnr,ssim"), setting
+assert (setting["color_fix"], setting["patch"]) == ("consistency", 12), setting
+END
+  succeeds eval --golden golden.json
+  refuses 1 'holds no figure of consistency' eval --golden golden.json --metrics consistency --quiet
+  sed -i 's/"color_fix": "consistency"/"color_fix": "none"/' golden.json
+  run eval --golden golden.json
+  [[ $status -eq 3 ]] || fail 'the colour fix has no effect'
+  sed -i 's/"color_fix"/"colour_fix"/' golden.json
+  refuses 1 "golden.json: golden figures: setting: the field 'colour_fix' is not known" \
+    eval --golden golden.json
 }
 
 run_case "$@"

@@ -26,6 +26,10 @@ Golden example() {
   golden.setting.options.beta = 0.25;
   golden.setting.options.sampler = SamplerKind::dpmpp;
   golden.setting.options.seed = 7;
+  golden.setting.options.color_fix = ColorFix::consistency;
+  golden.setting.options.tile = 32;
+  golden.setting.patch = 64;
+  golden.setting.kid_subset_size = 50;
   golden.made_with = {{"srdiff", "0.1.0"}};
   golden.stage_images = 1;
   golden.stage_tolerances = {{"x_sr", 1e-5}, {"W", 1e-5}, {"x_t", 1e-5}, {"eps", 2e-5}};
@@ -60,7 +64,15 @@ TEST_F(GoldenTest, ComesBackAsItWas) {
   EXPECT_EQ(read.setting.options.start, Start::sr);
   EXPECT_EQ(read.setting.options.beta, 0.25);
   EXPECT_FALSE(read.setting.options.t.has_value());
+  EXPECT_EQ(read.setting.options.sampler, SamplerKind::dpmpp);
+  EXPECT_EQ(read.setting.options.seed, 7U);
+  EXPECT_EQ(read.setting.options.color_fix, ColorFix::consistency);
+  EXPECT_EQ(read.setting.options.tile, 32);
+  EXPECT_FALSE(read.setting.options.tile_overlap.has_value());
   EXPECT_EQ(read.setting.limit, 5);
+  EXPECT_EQ(read.setting.patch, 64);
+  EXPECT_FALSE(read.setting.kid_subsets.has_value());
+  EXPECT_EQ(read.setting.kid_subset_size, 50);
   EXPECT_EQ(read.figures.size(), 2U);
   EXPECT_TRUE(at::allclose(read.stages.front().means, example().stages.front().means, 0.0, 1e-6));
   write_golden(file(), read);
@@ -92,6 +104,17 @@ TEST_F(GoldenTest, AWrongFileIsNamed) {
       std::string::npos);
   EXPECT_NE(with(stages + R"(, "block_means": [{"image": "0", "stage": "W", "rows": ["1 2"]}]})")
                 .find("64"),
+            std::string::npos);
+  EXPECT_NE(with(stages + R"(, "block_means": [{"image": "0", "stage": "W", "rows": ["1 x"]}]})")
+                .find("'1 x' is no row of numbers"),
+            std::string::npos);
+  EXPECT_NE(with(stages + R"(, "tolerance": {"w": 1}})").find("'w' is no x_sr"), std::string::npos);
+  EXPECT_NE(with(stages + R"(, "tolerance": {"W": -1}})").find("'W' is no x_sr"),
+            std::string::npos);
+  EXPECT_NE(with(stages + R"(}, "extra": 1)").find("'extra' is not known"), std::string::npos);
+  EXPECT_NE(complaint(R"({"format": 1, "setting": {"reference": "a", "model": "b",
+                          "metrics": "psnr", "limt": 3}})")
+                .find("'limt' is not known"),
             std::string::npos);
 }
 

@@ -146,7 +146,9 @@ TEST_F(WorkListTest, ShardsAreDisjointStableAndWhole) {
   std::map<std::string, int> times;
   std::size_t largest = 0;
   for (int index = 1; index <= 4; ++index) {
-    const Strings part = names(list({.shard = {index, 4}}));
+    const WorkList work = list({.shard = {index, 4}});
+    const Strings part = names(work);
+    EXPECT_EQ(part.size() + work.elsewhere.size(), 60U);  // by which all shards choose one model
     largest = std::max(largest, part.size());
     for (const std::string& name : part) {
       times[name] += 1;
@@ -177,6 +179,9 @@ TEST_F(WorkListTest, TakesListedNames) {
   EXPECT_EQ(listed({"sub/b.raw", "./a.png", "a.png", "sub/../gone.png"}),
             (Strings{"a.png", "gone.png", "sub/b.raw"}));
   EXPECT_EQ(listed({(in_ / "a.png").string()}), (Strings{"a.png"}));
+  const std::filesystem::path link = in_.parent_path() / "link";
+  std::filesystem::create_directory_symlink(in_, link);
+  EXPECT_EQ(listed({(link / "a.png").string()}), (Strings{"a.png"}));
   EXPECT_THROW(listed({"../a.png"}), UsageError);
   EXPECT_THROW(listed({"/etc/passwd"}), UsageError);
   EXPECT_THROW(listed({"."}), UsageError);
