@@ -13,6 +13,7 @@
 #include <set>
 
 #include "blas_threads.h"
+#include "cancellation.h"
 #include "feature_memory.h"
 #include "file_bytes.h"
 #include "json_fields.h"
@@ -44,9 +45,7 @@ class DeviceClock {
       : device_(device), observer_(observer) {}
 
   double seconds(const std::function<void()>& call) const {
-    if (observer_.cancelled && observer_.cancelled()) {
-      throw Cancelled();
-    }
+    stop_if(observer_.cancelled);
     wait_for_device();
     const auto start = std::chrono::steady_clock::now();
     call();

@@ -9,7 +9,7 @@
 namespace srdiff {
 
 std::int64_t in_fitting_pieces(std::int64_t count, std::int64_t at_once, const char* items,
-                               const ItemRange& make, const ItemRange& keep) {
+                               const RangeCall& make, const RangeCall& keep) {
   for (std::int64_t first = 0; first < count;) {
     const std::int64_t last = std::min(first + at_once, count);
     try {

@@ -5,8 +5,8 @@
 
 namespace srdiff {
 
-/// Items first ≤ i < last of some.
-using ItemRange = std::function<void(std::int64_t first, std::int64_t last)>;
+/// A call for items first ≤ i < last.
+using RangeCall = std::function<void(std::int64_t first, std::int64_t last)>;
 
 /// Takes 0 ≤ i < count in order, at most `at_once` together: `make` computes a piece and `keep`
 /// takes its result. Where memory does not hold what `make` needs (is_out_of_memory), that piece is
@@ -15,6 +15,6 @@ using ItemRange = std::function<void(std::int64_t first, std::int64_t last)>;
 ///
 /// Returns how many go together in the end. Throws what `make` throws of a single item.
 std::int64_t in_fitting_pieces(std::int64_t count, std::int64_t at_once, const char* items,
-                               const ItemRange& make, const ItemRange& keep);
+                               const RangeCall& make, const RangeCall& keep);
 
 }  // namespace srdiff

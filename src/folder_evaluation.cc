@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "cancellation.h"
 #include "eight_bit.h"
 #include "file_bytes.h"
 #include "part_timer.h"
@@ -130,9 +131,7 @@ class FolderRun {
   }
 
   void progress(std::size_t done, std::size_t total) const {
-    if (observer_.cancelled && observer_.cancelled()) {
-      throw Cancelled();
-    }
+    stop_if(observer_.cancelled);
     if (observer_.on_progress) {
       observer_.on_progress(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     }

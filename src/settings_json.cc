@@ -12,24 +12,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json to_json(const UpscaleSettings& settings) {
-  ordered_json json = {{"start", to_string(settings.start)},
-                       {"weight_map", settings.weight_map},
-                       {"t", settings.t},
-                       {"beta", settings.beta},
-                       {"sampler", to_string(settings.sampler)},
-                       {"nfe", settings.nfe},
-                       {"eta", settings.eta},
-                       {"grid", to_string(settings.grid)},
-                       {"seed", settings.seed},
-                       {"scale", settings.scale},
-                       {"color_fix", to_string(settings.color_fix)}};
-  if (settings.tile.size > 0) {
-    json["tile"] = {{"size", settings.tile.size}, {"overlap", settings.tile.overlap}};
-  }
-  return json;
-}
-
 /// visit(name in JSON, field), and for a word visit(name, field, its parser), of each option that
 /// JSON holds. Not of the batch, which changes no picture, nor of the scale, since figures are
 /// taken at the model's own.
@@ -82,19 +64,22 @@ void write(ordered_json& json, const char* key, const std::optional<Value>& valu
 
 }  // namespace
 
-std::string settings_json(const UpscaleSettings& settings) {
-  return to_json(settings).dump();
-}
-
-std::string made_by(const Manifest& manifest, const UpscaleSettings& settings,
-                    c10::ScalarType precision) {
-  const ordered_json model = {
-      {"name", manifest.name}, {"version", manifest.version}, {"sha256", manifest.sha256}};
-  return ordered_json{{"srdiff", SRDIFF_VERSION},
-                      {"model", model},
-                      {"precision", to_string(precision)},
-                      {"settings", to_json(settings)}}
-      .dump();
+ordered_json to_json(const UpscaleSettings& settings) {
+  ordered_json json = {{"start", to_string(settings.start)},
+                       {"weight_map", settings.weight_map},
+                       {"t", settings.t},
+                       {"beta", settings.beta},
+                       {"sampler", to_string(settings.sampler)},
+                       {"nfe", settings.nfe},
+                       {"eta", settings.eta},
+                       {"grid", to_string(settings.grid)},
+                       {"seed", settings.seed},
+                       {"scale", settings.scale},
+                       {"color_fix", to_string(settings.color_fix)}};
+  if (settings.tile.size > 0) {
+    json["tile"] = {{"size", settings.tile.size}, {"overlap", settings.tile.overlap}};
+  }
+  return json;
 }
 
 void override_options(const JsonFields& fields, UpscaleOptions& options,

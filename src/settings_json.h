@@ -4,9 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "json_fields.h"
-#include "srdiff/upscaler.h"
+#include "srdiff/upscale_settings.h"
 
 namespace srdiff {
+
+/// Settings, without the batch.
+nlohmann::ordered_json to_json(const UpscaleSettings& settings);
 
 /// Overrides those options that a JSON object names: start, weight_map, t, beta, sampler, nfe, eta,
 /// grid, seed, color_fix, tile, tile_overlap. Throws ModelError naming a field of the wrong type,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cancellation.h"
 #include "fitting_pieces.h"
 #include "side_by_side.h"
 #include "srdiff/error.h"
@@ -134,14 +135,14 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
 /// The network's outputs for some tiles of the stage's next row, [C,H,W] each.
 std::vector<at::Tensor> TiledRun::network_outputs(const Stage& stage, std::int64_t first_column,
                                                   std::int64_t last_column) const {
-  stop_if_cancelled();
+  stop_if(observer_.cancelled);
   if (!model_.device().is_cpu()) {
     return in_one_call(stage, first_column, last_column).unbind();
   }
   std::vector<at::Tensor> outputs(static_cast<std::size_t>(last_column - first_column));
   side_by_side(last_column - first_column, [&](std::int64_t i) {
     const std::int64_t column = first_column + i;
-    stop_if_cancelled();
+    stop_if(observer_.cancelled);
     outputs[static_cast<std::size_t>(i)] = in_one_call(stage, column, column + 1)[0];
   });
   return outputs;
@@ -265,12 +266,6 @@ at::Tensor TiledRun::noise(int t, RowRange rows) const {
   return noise_field(key_, t, rows.last - rows.first, grid_.canvas_width() * scale_, rows.first, 0,
                      model_.device())
       .unsqueeze(0);
-}
-
-void TiledRun::stop_if_cancelled() const {
-  if (observer_.cancelled && observer_.cancelled()) {
-    throw Cancelled();
-  }
 }
 
 }  // namespace srdiff

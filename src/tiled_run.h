@@ -64,7 +64,6 @@ class TiledRun {
   void reverse_step(std::size_t stage, RowRange rows, const at::Tensor& output);
   void emit(RowRange rows, const at::Tensor& x0);
   at::Tensor noise(int t, RowRange rows) const;
-  void stop_if_cancelled() const;
 
   const Model& model_;
   const UpscaleSettings& settings_;

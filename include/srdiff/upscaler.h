@@ -7,97 +7,15 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "srdiff/image.h"
 #include "srdiff/image_io.h"
 #include "srdiff/model.h"
+#include "srdiff/upscale_settings.h"
 
 namespace srdiff {
-
-/// Where the reverse process starts: the three that Ma & Watanabe compare.
-enum class Start {
-  predicted,  ///< equation (1) with the weight map
-  sr,         ///< equation (1) with W = 0
-  noise,      ///< x_T ~ N(0, I), t = T: plain SR3, or DDIM from noise
-};
-
-/// "predicted", "sr", "noise". `parse_start` throws UsageError on any other word.
-std::string to_string(Start start);
-Start parse_start(const std::string& word);
-
-/// What a caller asks for. A field that is left empty takes the model's recommendation.
-struct UpscaleOptions {
-  Start start = Start::predicted;
-  bool weight_map = true;           ///< false: W = 0 in equation (1), as Start::sr
-  std::optional<int> t = {};        ///< steps that remain at the start, 1…T
-  std::optional<double> beta = {};  ///< β of equation (1), in [0,1]
-  std::optional<SamplerKind> sampler = {};
-  std::optional<int> nfe = {};     ///< denoiser evaluations, 1…t; DDPM: t
-  std::optional<double> eta = {};  ///< DDIM's η, in [0,1]
-  std::optional<GridSpacing> grid = {};
-  std::uint64_t seed = 0;
-  std::optional<ColorFix> color_fix = {};
-  std::optional<double> scale = {};      ///< output side / input side, 1…64; empty: the model's
-  std::optional<int> tile = {};          ///< low-resolution pixels, 0: no tiles; empty: the model's
-  std::optional<int> tile_overlap = {};  ///< low-resolution pixels, at most half a tile
-  std::optional<int> batch = {};         ///< see UpscaleSettings
-};
-
-/// The same with every choice made.
-struct UpscaleSettings {
-  Start start = Start::predicted;
-  bool weight_map = true;
-  int t = 0;
-  double beta = 0.0;
-  SamplerKind sampler = SamplerKind::ddim;
-  int nfe = 0;
-  double eta = 0.0;
-  GridSpacing grid = GridSpacing::uniform;
-  std::uint64_t seed = 0;
-  ColorFix color_fix = ColorFix::none;
-  /// Output side / input side. One that is not the model's own is reached by as many passes of the
-  /// model as it takes to come up to it, and one antialiased bicubic resize.
-  double scale = 0.0;
-  /// Pictures larger than a tile are cut into tiles (tiling.h).
-  TileSize tile = {};
-  /// Images or tiles in one network call on a GPU, where empty takes as many as its free memory
-  /// holds, up to the pixels of 64 of the model's native size. On the CPU each is a call of its
-  /// own.
-  std::optional<int> batch = {};
-};
-
-/// Fills in the model's recommendations and checks ranges and contradictions. Without an `nfe`,
-/// DDPM takes t and the others the recommended count, at most t. A tile and its overlap are rounded
-/// up to the networks' multiple.
-/// Throws UsageError; ModelError when the model lacks a network that the start needs.
-UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest);
-
-/// Whether a picture made by these needs x_sr: as its start, or as the denoiser's condition.
-bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest);
-
-/// The settings as one line of JSON, without the batch: it changes how fast, not what.
-std::string settings_json(const UpscaleSettings& settings);
-
-/// One line of JSON that says how pictures are made: srdiff's version, the model with its hash, the
-/// denoiser's precision and the settings. It holds no time and no file name.
-std::string made_by(const Manifest& manifest, const UpscaleSettings& settings,
-                    c10::ScalarType precision);
-
-/// Throws InputError "NAME: …" when a picture of this size is below 2 pixels a side or above what
-/// the model takes, in any of the passes that the scale needs. Takes no memory.
-void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
-                      std::int64_t height, std::int64_t width,
-                      const std::string& name = "the input");
-
-/// Whether a picture of this size is cut into tiles; otherwise it is upscaled in one piece.
-bool takes_tiles(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
-                 std::int64_t width);
-
-/// Output side for an input side: side · scale, rounded.
-std::int64_t output_side(const UpscaleSettings& settings, std::int64_t side);
 
 /// What becomes of a picture: its layout with the output's sides.
 ImageLayout output_layout(const UpscaleSettings& settings, const Image& image);
@@ -147,7 +65,7 @@ class Upscaler {
   /// are not finite the work is done again in float32, with a warning. Throws InputError on the
   /// size, or when float32 gives such values too; Cancelled; ModelError when a network fails.
   /// Where memory does not hold as many images or tiles at once, fewer go together, with a warning;
-  /// where it does not hold one, MemoryError is thrown. So do the next ones.
+  /// where it does not hold one, MemoryError is thrown. Later calls start with the smaller number.
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
 
