@@ -10,6 +10,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "srdiff/error.h"
+#include "stored_tiff.h"
 
 namespace srdiff {
 namespace {
@@ -56,25 +57,10 @@ bool would_multiply_colours(const std::string& file, const ImageHeader& header) 
          at != 0 && at + 2 <= file.size();
 }
 
-cv::Mat decode(const std::string& file, const std::string& name) {
-  cv::Mat decoded;
-  try {
-    const cv::Mat view(1, static_cast<int>(file.size()), CV_8UC1,
-                       const_cast<char*>(file.data()));  // NOLINT: cv::Mat has no const view
-    decoded = cv::imdecode(view, cv::IMREAD_UNCHANGED);
-  } catch (const cv::Exception&) {
-    decoded.release();
-  }
-  if (decoded.empty() || tiff_failed) {
-    throw InputError(name + ": cannot be decoded; it is damaged or of an unknown kind");
-  }
-  if (decoded.depth() != CV_8U && decoded.depth() != CV_16U) {
-    throw InputError(name + ": has neither 8 nor 16 bits a channel; convert it first");
-  }
-  if (decoded.channels() == 2) {
-    throw InputError(name + ": has two channels, which srdiff does not read; convert it first");
-  }
-  return decoded;
+cv::Mat decode_by_opencv(const std::string& file) {
+  const cv::Mat view(1, static_cast<int>(file.size()), CV_8UC1,
+                     const_cast<char*>(file.data()));  // NOLINT: cv::Mat has no const view
+  return cv::imdecode(view, cv::IMREAD_UNCHANGED);
 }
 
 /// As stored → upright. EXIF's orientations: 2…4 mirror and turn by 180°, 5…8 lie on a side.
@@ -100,6 +86,38 @@ void turn_upright(cv::Mat& pixels, int orientation) {
     default:
       return;
   }
+}
+
+/// A TIFF comes upright, the others as stored.
+cv::Mat decode_any(const std::string& file, const ImageHeader& header) {
+  if (header.opencv_misreads) {
+    cv::Mat pixels = read_stored_tiff(file);
+    turn_upright(pixels, header.orientation);
+    return pixels;
+  }
+  if (would_multiply_colours(file, header)) {
+    return decode_by_opencv(with_colours_left_alone(file, header));
+  }
+  return decode_by_opencv(file);
+}
+
+cv::Mat decode(const std::string& file, const ImageHeader& header, const std::string& name) {
+  cv::Mat decoded;
+  try {
+    decoded = decode_any(file, header);
+  } catch (const cv::Exception&) {
+    decoded.release();
+  }
+  if (decoded.empty() || tiff_failed) {
+    throw InputError(name + ": cannot be decoded; it is damaged or of an unknown kind");
+  }
+  if (decoded.depth() != CV_8U && decoded.depth() != CV_16U) {
+    throw InputError(name + ": has neither 8 nor 16 bits a channel; convert it first");
+  }
+  if (decoded.channels() == 2) {
+    throw InputError(name + ": has two channels, which srdiff does not read; convert it first");
+  }
+  return decoded;
 }
 
 /// One channel of the pixels, as numbers, to [H,W] float32.
@@ -144,9 +162,7 @@ void divide_by_alpha(const at::Tensor& channels) {
 FilePixels::FilePixels(const std::string& file, const ImageHeader& header, const std::string& name)
     : fourth_(header.fourth) {
   watch_tiff_errors();
-  decoded_ = std::make_unique<cv::Mat>(would_multiply_colours(file, header)
-                                           ? decode(with_colours_left_alone(file, header), name)
-                                           : decode(file, name));
+  decoded_ = std::make_unique<cv::Mat>(decode(file, header, name));
   const auto [low, high] = std::minmax(header.width, header.height);
   if (std::min(decoded_->cols, decoded_->rows) != low ||
       std::max(decoded_->cols, decoded_->rows) != high) {

@@ -185,29 +185,88 @@ class TiffDirectory {
   std::map<std::uint32_t, std::size_t> entries_;
 };
 
-/// OpenCV decodes more kinds than it decodes right.
-std::string why_tiff_is_unfit(const TiffDirectory& directory) {
+/// What decides how a TIFF's samples are read.
+struct TiffLayout {
   enum { white_is_zero, black_is_zero, rgb, palette, cmyk = 5, ycbcr = 6 };
-  const std::int64_t photometric = directory.value(262, black_is_zero);
-  const std::int64_t samples = directory.value(277, 1);
-  const std::int64_t tile_pixels = directory.value(322, 0) * directory.value(323, 0);
-  constexpr std::int64_t max_tile_pixels = std::int64_t{1} << 24;
-  if (tile_pixels > max_tile_pixels) {
-    return "has tiles of " + std::to_string(tile_pixels) + " pixels; save it in strips first";
+
+  explicit TiffLayout(const TiffDirectory& directory)
+      : bits(directory.value(258, 1)),
+        photometric(directory.value(262, black_is_zero)),
+        samples(directory.value(277, 1)),
+        tile_width(directory.value(322, 0)),
+        tile_height(directory.value(323, 0)),
+        in_planes(samples > 1 && directory.value(284, 1) == 2),
+        compressed(directory.value(259, 1) != 1),
+        signless(directory.value(339, 1) == 1) {}
+
+  std::int64_t bits;
+  std::int64_t photometric;
+  std::int64_t samples;
+  std::int64_t tile_width;
+  std::int64_t tile_height;
+  bool in_planes;
+  bool compressed;
+  bool signless;  ///< its samples are unsigned integers
+
+  /// OpenCV hands deep samples on without a look at how they are laid out.
+  bool is_deep_and_odd() const { return bits > 8 && (in_planes || photometric == white_is_zero); }
+
+  /// libtiff's conversion to RGBA takes an uncompressed tile's bytes, rounded up, for damage.
+  bool has_tiles_of_odd_size() const {
+    const std::int64_t row_bits = tile_width * bits * (in_planes ? 1 : samples);
+    return !compressed && bits <= 8 && (row_bits + 7) / 8 * tile_height % 1024 != 0;
   }
-  if (photometric == cmyk) {
+
+  bool is_read_as_stored() const {
+    const bool eight = bits == 8 && has_tiles_of_odd_size();
+    const bool sixteen = bits == 16 && is_deep_and_odd();
+    return photometric <= rgb && signless && (eight || sixteen);
+  }
+};
+
+std::string why_samples_are_unfit(const TiffLayout& tiff) {
+  if (tiff.bits > 8 &&
+      (tiff.photometric == TiffLayout::palette || tiff.photometric == TiffLayout::ycbcr)) {
+    return std::string(tiff.photometric == TiffLayout::palette ? "has a palette" : "is YCbCr") +
+           " of " + std::to_string(tiff.bits) +
+           " bits, which srdiff does not read; convert it to RGB first";
+  }
+  if (tiff.is_read_as_stored() || !tiff.signless) {
+    return {};
+  }
+  if (tiff.is_deep_and_odd()) {
+    return "has " + std::to_string(tiff.bits) +
+           " bits a channel, in planes or with white as 0; convert it to 16 bits first";
+  }
+  if (tiff.has_tiles_of_odd_size()) {
+    return "has uncompressed tiles of a kind that srdiff does not read; save it in strips first";
+  }
+  return {};
+}
+
+/// OpenCV decodes more kinds than it decodes right.
+std::string why_tiff_is_unfit(const TiffLayout& tiff) {
+  constexpr std::int64_t max_tile_pixels = std::int64_t{1} << 24;
+  if (tiff.tile_height != 0 && tiff.tile_width > max_tile_pixels / tiff.tile_height) {
+    return "has tiles of " + std::to_string(tiff.tile_width) + "x" +
+           std::to_string(tiff.tile_height) + " pixels; save it in strips first";
+  }
+  if (tiff.photometric == TiffLayout::cmyk) {
     return cmyk_advice;
   }
-  if (photometric > ycbcr || photometric == 4) {
+  if (tiff.photometric > TiffLayout::ycbcr || tiff.photometric == 4) {
     return "has colours of a kind that srdiff does not read (photometric interpretation " +
-           std::to_string(photometric) + "); convert it to RGB first";
+           std::to_string(tiff.photometric) + "); convert it to RGB first";
   }
-  const bool one_channel = photometric <= black_is_zero || photometric == palette;
-  if (one_channel ? samples != 1 : samples != 3 && (samples != 4 || photometric != rgb)) {
+  const std::int64_t samples = tiff.samples;
+  const bool one_channel =
+      tiff.photometric <= TiffLayout::black_is_zero || tiff.photometric == TiffLayout::palette;
+  if (one_channel ? samples != 1
+                  : samples != 3 && (samples != 4 || tiff.photometric != TiffLayout::rgb)) {
     return "is a TIFF with " + std::to_string(samples) +
            " channels of a kind that srdiff does not read; convert it to PNG first";
   }
-  return {};
+  return why_samples_are_unfit(tiff);
 }
 
 ImageHeader read_tiff(const Bytes& bytes) {
@@ -216,7 +275,11 @@ ImageHeader read_tiff(const Bytes& bytes) {
   header.truncated = directory.truncated();
   header.width = directory.value(256, -1);
   header.height = directory.value(257, -1);
-  header.unfit = why_tiff_is_unfit(directory);
+  const TiffLayout layout(directory);
+  header.unfit = why_tiff_is_unfit(layout);
+  header.opencv_misreads = header.unfit.empty() && layout.is_read_as_stored();
+  const std::int64_t orientation = directory.value(274, 1);
+  header.orientation = orientation <= 8 ? static_cast<int>(orientation) : 1;
   header.several_pictures = directory.has_more();
   constexpr std::uint32_t extra_samples_tag = 338;
   header.extra_sample_offset = directory.offset(extra_samples_tag);

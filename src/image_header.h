@@ -25,6 +25,8 @@ struct ImageHeader {
   /// The grey, in [0,1], that a PNG without alpha calls transparent.
   std::optional<double> clear_grey = {};
   FourthChannel fourth = FourthChannel::straight_alpha;
+  bool opencv_misreads = false;         ///< a TIFF for read_stored_tiff
+  int orientation = 1;                  ///< a TIFF's, numbered as EXIF's
   std::size_t extra_sample_offset = 0;  ///< where a TIFF says what `fourth` is; 0: nowhere
 };
 

@@ -19,6 +19,7 @@
 #include <jpeglib.h>
 
 #include "srdiff/error.h"
+#include "tiff_memory.h"
 
 namespace srdiff {
 namespace {
@@ -91,54 +92,12 @@ class PngEncoder : public StripEncoder {
   png_infop info_ = nullptr;
 };
 
-/// What libtiff writes to in place of a file: it seeks.
-struct TiffMemory {
-  std::string bytes;
-  std::size_t position = 0;
-
-  static TiffMemory& of(thandle_t handle) { return *static_cast<TiffMemory*>(handle); }
-
-  static tmsize_t read(thandle_t handle, void* data, tmsize_t size) {
-    TiffMemory& memory = of(handle);
-    const std::size_t left = memory.bytes.size() - std::min(memory.position, memory.bytes.size());
-    const std::size_t count = std::min(static_cast<std::size_t>(size), left);
-    std::memcpy(data, memory.bytes.data() + memory.position, count);
-    memory.position += count;
-    return static_cast<tmsize_t>(count);
-  }
-
-  static tmsize_t write(thandle_t handle, void* data, tmsize_t size) {
-    TiffMemory& memory = of(handle);
-    const std::size_t end = memory.position + static_cast<std::size_t>(size);
-    if (end > memory.bytes.size()) {
-      memory.bytes.resize(end);
-    }
-    std::memcpy(memory.bytes.data() + memory.position, data, static_cast<std::size_t>(size));
-    memory.position = end;
-    return size;
-  }
-
-  static toff_t seek(thandle_t handle, toff_t offset, int whence) {
-    TiffMemory& memory = of(handle);
-    const toff_t from = whence == SEEK_SET   ? 0
-                        : whence == SEEK_CUR ? memory.position
-                                             : memory.bytes.size();
-    memory.position = from + offset;
-    return memory.position;
-  }
-
-  static int close(thandle_t /*handle*/) { return 0; }
-  static toff_t size(thandle_t handle) { return of(handle).bytes.size(); }
-};
-
 class TiffEncoder : public StripEncoder {
  public:
   TiffEncoder(const FileLayout& layout, std::string failure)
       : failure_(std::move(failure)), row_(row_bytes(layout)) {
     // Little-endian on every machine, and not read through a mapping.
-    tiff_.reset(::TIFFClientOpen("memory", "wlm", &memory_, TiffMemory::read, TiffMemory::write,
-                                 TiffMemory::seek, TiffMemory::close, TiffMemory::size, nullptr,
-                                 nullptr));
+    tiff_.reset(memory_.open("wlm"));
     if (tiff_ == nullptr) {
       throw InputError(failure_);
     }
