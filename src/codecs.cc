@@ -9,6 +9,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include "jpeg_scan.h"
 #include "srdiff/error.h"
 #include "stored_tiff.h"
 
@@ -161,6 +162,9 @@ void divide_by_alpha(const at::Tensor& channels) {
 
 FilePixels::FilePixels(const std::string& file, const ImageHeader& header, const std::string& name)
     : fourth_(header.fourth) {
+  if (header.format == Format::jpeg && is_damaged_jpeg(file)) {
+    throw InputError(name + ": has damaged picture data; fetch or export it again");
+  }
   watch_tiff_errors();
   decoded_ = std::make_unique<cv::Mat>(decode(file, header, name));
   const auto [low, high] = std::minmax(header.width, header.height);

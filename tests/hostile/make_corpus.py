@@ -106,6 +106,7 @@ def good_jpeg():
     plain = saved(RGB, "JPEG", quality=95)
     yield "comment.jpg", plain[:2] + b"\xff\xfe\x00\x07hello" + plain[2:]
     yield "fill-bytes.jpg", plain[:2] + b"\xff\xff\xff" + plain[2:]
+    yield "bytes-before-end.jpg", plain[:-2] + b"\0" * 50 + plain[-2:]
     yield "trailing.jpg", plain + b"\0more" * 40
 
 
@@ -241,6 +242,9 @@ def bad_jpeg():
                jpeg[:frame + 5] + struct.pack(">HH", height, width) + jpeg[frame + 9:])
     yield "no-frame.jpg", jpeg[:frame] + jpeg[jpeg.index(b"\xff\xda"):]
     yield "no-end.jpg", jpeg[:-2]
+    yield "cut-scan.jpg", jpeg[:-150] + jpeg[-2:]
+    progressive = saved(RGB, "JPEG", quality=95, progressive=True)
+    yield "cut-scan-progressive.jpg", progressive[:-150] + progressive[-2:]
     yield "twelve-bit.jpg", jpeg[:frame + 4] + b"\x0c" + jpeg[frame + 5:]
 
 

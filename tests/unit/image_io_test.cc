@@ -118,6 +118,32 @@ TEST(ImageIo, ADamagedPictureIsRefused) {
   EXPECT_NE(message_of(png), "no error");
 }
 
+/// Of a picture so busy that most of the file is picture data.
+std::string busy_jpeg() {
+  Image image;
+  image.rgb = at::sin(at::arange(3 * 64 * 64).mul(12.9898)).reshape({3, 64, 64});
+  return encode_image(image, ".jpg", "x");
+}
+
+TEST(ImageIo, AJpegWithDamagedDataIsRefused) {
+  const std::string sound = busy_jpeg();
+  EXPECT_EQ(message_of(sound), "no error");
+  const std::size_t half = sound.size() / 2;
+  std::string flipped = sound;
+  for (std::size_t i = 0; i < 40; i += 2) {  // ones alone are no code
+    flipped.replace(half + i, 2, std::string("\xFF\0", 2));
+  }
+  EXPECT_NE(message_of(flipped).find("damaged picture data"), std::string::npos);
+  const std::string cut = sound.substr(0, half) + "\xFF\xD9";
+  EXPECT_NE(message_of(cut).find("damaged picture data"), std::string::npos);
+}
+
+TEST(ImageIo, BytesBeforeTheEndOfAJpegAreNoDamage) {
+  std::string padded = busy_jpeg();
+  padded.insert(padded.size() - 2, 100, '\0');
+  EXPECT_EQ(message_of(padded), "no error");
+}
+
 TEST(ImageIo, KeepsGreyWithAlpha) {
   for (const int bit_depth : {8, 16}) {
     Image image = colour(bit_depth);
