@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -48,6 +50,15 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
   more(sub.add_option("--shard", args.shard, "Part I/N of the pictures, the same for each run"));
 }
 
+/// Why a word is no ratio, or nothing: CLI11's ranges let nan pass.
+std::string ratio_problem(const std::string& word) {
+  double ratio = 0;
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, ratio);
+  const bool number = error == std::errc() && stop == end && std::isfinite(ratio);
+  return number && ratio > 0 ? "" : word + " is no number above 0";
+}
+
 void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   const auto output = [](auto* option) { return option->group("Output"); };
   output(sub.add_option("--format", args.format,
@@ -66,12 +77,13 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   limit(sub.add_option("--max-pixels", args.max_pixels,
                        "Width x height of an input (default: the model's)"))
       ->check(CLI::PositiveNumber);
-  limit(sub.add_option("--max-file-size", args.max_file_mib, "MiB of an input file"))
-      ->check(CLI::PositiveNumber)
+  constexpr int max_mib = 2047;  // OpenCV counts a file's bytes as int
+  limit(sub.add_option("--max-file-size", args.max_file_mib, "MiB of an input file, 1 to 2047"))
+      ->check(CLI::Range(1, max_mib))
       ->capture_default_str();
   limit(sub.add_option("--max-ratio", args.max_ratio,
                        "Pixels for each byte of an input above 16 Mi pixels"))
-      ->check(CLI::PositiveNumber)
+      ->check(ratio_problem, "")
       ->capture_default_str();
 }
 

@@ -296,6 +296,15 @@ case_seed_out_of_range() {
   refuses_options 2 '--seed' --seed 99999999999999999999
 }
 
+case_limits_out_of_range() {
+  refuses_options 2 '--max-file-size' --max-file-size 8796093022208
+  refuses_options 2 '--max-file-size' --max-file-size 0
+  refuses_options 2 '--max-ratio' --max-ratio nan
+  refuses_options 2 '--max-ratio' --max-ratio inf
+  refuses_options 2 '--max-ratio' --max-ratio -1
+  refuses_options 2 '--max-ratio' --max-ratio many
+}
+
 case_unknown_option() { refuses_options 2 '--sharpen' --sharpen 3; }
 case_option_twice() { refuses_options 2 '--t' --t 300 --t 200; }
 case_missing_output() { refuses 2 'OUT is required' upscale in.png; }
