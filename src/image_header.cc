@@ -1,5 +1,6 @@
 #include "image_header.h"
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <string_view>
@@ -119,6 +120,28 @@ ImageHeader read_webp(const Bytes& bytes) {
   return header;
 }
 
+/// OpenCV takes 32 bits for BGRA, and finds the masks of 16 bits after a header of 40 bytes only.
+void read_bmp_masks(const Bytes& bytes, ImageHeader& header) {
+  constexpr std::uint32_t bit_fields = 3;
+  if (bytes.little(30, 4) != bit_fields) {
+    return;
+  }
+  using Masks = std::array<std::uint32_t, 3>;  // red, green, blue
+  const Masks masks = {bytes.little(54, 4), bytes.little(58, 4), bytes.little(62, 4)};
+  const std::uint32_t header_bytes = bytes.little(14, 4);
+  const std::uint32_t alpha = header_bytes >= 56 ? bytes.little(66, 4) : 0;
+  const std::uint32_t bits = bytes.little(28, 2);
+  const bool bgr = masks == Masks{0xFF0000, 0xFF00, 0xFF} && (alpha == 0 || alpha == 0xFF000000);
+  const bool high_colour = header_bytes == 40 && (masks == Masks{0xF800, 0x7E0, 0x1F} ||
+                                                  masks == Masks{0x7C00, 0x3E0, 0x1F});
+  if ((bits == 32 && !bgr) || (bits == 16 && !high_colour)) {
+    header.unfit = "is a BMP with colour masks that srdiff does not read; convert it to PNG first";
+  }
+  if (alpha == 0) {
+    header.fourth = ImageHeader::FourthChannel::no_alpha;
+  }
+}
+
 ImageHeader read_bmp(const Bytes& bytes) {
   ImageHeader header{ImageHeader::Format::bmp, -1, -1, bytes.size() < 26};
   if (bytes.little(14, 4) == 12) {
@@ -129,6 +152,7 @@ ImageHeader read_bmp(const Bytes& bytes) {
     header.width = static_cast<std::int32_t>(bytes.little(18, 4));
     const std::int64_t height = static_cast<std::int32_t>(bytes.little(22, 4));
     header.height = height < 0 ? -height : height;  // negative: rows from the top
+    read_bmp_masks(bytes, header);
   }
   return header;
 }

@@ -11,7 +11,7 @@ namespace srdiff {
 /// they allocate what the header declares and fill up what is missing.
 struct ImageHeader {
   enum class Format { unknown, png, jpeg, webp, tiff, bmp };
-  /// What a TIFF's fourth channel is; the other formats' is straight alpha.
+  /// What a TIFF's or BMP's fourth channel is; the other formats' is straight alpha.
   enum class FourthChannel { straight_alpha, premultiplied_alpha, no_alpha };
 
   Format format = Format::unknown;
