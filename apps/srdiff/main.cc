@@ -20,6 +20,7 @@
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "srdiff/name_text.h"
+#include "standard_streams.h"
 #include "user_stderr.h"
 
 std::atomic<bool> interrupted = false;
@@ -67,13 +68,16 @@ int fail(const CLI::App& app, ExitStatus status, const std::string& message) {
   return app.got_subcommand("compare") ? int{compare_failed} : int{status};
 }
 
+/// The status of a command that has printed, once all of it has arrived.
+int printed(const CLI::App& app, int status) {
+  return std::cout.flush()
+             ? status
+             : fail(app, exit_input_failed, "standard output: cannot be written");
+}
+
 int run(const CLI::App& app, const Command& command) {
   try {
-    const int status = command();
-    if (!std::cout.flush()) {
-      return fail(app, exit_input_failed, "standard output: cannot be written");
-    }
-    return status;
+    return printed(app, command());
   } catch (const srdiff::UsageError& error) {
     return fail(app, exit_usage, error.what());
   } catch (const srdiff::InputError& error) {
@@ -96,7 +100,7 @@ int run(const CLI::App& app, const Command& command) {
 /// CLI11 explains over several lines; a wrong command line gets one.
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-    return app.exit(error);  // --help, --version
+    return printed(app, app.exit(error));  // --help, --version
   }
   const auto chosen = app.get_subcommands();
   const auto unknown = app.remaining();
@@ -172,5 +176,6 @@ int parse_and_run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_closed_streams();
   leave(parse_and_run(argc, argv));
 }

@@ -7,7 +7,7 @@
 /// there about a damaged file; the user is told once, by the exception that follows.
 class QuietStderr {
  public:
-  QuietStderr() : saved_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) {
+  QuietStderr() : saved_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) {
     const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (saved_ >= 0 && nowhere >= 0) {
       ::dup2(nowhere, STDERR_FILENO);

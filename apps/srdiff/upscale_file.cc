@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <optional>
 #include <string>
 
@@ -20,6 +19,7 @@
 #include "srdiff/name_text.h"
 #include "srdiff/upscaler.h"
 #include "srdiff/work_list.h"
+#include "standard_streams.h"
 #include "step_pictures.h"
 #include "upscale_args.h"
 
@@ -53,7 +53,7 @@ class Input {
  private:
   const std::string& piped() {
     if (!piped_) {
-      piped_.emplace(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+      piped_ = read_standard_input(file_limits(args_).max_file_bytes);
     }
     return *piped_;
   }
@@ -108,9 +108,6 @@ void write_output(const UpscaleArgs& args, const std::string& file) {
     return;
   }
   std::cout.write(file.data(), static_cast<std::streamsize>(file.size())).flush();
-  if (!std::cout) {
-    throw srdiff::InputError("standard output: cannot be written");
-  }
 }
 
 /// What can be known to fail is told before a model is loaded.
@@ -199,6 +196,9 @@ int upscale_file(const UpscaleArgs& args) {
   }
   bar.clear();
   write_output(args, file);
+  if (!std::cout) {
+    return exit_input_failed;  // main says why
+  }
 
   srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
                     input.width(), input.height(), output_side(method.settings, input.width()),

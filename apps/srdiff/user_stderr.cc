@@ -7,7 +7,7 @@ std::atomic<bool> progress_bar_drawn = false;
 
 std::FILE* user_stderr() {
   static std::FILE* const stream = [] {
-    const int descriptor = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    const int descriptor = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     std::FILE* const opened = descriptor >= 0 ? ::fdopen(descriptor, "w") : nullptr;
     return opened != nullptr ? opened : stderr;
   }();

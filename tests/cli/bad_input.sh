@@ -137,6 +137,15 @@ case_empty_stdin() {
   refuses 1 'standard input: is empty' upscale --model tiny - out.png </dev/null
 }
 
+# A writer that never ends is left alone when the limit is passed.
+case_endless_stdin() {
+  status=0
+  timeout 60 "$SRDIFF" upscale --model tiny - out.png --max-file-size 1 </dev/zero \
+    2>"$logs/stderr" || status=$?
+  [[ $status -eq 1 ]] || fail "an endless standard input ended with $status"
+  grep -q 'standard input: is larger than the 1048576 bytes allowed' "$logs/stderr" || fail 'why'
+}
+
 # --- where to write
 
 case_missing_folder() {
@@ -196,6 +205,28 @@ case_full_stdout() {
   code=0
   "$SRDIFF" models list >/dev/full 2>"$logs/stderr" || code=$?
   [[ $code -eq 1 ]] || fail "a list into a full device ended with $code"
+}
+
+case_closed_stdout() {
+  pictures make in.png 8x6
+  local code=0
+  "$SRDIFF" upscale --model tiny in.png - >&- 2>"$logs/stderr" || code=$?
+  [[ $code -eq 1 ]] || fail "a picture into a closed stream ended with $code"
+  [[ $(<"$logs/stderr") == 'srdiff: standard output: cannot be written' ]] || fail 'not that line alone'
+  for command in 'upscale --model tiny in.png out.png --json' 'models list' --help; do
+    code=0
+    # shellcheck disable=SC2086
+    "$SRDIFF" $command >&- 2>"$logs/stderr" || code=$?
+    [[ $code -eq 1 ]] || fail "$command into a closed stream ended with $code"
+    [[ $(tail -1 "$logs/stderr") == 'srdiff: standard output: cannot be written' ]] || fail "$command"
+  done
+}
+
+case_closed_stdin() {
+  local code=0
+  "$SRDIFF" upscale --model tiny - out.png <&- 2>"$logs/stderr" || code=$?
+  [[ $code -eq 1 ]] || fail "a closed standard input ended with $code"
+  grep -qx 'srdiff: standard input: cannot be read: Bad file descriptor' "$logs/stderr" || fail 'why'
 }
 
 case_steps_folder_is_a_file() {

@@ -1,0 +1,44 @@
+#include "standard_streams.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "commands.h"
+#include "srdiff/error.h"
+
+void fill_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) < 0) {
+      // The lowest number that is free: this one.
+      ::open("/dev/null", stream == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
+    }
+  }
+}
+
+std::string read_standard_input(std::int64_t max_bytes) {
+  constexpr std::size_t step = std::size_t{1} << 16;
+  const std::size_t limit = static_cast<std::size_t>(max_bytes) + 1;
+  std::string bytes;
+  while (bytes.size() < limit) {
+    if (interrupted) {
+      throw srdiff::Cancelled();
+    }
+    const std::size_t before = bytes.size();
+    bytes.resize(std::min(limit, before + step));
+    const ssize_t got = ::read(STDIN_FILENO, bytes.data() + before, bytes.size() - before);
+    const int error = errno;
+    bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(0, got)));
+    if (got == 0) {
+      break;
+    }
+    if (got < 0 && error != EINTR) {
+      throw srdiff::InputError("standard input: cannot be read: " +
+                               std::generic_category().message(error));
+    }
+  }
+  return bytes;
+}
