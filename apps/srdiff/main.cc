@@ -132,7 +132,9 @@ int parse_and_run(int argc, char** argv) {
   set_up_logging();
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, reported as one
+  // A closed pipe and a file at its size limit are failed writes, reported as such.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 
   CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations"};
   app.set_version_flag("--version", "srdiff " SRDIFF_VERSION);

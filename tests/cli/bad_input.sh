@@ -229,6 +229,16 @@ case_closed_stdin() {
   grep -qx 'srdiff: standard input: cannot be read: Bad file descriptor' "$logs/stderr" || fail 'why'
 }
 
+# A file may not become larger than this (ulimit -f): the write fails, it does not kill.
+case_file_size_limit() {
+  pictures make in.png 64x64
+  status=0
+  (ulimit -f 1 && "$SRDIFF" upscale --model tiny in.png out.png 2>"$logs/stderr") || status=$?
+  [[ $status -eq 1 ]] || fail "a file at its limit ended with $status"
+  grep -q 'out.png: cannot be written: File too large' "$logs/stderr" || fail 'it does not say why'
+  [[ $(ls -A) == in.png ]] || fail "left behind: $(ls -A)"
+}
+
 case_steps_folder_is_a_file() {
   echo 'a file' >steps
   refuses_options 1 'steps: cannot be made a folder' --save-steps steps
