@@ -79,7 +79,8 @@ class InputFile {
       fail(errno);
     }
     require_regular(found);
-    const int number = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const int number = uninterrupted(
+        [this] { return ::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); });
     if (number < 0) {
       fail(errno);
     }

@@ -105,7 +105,8 @@ void Journal::open_locked() {
     if (descriptor_ >= 0) {
       ::close(descriptor_);
     }
-    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    descriptor_ = uninterrupted(
+        [this] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); });
     if (descriptor_ < 0) {
       throw WriteError(folder_, errno);
     }
@@ -152,7 +153,7 @@ void Journal::append(const fs::path& output, const JournalEntry& entry) {
     }
     entries_[key] = entry;
   }
-  if (::fdatasync(descriptor_) != 0) {
+  if (uninterrupted([this] { return ::fdatasync(descriptor_); }) != 0) {
     throw WriteError(path_, errno);
   }
 }

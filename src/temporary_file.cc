@@ -36,7 +36,8 @@ int create(const fs::path& folder, std::string& path) {
   int descriptor = -1;
   do {
     path = (folder / random_name()).string();
-    descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    descriptor = uninterrupted(
+        [&path] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
   } while (descriptor < 0 && errno == EEXIST);
   return descriptor;
 }
@@ -73,7 +74,7 @@ TemporaryFile::TemporaryFile(const fs::path& target) : target_(target) {
       fail(errno);
     }
     // Waits only for a process that takes the new file for a stale one and is removing it.
-    ::flock(descriptor_, LOCK_EX);
+    uninterrupted([this] { return ::flock(descriptor_, LOCK_EX); });
   } while (!has_a_name(descriptor_));
 }
 
@@ -93,7 +94,8 @@ void TemporaryFile::write(const std::string& bytes) {
 }
 
 void TemporaryFile::rename_to_target() {
-  if (::fsync(descriptor_) != 0 || ::rename(name_.c_str(), target_.c_str()) != 0) {
+  if (uninterrupted([this] { return ::fsync(descriptor_); }) != 0 ||
+      ::rename(name_.c_str(), target_.c_str()) != 0) {
     fail(errno);
   }
   renamed_ = true;

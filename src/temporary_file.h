@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <filesystem>
 #include <string>
 
@@ -51,6 +52,16 @@ bool is_temporary_name(const std::string& name);
 
 /// Appends all of `bytes`. Returns the system's error number, 0 for none.
 int write_all(int descriptor, const std::string& bytes);
+
+/// What a system call returns when no signal ends it early.
+template <typename Call>
+auto uninterrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) {
+    result = call();
+  }
+  return result;
+}
 
 /// The system's words for an error number.
 std::string error_text(int error_number);

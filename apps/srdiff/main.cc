@@ -28,10 +28,16 @@ std::vector<std::string> command_line;
 
 namespace {
 
-extern "C" void on_signal(int number) {
+extern "C" void on_signal(int /*number*/) {
   interrupted = true;
-  // A second signal ends the program in the system's own way.
-  std::signal(number, SIG_DFL);
+}
+
+/// A call that waits, such as a read of a silent pipe, ends with EINTR rather than wait on.
+void stop_on(int signal) {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESETHAND;  // a second signal ends the program in the system's own way
+  ::sigaction(signal, &action, nullptr);
 }
 
 /// "srdiff: ", "warning: " before warnings, and the message on one line, whatever is in a file's
@@ -70,9 +76,11 @@ int fail(const CLI::App& app, ExitStatus status, const std::string& message) {
 
 /// The status of a command that has printed, once all of it has arrived.
 int printed(const CLI::App& app, int status) {
-  return std::cout.flush()
-             ? status
-             : fail(app, exit_input_failed, "standard output: cannot be written");
+  if (std::cout.flush()) {
+    return status;
+  }
+  return interrupted ? fail(app, exit_interrupted, "interrupted; standard output is not complete")
+                     : fail(app, exit_input_failed, "standard output: cannot be written");
 }
 
 int run(const CLI::App& app, const Command& command) {
@@ -130,8 +138,8 @@ int parse_and_run(int argc, char** argv) {
   ::mallopt(M_TRIM_THRESHOLD, kept_at_the_top);
 #endif
   set_up_logging();
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  stop_on(SIGINT);
+  stop_on(SIGTERM);
   // A closed pipe and a file at its size limit are failed writes, reported as such.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -59,7 +60,8 @@ bool run_quietly(std::vector<std::string> words) {
   pid_t child = 0;
   int status = -1;
   if (::posix_spawnp(&child, arguments[0], &quiet, nullptr, arguments.data(), environ) == 0) {
-    ::waitpid(child, &status, 0);
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
   }
   ::posix_spawn_file_actions_destroy(&quiet);
   return status == 0;

@@ -62,6 +62,9 @@ std::vector<std::string> listed_names(const FolderArgs& args) {
       names.push_back(name);
     }
   }
+  if (interrupted) {
+    throw srdiff::Cancelled();  // the list may not be whole
+  }
   if (stream.bad()) {
     throw srdiff::InputError(args.files_from + ": cannot be read to its end");
   }

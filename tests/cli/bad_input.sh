@@ -146,6 +146,37 @@ case_endless_stdin() {
   grep -q 'standard input: is larger than the 1048576 bytes allowed' "$logs/stderr" || fail 'why'
 }
 
+# has_unread: whether bytes wait in the pipe that descriptor 3 leads to.
+has_unread() {
+  "$PYTHON" -c 'import fcntl, struct, sys, termios
+sys.exit(struct.unpack("i", fcntl.ioctl(3, termios.FIONREAD, bytes(4)))[0] == 0)'
+}
+
+# interrupted_by SIGNAL ARG...: while it waits for the rest of its standard input.
+interrupted_by() {
+  local signal=$1 tool
+  shift
+  mkfifo "pipe.$signal"
+  exec 3<>"pipe.$signal"
+  printf x >&3
+  "$SRDIFF" upscale "$@" <"pipe.$signal" 3>&- 2>"$logs/stderr" &
+  tool=$!
+  while has_unread; do sleep 0.05; done
+  kill "-$signal" "$tool"
+  timeout 20 tail --pid="$tool" -f /dev/null || { kill -KILL "$tool" && fail "$signal: it lives on"; }
+  exec 3>&-
+  status=0
+  wait "$tool" || status=$?
+  [[ $status -eq 130 ]] || fail "$signal: it ended with $status"
+  [[ $(<"$logs/stderr") == 'srdiff: interrupted; nothing was written' ]] || fail "$signal: its line"
+  [[ ! -e out.png ]] || fail "$signal: a picture was written"
+}
+
+case_interrupt_while_stdin_is_silent() {
+  interrupted_by INT --model tiny - out.png
+  interrupted_by TERM --model tiny - out.png
+}
+
 # --- where to write
 
 case_missing_folder() {
