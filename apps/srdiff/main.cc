@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <new>
@@ -94,6 +95,10 @@ int run(const CLI::App& app, const Command& command) {
     return fail(app, exit_model_unusable, error.what());
   } catch (const srdiff::Cancelled& error) {
     return fail(app, exit_interrupted, std::string(error.what()) + "; nothing was written");
+  } catch (const std::filesystem::filesystem_error& error) {
+    const std::string path = error.path1().string();
+    return fail(app, exit_input_failed,
+                (path.empty() ? "the working directory" : path) + ": " + error.code().message());
   } catch (const std::exception& error) {
     if (srdiff::is_out_of_memory(error)) {
       return fail(app, exit_input_failed, "not enough memory; give a smaller picture");

@@ -270,6 +270,25 @@ case_file_size_limit() {
   [[ $(ls -A) == in.png ]] || fail "left behind: $(ls -A)"
 }
 
+case_name_too_long() {
+  local name
+  name=$(printf '%0300d' 0)
+  pictures make in.png 8x6
+  refuses 1 "$name: File name too long" upscale --model tiny in.png out.png --save-steps "$name"
+  mkdir in
+  refuses 1 "$name" upscale --model tiny in "$name"
+}
+
+case_deleted_working_folder() {
+  pictures make in.png 8x6
+  mkdir gone
+  status=0
+  (cd gone && rmdir ../gone && "$SRDIFF" upscale --model tiny ../here/in.png out.png) \
+    2>"$logs/stderr" || status=$?
+  [[ $status -eq 1 ]] || fail "a deleted working folder ended with $status"
+  grep -q 'No such file or directory' "$logs/stderr" || fail 'it does not say why'
+}
+
 case_steps_folder_is_a_file() {
   echo 'a file' >steps
   refuses_options 1 'steps: cannot be made a folder' --save-steps steps
