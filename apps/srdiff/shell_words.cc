@@ -1,5 +1,7 @@
 #include "shell_words.h"
 
+#include <algorithm>
+
 #include "srdiff/name_text.h"
 
 std::string shell_quoted(const std::string& word) {
@@ -26,11 +28,17 @@ std::string typed_command(const std::vector<std::string>& words) {
 }
 
 std::string resume_command(const std::vector<std::string>& words) {
+  const auto names_follow = std::find(words.begin(), words.end(), "--");
   std::string command;
-  for (const std::string& word : words) {
-    if (word != "--overwrite" && word != "--resume") {
-      command += shell_quoted(word) + " ";
+  for (auto word = words.begin(); word != names_follow; ++word) {
+    const std::string option = word->substr(0, word->find('='));
+    if (option != "--overwrite" && option != "--resume") {
+      command += shell_quoted(*word) + " ";
     }
   }
-  return command + "--resume";
+  command += "--resume";
+  for (auto word = names_follow; word != words.end(); ++word) {
+    command += " " + shell_quoted(*word);
+  }
+  return command;
 }

@@ -258,6 +258,23 @@ case_interrupt() {
   same_folder clean out
 }
 
+# What goes on must be one command whatever stands before and behind the options' end.
+case_interrupt_with_odd_names() {
+  folder_options=(--overwrite=true --model tiny --nfe 100 --threads 1)
+  clean_run 20
+  mv -- in -in
+  "$SRDIFF" upscale "${folder_options[@]}" -- -in out >"$logs/stdout" 2>"$logs/stderr" &
+  tool=$!
+  await_journal out 4
+  kill -INT "$tool"
+  wait "$tool" || true
+  local command
+  command=$(sed -n 's/^srdiff: interrupted; to go on: //p' "$logs/stderr")
+  [[ $command == *' --threads 1 --resume -- -in out' ]] || fail "to go on: $command"
+  eval "$command" 2>"$logs/stderr" || fail "$command"
+  same_folder clean out
+}
+
 # kills COUNT SEED: runs that are killed when a random number of pictures more are done, each going
 # on where the last one ended.
 kills() {
