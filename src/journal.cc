@@ -67,7 +67,7 @@ std::vector<fs::path> journals_in(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (entry->path().filename().string().rfind(base_name, 0) == 0) {
+    if (Journal::is_name_of_one(entry->path())) {
       journals.push_back(entry->path());
     }
   }
@@ -169,6 +169,10 @@ void Journal::rewrite() {
   file.rename_to_target();  // locked since it was made, so the journal is at no time without a lock
   ::close(descriptor_);
   descriptor_ = file.release();
+}
+
+bool Journal::is_name_of_one(const fs::path& file) {
+  return file.filename().string().rfind(base_name, 0) == 0;
 }
 
 bool Journal::exists_in(const fs::path& folder) {

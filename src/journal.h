@@ -53,6 +53,9 @@ class Journal {
   /// Whether a folder holds the journal of any shard.
   static bool exists_in(const std::filesystem::path& folder);
 
+  /// Whether a file has the name of any shard's journal.
+  static bool is_name_of_one(const std::filesystem::path& file);
+
  private:
   void open_locked();
 

@@ -1,13 +1,19 @@
 #include "report.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "enum_words.h"
 #include "file_bytes.h"
+#include "journal.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "srdiff/name_text.h"
@@ -65,7 +71,55 @@ void add_report(const fs::path& path, Lines& lines) {
   }
 }
 
+/// Opening a pipe waits for its reader, which may never come; writing to it may wait.
+int open_report(const fs::path& path) {
+  const int descriptor = uninterrupted([&path] {
+    constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    return ::open(path.c_str(), flags, 0666);
+  });
+  if (descriptor < 0 && errno == ENXIO) {
+    throw InputError(path.string() + ": cannot be written: nobody reads this pipe");
+  }
+  if (descriptor < 0 || ::fcntl(descriptor, F_SETFL, O_WRONLY) != 0) {
+    throw WriteError(path, errno);
+  }
+  return descriptor;
+}
+
+/// Whether a run reads or writes the file, under whatever name.
+bool is_used(const fs::path& file, const WorkList& work, const fs::path& list) {
+  std::error_code error;
+  const fs::path place = fs::weakly_canonical(file, error);
+  const fs::path made_in = fs::weakly_canonical(work.output_folder, error);
+  const auto is = [&file, exists = fs::exists(file, error)](const fs::path& other) {
+    std::error_code absent;
+    return exists && fs::equivalent(file, other, absent);
+  };
+  return is(list) || (place.parent_path() == made_in && Journal::is_name_of_one(place)) ||
+         std::any_of(work.items.begin(), work.items.end(), [&](const WorkItem& item) {
+           return place == made_in / item.output || is(work.input_folder / item.name) ||
+                  is(work.output_folder / item.output);
+         });
+}
+
 }  // namespace
+
+void check_report(const fs::path& report, const WorkList& work, const fs::path& list) {
+  if (report.empty()) {
+    return;
+  }
+  if (is_picture_name(report)) {  // another shard's, perhaps
+    throw UsageError(report.string() + ": names a picture; give the report another name");
+  }
+  if (is_used(report, work, list)) {
+    throw UsageError(report.string() +
+                     ": is a file that the run itself needs; give the report another name");
+  }
+  std::error_code error;
+  if (fs::is_block_file(report, error)) {
+    throw UsageError(report.string() + ": is a block device; give the report another name");
+  }
+}
 
 std::string to_string(ImageStatus status) {
   return status_words.word(status);
@@ -73,13 +127,14 @@ std::string to_string(ImageStatus status) {
 
 ReportFile::ReportFile(fs::path path, std::string made_by, std::uint64_t seed)
     : path_(std::move(path)), made_by_(std::move(made_by)), seed_(seed) {
-  if (path_.empty()) {
-    return;
+  if (!path_.empty()) {
+    descriptor_ = open_report(path_);
   }
-  errno = 0;
-  stream_.open(path_, std::ios::binary | std::ios::trunc);
-  if (!stream_) {
-    throw WriteError(path_, errno);
+}
+
+ReportFile::~ReportFile() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
   }
 }
 
@@ -97,9 +152,8 @@ void ReportFile::add(const ImageReport& report) {
       {"seed", seed_},
       {"parameters", ordered_json::parse(made_by_.empty() ? "null" : made_by_)},
       {"seconds", report.seconds}};
-  errno = 0;
-  if (!(stream_ << line.dump() << '\n' << std::flush)) {
-    throw WriteError(path_, errno);
+  if (const int error = write_all(descriptor_, line.dump() + "\n")) {
+    throw WriteError(path_, error);
   }
 }
 

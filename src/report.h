@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "srdiff/batch.h"
@@ -12,8 +11,11 @@ namespace srdiff {
 class ReportFile {
  public:
   /// `made_by` and the seed go into each line. An empty path writes nothing.
-  /// Throws InputError when the file cannot be made.
+  /// Throws InputError when the file cannot be made, or is a pipe that nobody reads.
   ReportFile(std::filesystem::path path, std::string made_by, std::uint64_t seed);
+  ReportFile(const ReportFile&) = delete;
+  ReportFile& operator=(const ReportFile&) = delete;
+  ~ReportFile();
 
   /// Throws InputError.
   void add(const ImageReport& report);
@@ -22,7 +24,7 @@ class ReportFile {
   std::filesystem::path path_;
   std::string made_by_;
   std::uint64_t seed_;
-  std::ofstream stream_;
+  int descriptor_ = -1;
 };
 
 }  // namespace srdiff

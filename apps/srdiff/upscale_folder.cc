@@ -183,6 +183,7 @@ int upscale_folder(const UpscaleArgs& args) {
   check_arguments(args);
   const srdiff::WorkList work = list_work(args);
   check_outputs(work, existing(args.folder));
+  check_report(args.folder.report, work, args.folder.files_from);
   Method method = choose_method_for(args, work);
 
   const Stopwatch load_watch;

@@ -82,12 +82,17 @@ struct BatchSummary {
 /// a GPU the last bits of a picture may depend on those computed with it. Temporary files of killed
 /// runs are removed.
 ///
-/// Call check_outputs first: outputs in the way are replaced.
+/// Call check_outputs and check_report first: what is in the way is replaced.
 /// Throws InputError when the output folder or the report cannot be made, UsageError when another
 /// run is writing there, ModelError when the device fails.
 BatchSummary run_batch(const Upscaler& upscaler, const WorkList& work,
                        const UpscaleSettings& settings, const BatchOptions& options,
                        const BatchObserver& observer = {});
+
+/// Throws UsageError when `report`, unless empty, is a file that the run reads or makes: a picture,
+/// a journal, or the list that the pictures' names came from (empty: none).
+void check_report(const std::filesystem::path& report, const WorkList& work,
+                  const std::filesystem::path& list = {});
 
 /// Joins the lines of several reports, sorted by output. Of an output that comes twice the last
 /// line that is done counts, else the last. A last line that a kill tore apart is left out.

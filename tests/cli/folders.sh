@@ -354,6 +354,45 @@ case_two_runs_at_once() {
   said 'out: another run is writing here'
 }
 
+# --- the report
+
+# A report is written over what is there: never over what the run reads or makes.
+case_report_over_a_file_of_the_run() {
+  pictures many in 2
+  cp in/0.png in/glob.bin
+  folder in out
+  printf '0.png\n1.png\n' >list
+  ln -s in/glob.bin link
+  local report
+  for report in in/1.png in/absent.png other/0.png; do
+    refuses_folder 2 "$report: names a picture" in other --report "$report"
+  done
+  refuses_folder 2 'link: is a file that the run' in other --glob '*.bin' --report link
+  refuses_folder 2 'list: is a file that the run' in other --files-from list --report list
+  refuses_folder 2 'out/.srdiff.journal: is a file that the run' in out --overwrite \
+    --report out/.srdiff.journal
+  folder in other --report list
+}
+
+case_report_into_a_pipe() {
+  pictures many in 2
+  mkfifo pipe
+  status=0
+  timeout 60 "$SRDIFF" upscale "${folder_options[@]}" in out --report pipe 2>"$logs/stderr" ||
+    status=$?
+  [[ $status -eq 1 ]] || fail "a report into a pipe that nobody reads ended with $status"
+  said 'pipe: cannot be written: nobody reads this pipe'
+  cat pipe >report.jsonl &
+  local reader=$!
+  sleep 0.3 # until it has opened the pipe
+  folder in read --report pipe
+  wait "$reader"
+  report_is 'len(lines)' 2
+  "$SRDIFF" upscale "${folder_options[@]}" in shown --report /dev/stdout 2>"$logs/stderr" |
+    cat >report.jsonl
+  report_is 'len(lines)' 2
+}
+
 # --- shards
 
 same_pictures() {
