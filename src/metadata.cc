@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "png_colour.h"
 #include "srdiff/logging.h"
 
 namespace srdiff {
@@ -84,6 +85,14 @@ int orientation_of(const Exiv2::ExifData& exif) {
   return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
 }
 
+Exiv2::ExifData decode_exif(const std::string& block) {
+  Exiv2::ExifData exif;
+  if (!block.empty()) {
+    Exiv2::ExifParser::decode(exif, data_of(block), static_cast<std::uint32_t>(block.size()));
+  }
+  return exif;
+}
+
 std::string encode_exif(const Exiv2::ExifData& exif, Exiv2::ByteOrder order) {
   if (exif.empty()) {
     return {};
@@ -94,14 +103,33 @@ std::string encode_exif(const Exiv2::ExifData& exif, Exiv2::ByteOrder order) {
   return {blob.begin(), blob.end()};
 }
 
-std::string upright_exif(Exiv2::ExifData exif, Exiv2::ByteOrder order) {
+/// Exiv2 encodes for a JPEG segment, 64 KiB: where the tags do not fit it leaves large ones out.
+void warn_of_lost_tags(const Exiv2::ExifData& exif, const std::string& block,
+                       const std::string& name) {
+  constexpr long always_kept_bytes = 4096;
+  const Exiv2::ExifData kept = decode_exif(block);
+  std::string lost;
+  for (const Exiv2::Exifdatum& datum : exif) {
+    const auto is_it = [&datum](const auto& other) { return other.key() == datum.key(); };
+    if (datum.size() > always_kept_bytes && std::none_of(kept.begin(), kept.end(), is_it)) {
+      lost += (lost.empty() ? "" : ", ") + datum.key();
+    }
+  }
+  if (!lost.empty()) {
+    log::warn("{}: its EXIF is larger than 64 KiB, and {} is left out", name, lost);
+  }
+}
+
+std::string upright_exif(Exiv2::ExifData exif, Exiv2::ByteOrder order, const std::string& name) {
   for (auto datum = exif.begin(); datum != exif.end();) {
     if (datum->key() == "Exif.Image.Orientation") {  // a file can hold it twice
       *datum = std::uint16_t{1};
     }
     datum = is_of_the_file(*datum) ? exif.erase(datum) : std::next(datum);
   }
-  return encode_exif(exif, order);
+  std::string block = encode_exif(exif, order);
+  warn_of_lost_tags(exif, block, name);
+  return block;
 }
 
 Exiv2::XmpData decode_xmp(const std::string& packet) {
@@ -193,10 +221,7 @@ std::string changed(const std::string& file, Exiv2::MetadataId kind, const Chang
 
 void set_exif(Exiv2::Image& image, const std::string& block, const EncodedFacts& facts,
               bool made_here) {
-  Exiv2::ExifData carried;
-  if (!block.empty()) {
-    Exiv2::ExifParser::decode(carried, data_of(block), static_cast<std::uint32_t>(block.size()));
-  }
+  const Exiv2::ExifData carried = decode_exif(block);
   Exiv2::ExifData& exif = image.exifData();  // a TIFF's own tags are there already
   for (const Exiv2::Exifdatum& datum : carried) {
     if (!is_of_the_file(datum)) {
@@ -304,7 +329,7 @@ FoundMetadata read_metadata(const std::string& file, const std::string& name) {
     const Exiv2::Image::AutoPtr image = open(file);
     attempt("EXIF", [&] {
       found.orientation = orientation_of(image->exifData());
-      blocks.exif = upright_exif(image->exifData(), image->byteOrder());
+      blocks.exif = upright_exif(image->exifData(), image->byteOrder(), name);
     });
     attempt("XMP", [&] { blocks.xmp = upright_xmp(image->xmpPacket()); });
     attempt("IPTC", [&] {
@@ -320,6 +345,9 @@ FoundMetadata read_metadata(const std::string& file, const std::string& name) {
       }
     });
   });
+  if (const std::string chunks = foreign_colour_chunks(file); !chunks.empty()) {
+    log::warn("{}: its colours are not sRGB, and what says so ({}) is left out", name, chunks);
+  }
   if (!(blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() && blocks.icc.empty())) {
     found.blocks = std::make_shared<const Metadata>(std::move(blocks));
   }

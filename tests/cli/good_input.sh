@@ -180,6 +180,55 @@ END
     fail 'what is left out is not named'
 }
 
+# png_with CHUNKS: in.png with these chunks, as Python has them, before its pixels.
+png_with() {
+  pictures make plain.png 12x10
+  "$PYTHON" - "$here" "$1" <<'END'
+import struct, sys
+sys.path.insert(0, sys.argv[1])
+from pictures import chunk
+gamma = lambda value: chunk(b"gAMA", struct.pack(">I", value))
+primaries = lambda *values: chunk(b"cHRM", struct.pack(">8I", *values))
+srgb = 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000
+adobe = 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000
+file = open("plain.png", "rb").read()
+header_end = 33
+open("in.png", "wb").write(file[:header_end] + eval(sys.argv[2]) + file[header_end:])
+END
+}
+
+case_png_of_other_colours() {
+  local line='srdiff: warning: in.png: its colours are not sRGB, and what says so'
+  png_with 'gamma(100000)'
+  upscales in.png out.png
+  grep -q "^$line (gAMA) is left out" "$logs/stderr" || fail 'gAMA is not named'
+  png_with 'gamma(45455) + primaries(*adobe)'
+  upscales in.png out.png
+  grep -q "^$line (cHRM) is left out" "$logs/stderr" || fail 'cHRM is not named'
+  for chunks in 'gamma(45455) + primaries(*srgb)' 'gamma(45454)' \
+    'gamma(100000) + primaries(*adobe) + chunk(b"sRGB", b"\0")'; do
+    png_with "$chunks"
+    upscales in.png out.png
+    ! grep -q warning "$logs/stderr" || fail "a warning of $chunks"
+  done
+}
+
+case_large_exif() {
+  "$PYTHON" - <<'END'
+from PIL import Image
+exif = Image.Exif()
+exif[0x010e], exif[0x010f] = "x" * 70000, "maker"
+for name in ("in.tiff", "in.webp"):
+    Image.new("RGB", (12, 10)).save(name, exif=exif)
+END
+  for input in in.tiff in.webp; do
+    upscales "$input" out.png
+    grep -q "^srdiff: warning: $input: its EXIF is larger than 64 KiB, and Exif.Image.ImageDescrip" \
+      "$logs/stderr" || fail 'what is left out is not named'
+    carries out.png 'exif[0x010f] == "maker"'
+  done
+}
+
 case_first_of_several_pages() {
   "$PYTHON" - <<'END'
 from PIL import Image
