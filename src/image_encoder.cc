@@ -180,7 +180,10 @@ struct ImageEncoder::Picture {
 ImageEncoder::ImageEncoder(ImageLayout layout, const std::string& extension,
                            const std::string& name, const EncodeOptions& options) {
   check_encodable(layout, extension, name, options);
-  const FileLayout file = file_layout(layout, extension);
+  FileLayout file = file_layout(layout, extension);
+  if (is_tiff(extension) && layout.metadata && !options.strip_metadata) {
+    file.resolution = resolution_of(*layout.metadata);
+  }
   auto encoder = make_strip_encoder(file, extension, options.quality, failure(name, extension));
   picture_ = std::make_unique<Picture>(
       Picture{std::move(layout), extension, name, options, file, std::move(encoder)});

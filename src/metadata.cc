@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <exiv2/exiv2.hpp>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -319,6 +321,26 @@ std::string with_extended_header(const std::string& webp, const EncodedFacts& fa
 }
 
 }  // namespace
+
+std::optional<Resolution> resolution_of(const Metadata& blocks) {
+  const Exiv2Session session;
+  try {
+    Exiv2::ExifData exif = decode_exif(blocks.exif);
+    const auto number = [&exif](const char* key) {
+      const float value = exif[key].count() > 0 ? exif[key].toFloat() : 0.0F;
+      return std::isfinite(value) ? value : 0.0F;
+    };
+    const float unit = std::clamp(number("Exif.Image.ResolutionUnit"), 0.0F, 3.0F);
+    const Resolution found = {number("Exif.Image.XResolution"), number("Exif.Image.YResolution"),
+                              static_cast<int>(unit)};
+    if (found.x > 0 && found.y > 0) {
+      return found;
+    }
+  } catch (const std::exception&) {
+    return std::nullopt;  // embed_metadata says that the block is damaged
+  }
+  return std::nullopt;
+}
 
 FoundMetadata read_metadata(const std::string& file, const std::string& name) {
   const Exiv2Session session;

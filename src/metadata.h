@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "srdiff/metadata.h"
@@ -16,6 +17,16 @@ struct FoundMetadata {
 /// The blocks of a picture file of one of the formats that decode_image reads. What cannot be
 /// read is left out with a warning that names the picture.
 FoundMetadata read_metadata(const std::string& file, const std::string& name);
+
+/// Pixels a unit, EXIF's and TIFF's.
+struct Resolution {
+  float x = 0.0F;
+  float y = 0.0F;
+  int unit = 0;  ///< 1 none, 2 inch, 3 centimetre; 0 where it is not said
+};
+
+/// What the EXIF block says.
+std::optional<Resolution> resolution_of(const Metadata& blocks);
 
 /// What an encoded picture is, where metadata must agree with it.
 struct EncodedFacts {

@@ -140,6 +140,13 @@ class TiffEncoder : public StripEncoder {
     constexpr std::size_t strip_bytes = std::size_t{1} << 16;
     set(TIFFTAG_ROWSPERSTRIP,
         static_cast<std::uint32_t>(std::max<std::size_t>(1, strip_bytes / row_.size())));
+    if (layout.resolution) {
+      set(TIFFTAG_XRESOLUTION, layout.resolution->x);
+      set(TIFFTAG_YRESOLUTION, layout.resolution->y);
+      if (layout.resolution->unit != 0) {
+        set(TIFFTAG_RESOLUTIONUNIT, layout.resolution->unit);
+      }
+    }
     if (layout.channels == 4) {
       std::uint16_t straight_alpha = EXTRASAMPLE_UNASSALPHA;
       set(TIFFTAG_EXTRASAMPLES, 1, &straight_alpha);

@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+
+#include "metadata.h"
 
 namespace srdiff {
 
@@ -12,6 +15,7 @@ struct FileLayout {
   std::int64_t height = 0;
   int channels = 3;   ///< 1 grey, 2 grey and alpha (PNG only), 3 RGB, 4 RGB and straight alpha
   int bit_depth = 8;  ///< 8, or 16 (PNG and TIFF only)
+  std::optional<Resolution> resolution = {};  ///< for TIFF, where it is no part of EXIF's block
 };
 
 /// One format's encoder. What it throws are InputErrors in the words that it was made with.

@@ -180,6 +180,24 @@ END
     fail 'what is left out is not named'
 }
 
+case_tiff_keeps_the_resolution() {
+  "$PYTHON" - <<'END'
+from PIL import Image
+exif = Image.Exif()
+exif[0x011a], exif[0x011b], exif[0x0128] = 300.0, 150.0, 3
+Image.new("RGB", (12, 10)).save("in.jpg", exif=exif)
+END
+  local format
+  for format in jpg tiff; do
+    upscales in.jpg "out.$format"
+    carries "out.$format" '(exif[0x011a], exif[0x011b], exif[0x0128]) == (300, 150, 3)'
+  done
+  upscales out.tiff again.tiff
+  carries again.tiff '(exif[0x011a], exif[0x011b], exif[0x0128]) == (300, 150, 3)'
+  upscales in.jpg bare.tiff --strip-metadata
+  carries bare.tiff '0x011a not in exif'
+}
+
 # png_with CHUNKS: in.png with these chunks, as Python has them, before its pixels.
 png_with() {
   pictures make plain.png 12x10
