@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iostream>
 #include <system_error>
 
 #include "commands.h"
@@ -41,4 +42,15 @@ std::string read_standard_input(std::int64_t max_bytes) {
     }
   }
   return bytes;
+}
+
+void write_standard_output(const std::string& bytes) {
+  std::cout.flush();
+  for (std::size_t done = 0; std::cout && done < bytes.size();) {
+    const ssize_t count = ::write(STDOUT_FILENO, bytes.data() + done, bytes.size() - done);
+    done += static_cast<std::size_t>(std::max<ssize_t>(0, count));
+    if ((count < 0 && errno != EINTR) || (interrupted && done < bytes.size())) {
+      std::cout.setstate(std::ios::badbit);
+    }
+  }
 }

@@ -107,7 +107,7 @@ void write_output(const UpscaleArgs& args, const std::string& file) {
     srdiff::write_image_file(args.output, file);
     return;
   }
-  std::cout.write(file.data(), static_cast<std::streamsize>(file.size())).flush();
+  write_standard_output(file);
 }
 
 /// What can be known to fail is told before a model is loaded.

@@ -177,6 +177,25 @@ case_interrupt_while_stdin_is_silent() {
   interrupted_by TERM --model tiny - out.png
 }
 
+# More than a pipe holds, and nobody takes it.
+case_interrupt_while_stdout_is_full() {
+  "$PYTHON" -c 'import os; from PIL import Image
+Image.frombytes("RGB", (120, 120), os.urandom(120 * 120 * 3)).save("in.png")'
+  mkfifo pipe
+  exec 3<>pipe
+  "$SRDIFF" upscale --model tiny in.png - >pipe 3>&- 2>"$logs/stderr" &
+  local tool=$!
+  until has_unread; do sleep 0.05; done
+  sleep 0.5 # until the pipe is full
+  kill -INT "$tool"
+  timeout 20 tail --pid="$tool" -f /dev/null || { kill -KILL "$tool" && fail 'it lives on'; }
+  exec 3>&-
+  status=0
+  wait "$tool" || status=$?
+  [[ $status -eq 130 ]] || fail "it ended with $status"
+  grep -qx 'srdiff: interrupted; standard output is not complete' "$logs/stderr" || fail 'its line'
+}
+
 # --- where to write
 
 case_missing_folder() {
