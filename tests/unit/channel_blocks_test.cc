@@ -17,6 +17,8 @@
 #include "cpu_operators.h"
 #include "norm_silu.h"
 #include "srdiff/device.h"
+#include "support/blocks_fixture.h"
+#include "support/expect.h"
 
 namespace srdiff {
 namespace {
@@ -27,18 +29,11 @@ const std::vector<std::int64_t> twos = {2, 2};
 const BlockedConvolutions::Steps at_points = {ones, zeros, ones};
 const BlockedConvolutions::Steps of_neighbours = {ones, ones, ones};
 
-class ChannelBlocksTest : public ::testing::Test {
+class ChannelBlocksTest : public support::BlocksFixture {
  protected:
-  void SetUp() override {
-    if (channel_block() == 0) {
-      GTEST_SKIP() << "a processor without AVX2";
-    }
-  }
   static void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
-    ASSERT_EQ(measured.sizes(), expected.sizes());
-    EXPECT_LT((measured - expected).abs().max().item<double>(), 3e-5);
+    support::expect_close(measured, expected, 3e-5);
   }
-  const c10::InferenceMode no_gradients_;
 };
 
 TEST_F(ChannelBlocksTest, HoldTheImage) {

@@ -9,13 +9,13 @@
 #include "linear.h"
 #include "norm_silu.h"
 #include "packed_convolution.h"
+#include "support/expect.h"
 
 namespace srdiff {
 namespace {
 
 void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
-  ASSERT_EQ(measured.sizes(), expected.sizes());
-  EXPECT_LT((measured - expected).abs().max().item<double>(), 2e-5);
+  support::expect_close(measured, expected, 2e-5);
 }
 
 /// In float64, rounded.

@@ -8,33 +8,23 @@
 #include <vector>
 
 #include "channel_blocks.h"
+#include "support/blocks_fixture.h"
+#include "support/expect.h"
 
 namespace srdiff {
 namespace {
 
+using support::expect_close;
 using Two = std::vector<std::int64_t>;
 
-class DirectConvolutionTest : public ::testing::Test {
+class DirectConvolutionTest : public support::BlocksFixture {
  protected:
-  void SetUp() override {
-    if (channel_block() == 0) {
-      GTEST_SKIP() << "a processor without AVX2";
-    }
-  }
-
   static at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                              const ConvolutionSteps& steps, const at::Tensor& addend = {}) {
     return from_blocks(direct_convolution(to_blocks(x), direct_filters(weight), weight.sizes(),
                                           bias, steps,
                                           addend.defined() ? to_blocks(addend) : addend));
   }
-
-  static void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
-    ASSERT_EQ(measured.sizes(), expected.sizes());
-    EXPECT_LT((measured - expected).abs().max().item<double>(), 1e-5);
-  }
-
-  const c10::InferenceMode no_gradients_;
 };
 
 TEST_F(DirectConvolutionTest, IsTheConvolution) {
@@ -54,13 +44,12 @@ TEST_F(DirectConvolutionTest, IsTheConvolution) {
       const at::Tensor x = at::randn({2, 48, 7, width});
       const at::Tensor weight = at::randn({80, 48, c.filter[0], c.filter[1]}) / 20;
       const at::Tensor bias = at::randn({80});
-      const at::Tensor exact =
-          at::conv2d(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble), c.stride,
-                     c.padding, c.dilation);
+      const at::Tensor exact = at::conv2d(x.to(at::kDouble), weight.to(at::kDouble),
+                                          bias.to(at::kDouble), c.stride, c.padding, c.dilation);
       const ConvolutionSteps steps = {c.stride, c.padding, c.dilation};
-      expect_close(convolve(x, weight, bias, steps), exact);
+      expect_close(convolve(x, weight, bias, steps), exact, 1e-5);
       const at::Tensor other = at::randn(exact.sizes());
-      expect_close(convolve(x, weight, bias, steps, other), exact + other);
+      expect_close(convolve(x, weight, bias, steps, other), exact + other, 1e-5);
     }
   }
 }
@@ -71,7 +60,7 @@ TEST_F(DirectConvolutionTest, TakesWeightsInHalf) {
   const at::Tensor bias = at::zeros({16});
   const Two one = {1, 1};
   expect_close(convolve(x, weight, bias, {one, one, one}),
-               at::conv2d(x, weight.to(at::kFloat), bias, 1, 1));
+               at::conv2d(x, weight.to(at::kFloat), bias, 1, 1), 1e-5);
 }
 
 TEST_F(DirectConvolutionTest, DependsNeitherOnTheThreadsNorOnCompany) {

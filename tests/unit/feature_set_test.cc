@@ -9,6 +9,7 @@
 #include "npz.h"
 #include "srdiff/error.h"
 #include "srdiff/kernel_distance.h"
+#include "support/expect.h"
 #include "support/temporary_folder.h"
 #include "support/test_model.h"
 
@@ -45,14 +46,10 @@ class FeatureSetTest : public ::testing::Test {
 
   void expect_refused(const FeatureManifest& manifest, const std::string& images,
                       const std::string& part) {
-    try {
-      read_statistics(file(), manifest, images);
-      ADD_FAILURE() << "no complaint: " << part;
-    } catch (const InputError& error) {
-      const std::string message = error.what();
-      EXPECT_EQ(message.rfind(file().string() + ": ", 0), 0U) << message;
-      EXPECT_NE(message.find(part), std::string::npos) << message;
-    }
+    const std::string message =
+        support::message_of<InputError>([&] { read_statistics(file(), manifest, images); });
+    EXPECT_EQ(message.rfind(file().string() + ": ", 0), 0U) << message;
+    EXPECT_NE(message.find(part), std::string::npos) << message;
   }
 
   TemporaryFolder folder_;

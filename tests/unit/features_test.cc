@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "srdiff/error.h"
+#include "support/expect.h"
 #include "support/temporary_folder.h"
 #include "support/test_model.h"
 
@@ -11,6 +12,7 @@ namespace srdiff {
 namespace {
 
 using support::make_test_features;
+using support::message_of;
 using support::TemporaryFolder;
 using support::TestFeaturesOptions;
 
@@ -27,14 +29,9 @@ class FeaturesTest : public ::testing::Test {
   }
 
   void expect_complaint(const TestFeaturesOptions& options, const std::string& part) {
-    try {
-      load(options);
-      ADD_FAILURE() << "no complaint about " << part;
-    } catch (const ModelError& error) {
-      const std::string message = error.what();
-      EXPECT_NE(message.find(part), std::string::npos) << message;
-      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    }
+    const std::string message = message_of<ModelError>([&] { load(options); });
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
 
   void expect_complaint(const std::string& patch, const std::string& part) {
@@ -119,14 +116,9 @@ TEST_F(FeaturesTest, FeaturesThatAreNotFiniteAreRefused) {
 }
 
 TEST_F(FeaturesTest, AnUnknownNameSaysWhereItWasLookedFor) {
-  try {
-    find_features("nonesuch");
-    FAIL();
-  } catch (const ModelError& error) {
-    const std::string message = error.what();
-    EXPECT_NE(message.find("no feature network 'nonesuch' in "), std::string::npos) << message;
-    EXPECT_NE(message.find("get_features.sh"), std::string::npos) << message;
-  }
+  const std::string message = message_of<ModelError>([] { find_features("nonesuch"); });
+  EXPECT_NE(message.find("no feature network 'nonesuch' in "), std::string::npos) << message;
+  EXPECT_NE(message.find("get_features.sh"), std::string::npos) << message;
 }
 
 }  // namespace

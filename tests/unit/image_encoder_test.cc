@@ -9,6 +9,7 @@
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "strip_encoder.h"
+#include "support/expect.h"
 
 namespace srdiff {
 namespace {
@@ -112,13 +113,9 @@ TEST(ImageEncoder, StripsMustContinueThePicture) {
 }
 
 std::string refusal(const ImageLayout& layout, const std::string& extension) {
-  try {
-    check_encodable(layout, extension, "out" + extension);
-  } catch (const InputError& error) {
-    EXPECT_THROW(ImageEncoder(layout, extension, "x"), InputError);
-    return error.what();
-  }
-  return "none";
+  EXPECT_THROW(ImageEncoder(layout, extension, "x"), InputError);
+  return support::message_of<InputError>(
+      [&] { check_encodable(layout, extension, "out" + extension); });
 }
 
 TEST(ImageEncoder, SizesBeyondAFormatAreRefusedBeforeAnyPixel) {
@@ -135,7 +132,8 @@ TEST(ImageEncoder, SizesBeyondAFormatAreRefusedBeforeAnyPixel) {
   EXPECT_NE(refusal({.width = 9, .height = 9}, ".gif").find("cannot be encoded as .gif"),
             std::string::npos);
   for (const char* extension : {".png", ".jpg", ".tiff", ".bmp"}) {
-    EXPECT_EQ(refusal({.width = 16'000, .height = 12'000}, extension), "none") << extension;
+    EXPECT_NO_THROW(check_encodable({.width = 16'000, .height = 12'000}, extension, "out"))
+        << extension;
   }
 }
 

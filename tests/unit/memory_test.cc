@@ -14,6 +14,7 @@
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/upscaler.h"
+#include "support/expect.h"
 #include "support/temporary_folder.h"
 #include "support/test_model.h"
 
@@ -160,12 +161,8 @@ TEST_F(MemoryTest, TilesGoOneByOneWhereTwoAreTooMany) {
 
 /// What a picture is told that memory does not hold.
 std::string refusal(const Upscaler& upscaler, const at::Tensor& lr) {
-  try {
-    upscaler.upscale(lr, resolve({.nfe = 1}, upscaler.model().manifest()));
-  } catch (const MemoryError& error) {
-    return error.what();
-  }
-  return "nothing";
+  const UpscaleSettings settings = resolve({.nfe = 1}, upscaler.model().manifest());
+  return support::message_of<MemoryError>([&] { upscaler.upscale(lr, settings); });
 }
 
 TEST_F(MemoryTest, APictureThatDoesNotFitIsToldSo) {

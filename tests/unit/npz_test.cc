@@ -8,6 +8,7 @@
 
 #include "file_bytes.h"
 #include "srdiff/error.h"
+#include "support/expect.h"
 #include "support/temporary_folder.h"
 
 namespace srdiff {
@@ -18,14 +19,9 @@ class NpzTest : public ::testing::Test {
   std::filesystem::path file() const { return folder_.path() / "arrays.npz"; }
 
   void expect_complaint(const std::string& part) {
-    try {
-      read_npz(file());
-      ADD_FAILURE() << "no complaint: " << part;
-    } catch (const InputError& error) {
-      const std::string message = error.what();
-      EXPECT_EQ(message.rfind(file().string() + ": ", 0), 0U) << message;
-      EXPECT_NE(message.find(part), std::string::npos) << message;
-    }
+    const std::string message = support::message_of<InputError>([&] { read_npz(file()); });
+    EXPECT_EQ(message.rfind(file().string() + ": ", 0), 0U) << message;
+    EXPECT_NE(message.find(part), std::string::npos) << message;
   }
 
   /// Has NumPy run a statement with `path` set; false where there is no NumPy.

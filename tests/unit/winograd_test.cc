@@ -8,18 +8,14 @@
 #include <limits>
 
 #include "channel_blocks.h"
+#include "support/blocks_fixture.h"
+#include "support/expect.h"
 
 namespace srdiff {
 namespace {
 
-class WinogradTest : public ::testing::Test {
+class WinogradTest : public support::BlocksFixture {
  protected:
-  void SetUp() override {
-    if (channel_block() == 0) {
-      GTEST_SKIP() << "a processor without AVX2";
-    }
-  }
-
   /// Values whose convolution is as large as they are.
   static at::Tensor random_filters(std::int64_t outputs, std::int64_t inputs) {
     return at::randn({outputs, inputs, 3, 3}) / std::sqrt(9.0 * static_cast<double>(inputs));
@@ -38,13 +34,9 @@ class WinogradTest : public ::testing::Test {
 
   /// As close as winograd.h says, for images of 1 and filters as above.
   static void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
-    ASSERT_EQ(measured.sizes(), expected.sizes());
-    const at::Tensor difference = measured - expected;
-    EXPECT_LT(difference.pow(2).mean().sqrt().item<double>(), 3e-6);
-    EXPECT_LT(difference.abs().max().item<double>(), 3e-5);
+    support::expect_close(measured, expected, 3e-5);
+    EXPECT_LT((measured - expected).pow(2).mean().sqrt().item<double>(), 3e-6);
   }
-
-  const c10::InferenceMode no_gradients_;
 };
 
 TEST_F(WinogradTest, IsTheConvolution) {

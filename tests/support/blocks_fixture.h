@@ -1,0 +1,22 @@
+#pragma once
+
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include "channel_blocks.h"
+
+namespace srdiff::support {
+
+/// For kernels on images in blocks of channels; skips where the processor has no such blocks.
+class BlocksFixture : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (channel_block() == 0) {
+      GTEST_SKIP() << "a processor without AVX2";
+    }
+  }
+
+  const c10::InferenceMode no_gradients_;
+};
+
+}  // namespace srdiff::support
