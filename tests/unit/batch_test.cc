@@ -219,12 +219,25 @@ TEST(Report, MergesByOutputAndTheLastThatIsDoneWins) {
 TEST(MadeBy, IsOneLineAndTellsEverySetting) {
   const support::TemporaryFolder folder;
   const Manifest manifest = read_manifest(make_test_model(folder.path() / "model"));
-  const std::string text = made_by(manifest, resolve({.seed = 7}, manifest), c10::kFloat);
-  for (const char* part : {"\"srdiff\":\"", "\"name\":\"tiny\"", "\"t\":300", "\"beta\":0.8",
-                           "\"seed\":7", "\"precision\":\"fp32\""}) {
-    EXPECT_NE(text.find(part), std::string::npos) << part;
-  }
-  EXPECT_NE(text.find(manifest.sha256), std::string::npos);
+  const UpscaleSettings settings = {.start = Start::noise,
+                                    .weight_map = false,
+                                    .t = 120,
+                                    .beta = 0.25,
+                                    .sampler = SamplerKind::dpmpp,
+                                    .nfe = 5,
+                                    .eta = 0.5,
+                                    .grid = GridSpacing::logsnr,
+                                    .seed = 7,
+                                    .color_fix = ColorFix::consistency,
+                                    .scale = 2.5,
+                                    .tile = {.size = 32, .overlap = 8}};
+  const std::string text = made_by(manifest, settings, c10::kBFloat16);
+  EXPECT_EQ(text.rfind(R"({"srdiff":")", 0), 0U) << text;
+  EXPECT_EQ(text.substr(text.find(R"("model")")),
+            R"("model":{"name":"tiny","version":"1.0","sha256":")" + manifest.sha256 +
+                R"("},"precision":"bf16","settings":{"start":"noise","weight_map":false,"t":120,)"
+                R"("beta":0.25,"sampler":"dpmpp","nfe":5,"eta":0.5,"grid":"logsnr","seed":7,)"
+                R"("scale":2.5,"color_fix":"consistency","tile":{"size":32,"overlap":8}}})");
   EXPECT_EQ(text.find('\n'), std::string::npos);
 }
 

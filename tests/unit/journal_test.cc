@@ -6,6 +6,7 @@
 
 #include "file_bytes.h"
 #include "srdiff/error.h"
+#include "support/expect.h"
 #include "support/temporary_folder.h"
 
 namespace srdiff {
@@ -112,7 +113,9 @@ TEST_F(JournalTest, ReadsOtherShards) {
 }
 
 TEST_F(JournalTest, AFolderThatIsNoneIsNamed) {
-  EXPECT_THROW(Journal(out() / "missing", {}), InputError);
+  const fs::path missing = out() / "missing";
+  EXPECT_EQ(support::message_of<InputError>([&] { Journal(missing, {}); }),
+            missing.string() + ": cannot be written: No such file or directory");
 }
 
 }  // namespace

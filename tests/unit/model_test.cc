@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "sha256.h"
 #include "srdiff/error.h"
+#include "support/expect.h"
 #include "support/temporary_folder.h"
 #include "support/test_model.h"
 
@@ -15,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using support::make_test_model;
+using support::message_of;
 using support::TemporaryFolder;
 using support::TestModelOptions;
 
@@ -24,18 +27,9 @@ class ModelTest : public ::testing::Test {
     return make_test_model(folder_.path() / "model", options);
   }
 
-  /// The message of the ModelError that loading or checking the model throws.
-  std::string complaint(const TestModelOptions& options) {
-    try {
-      Model::load(make(options)).check();
-    } catch (const ModelError& error) {
-      return error.what();
-    }
-    return "no complaint";
-  }
-
+  /// Of loading or checking the model.
   void expect_complaint(const TestModelOptions& options, const std::string& part) {
-    const std::string message = complaint(options);
+    const std::string message = message_of<ModelError>([&] { Model::load(make(options)).check(); });
     EXPECT_NE(message.find(part), std::string::npos) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
@@ -96,9 +90,11 @@ TEST_F(ModelTest, NamesADamagedFile) {
 
 TEST_F(ModelTest, NamesAMissingFile) {
   const fs::path model = make();
-  fs::remove(model / "denoiser.pt");
-  EXPECT_THROW(Model::load(model), ModelError);
-  EXPECT_THROW(verify_files(model, read_manifest(model)), ModelError);
+  const fs::path file = model / "denoiser.pt";
+  fs::remove(file);
+  const std::string expected = file.string() + ": no such file";
+  EXPECT_EQ(message_of<ModelError>([&] { Model::load(model); }), expected);
+  EXPECT_EQ(message_of<ModelError>([&] { verify_files(model, read_manifest(model)); }), expected);
 }
 
 TEST_F(ModelTest, AScaleThatTheRegressorDoesNotHaveIsFound) {
@@ -134,8 +130,10 @@ TEST_F(ModelTest, NamesTheFieldAtFault) {
 
 TEST_F(ModelTest, AManifestThatIsNotJsonIsNamed) {
   const fs::path model = make();
-  std::ofstream(model / "manifest.json") << "{";
-  EXPECT_THROW(read_manifest(model), ModelError);
+  const fs::path file = model / "manifest.json";
+  std::ofstream(file) << "{";
+  EXPECT_EQ(message_of<ModelError>([&] { read_manifest(model); }),
+            file.string() + ": is not valid JSON");
 }
 
 TEST_F(ModelTest, ValuesThatAreNotFiniteAreFound) {
@@ -165,10 +163,15 @@ TEST_F(ModelTest, ANetworkThatFailsSaysItsReasonInOneLine) {
 }
 
 TEST_F(ModelTest, AFileThatIsNoNetworkIsNamed) {
-  const fs::path model = make();
-  std::ofstream(model / "denoiser.pt") << "not a zip";
-  // Its hash is now wrong too, which is what is reported first.
-  EXPECT_THROW(Model::load(model), ModelError);
+  const std::string text = "not a zip";
+  const std::string hash = R"({"sha256": ")" + sha256_hex(text) + "\"}";
+  const fs::path model = make({.manifest_patch = R"({"files": {"denoiser": )" + hash + "}}"});
+  const fs::path file = model / "denoiser.pt";
+  std::ofstream(file) << text;
+  const std::string message = message_of<ModelError>([&] { Model::load(model); });
+  EXPECT_EQ(message.rfind(file.string() + ": not a usable TorchScript network: ", 0), 0U)
+      << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
 }
 
 TEST_F(ModelTest, ReducedPrecisionAgreesWithFp32OrIsRefused) {
