@@ -5,22 +5,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bench() { succeeds bench --model tiny --repeats 2 "$@"; }
 
-# holds FILE EXPRESSION: of the document in it, `d`.
-holds() {
-  "$PYTHON" -c 'import json, sys; d = json.load(open(sys.argv[1])); assert eval(sys.argv[2]), d' "$@" ||
-    fail "$2"
-}
-
 case_json() {
   bench --batch 1,3 --size 16,24 --threads 2 --json
-  cp "$logs/stdout" bench.json
-  holds bench.json '[(e["batch"], e["size"]) for e in d["evaluations"]] == [(1, 16), (3, 16), (1, 24), (3, 24)]'
-  holds bench.json 'd["evaluations"][1]["gflop"] * 1e9 == 3 * 16 * 16 * 2 * 9 * (7 * 8 + 8 * 3)'
-  holds bench.json 'd["circumstances"]["model"] == "tiny 1.0" and d["circumstances"]["precision"] == "fp32"'
-  holds bench.json '[(i["size"], i["nfe"], i["images"]) for i in d["images"]] == [(16, 8, 1), (16, 8, 2), (24, 8, 1), (24, 8, 2)]'
-  holds bench.json 'all((i["regressor_seconds"] > 0) == (i["weight_map_seconds"] > 0) == (i["images"] == 1) for i in d["images"])'
-  holds bench.json 'all(e["share_of_floor"] > 0 and e["library_floor_seconds"] >= e["floor_seconds"] and e["matrix_gflop_per_second"] > 0 and e["traffic_seconds"] > 0 and e["products"] for e in d["evaluations"])'
-  holds bench.json 'd["load_seconds"] > 0 and d["warm_up_seconds"] > 0 and d["peak_memory_bytes"] > 2**20'
+  holds '[(e["batch"], e["size"]) for e in d["evaluations"]] == [(1, 16), (3, 16), (1, 24), (3, 24)]'
+  holds 'd["evaluations"][1]["gflop"] * 1e9 == 3 * 16 * 16 * 2 * 9 * (7 * 8 + 8 * 3)'
+  holds 'd["circumstances"]["model"] == "tiny 1.0" and d["circumstances"]["precision"] == "fp32"'
+  holds '[(i["size"], i["nfe"], i["images"]) for i in d["images"]] == [(16, 8, 1), (16, 8, 2), (24, 8, 1), (24, 8, 2)]'
+  holds 'all((i["regressor_seconds"] > 0) == (i["weight_map_seconds"] > 0) == (i["images"] == 1) for i in d["images"])'
+  holds 'all(e["share_of_floor"] > 0 and e["library_floor_seconds"] >= e["floor_seconds"] and e["matrix_gflop_per_second"] > 0 and e["traffic_seconds"] > 0 and e["products"] for e in d["evaluations"])'
+  holds 'd["load_seconds"] > 0 and d["warm_up_seconds"] > 0 and d["peak_memory_bytes"] > 2**20'
 }
 
 case_table() {
@@ -40,9 +33,9 @@ case_comparison() {
   cp "$logs/stdout" old.json
   bench --batch 1,2 --size 16 --threads 2 --json --compare old.json
   cp "$logs/stdout" new.json
-  holds new.json '[c["what"] for c in d["comparison"]["changes"]][0] == "evaluation, batch 1, 16 px: seconds"'
-  holds new.json 'all(abs(c["ratio"] - c["now"] / c["before"]) < 1e-9 for c in d["comparison"]["changes"])'
-  holds new.json '"threads: 1 before, 2 now" in d["comparison"]["differences"]'
+  holds '[c["what"] for c in d["comparison"]["changes"]][0] == "evaluation, batch 1, 16 px: seconds"'
+  holds 'all(abs(c["ratio"] - c["now"] / c["before"]) < 1e-9 for c in d["comparison"]["changes"])'
+  holds '"threads: 1 before, 2 now" in d["comparison"]["differences"]'
   grep -q 'warning: old.json: threads: 1 before, 2 now' "$logs/stderr" || fail 'not warned'
   bench --batch 1 --size 16 --threads 2 --compare new.json
   grep -q '^one image, 16 px, 8 evaluations: seconds: .* before, .* now, .* times$' "$logs/stdout" ||

@@ -17,8 +17,7 @@ with_tiny() {
 }
 
 with_bundled() {
-  [[ -f $SOURCE_MODELS/faces-x8/manifest.json ]] || skip 'no models/faces-x8'
-  export SRDIFF_MODELS=$SOURCE_MODELS
+  needs_bundled_model
   model=faces-x8
   pictures make in.png 16x16
   upscale_to first.png

@@ -19,15 +19,6 @@ for i in range(count):
 END
 }
 
-# json EXPRESSION: of the document on standard output, `d`.
-json() {
-  "$PYTHON" -c 'import json, sys; d = json.load(open(sys.argv[1])); f = d.get("figures"); print(eval(sys.argv[2]))' \
-    "$logs/stdout" "$1"
-}
-
-# holds EXPRESSION: of that document.
-holds() { [[ $(json "$1") == True ]] || fail "$1: $(json f)"; }
-
 figures() { json '[(k, f[k]["value"]) for k in sorted(f)]'; }
 
 measures() { succeeds eval --json "$@"; }

@@ -26,10 +26,6 @@ same_folder() {
     fail "$1 and $2 differ: $(head -5 "$logs/difference")"
 }
 
-no_temporary_files() {
-  [[ -z $(find . -name '.srdiff-*') ]] || fail 'a temporary file was left'
-}
-
 said() { grep -qF -e "$1" "$logs/stderr" || fail "it does not say '$1'"; }
 
 # report EXPRESSION: of the lines of report.jsonl, `lines`.

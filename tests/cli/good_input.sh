@@ -13,28 +13,6 @@ enlarges() {
   pictures enlarged in.png "$output"
 }
 
-# needs_bundled_model: the tests of the model that the source tree ships.
-needs_bundled_model() {
-  [[ -f $SOURCE_MODELS/faces-x8/manifest.json ]] || skip 'no models/faces-x8'
-  export SRDIFF_MODELS=$SOURCE_MODELS
-}
-
-# json EXPRESSION: of the document on standard output, `d`.
-json() {
-  "$PYTHON" -c 'import json, sys; d = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' \
-    "$logs/stdout" "$1"
-}
-
-json_is() {
-  local found
-  found=$(json "$1")
-  [[ $found == "$2" ]] || fail "$1 is '$found', not '$2'"
-}
-
-no_temporary_files() {
-  [[ -z $(find . -name '.srdiff-*') ]] || fail 'a temporary file was left'
-}
-
 # --- the users' own example, with the model that is shipped
 
 case_example_as_written() {
@@ -427,6 +405,7 @@ case_bf16_is_close() {
 
 # The shipped model in the fastest precision that this processor has, said by name, and its pictures.
 case_auto_precision_gives_the_same_picture() {
+  needs_bundled_model
   pictures make in.png 16x16
   succeeds upscale in.png fp32.png --model faces-x8 --json
   json_is 'd["precision"]' fp32

@@ -81,6 +81,34 @@ is() {
   [[ $found == "$2" ]] || fail "$1 is '$found', not '$2'"
 }
 
+# json EXPRESSION: of the document on standard output, `d`, and its figures, `f`.
+json() {
+  "$PYTHON" -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+f = d["figures"] if "figures" in d else None
+print(eval(sys.argv[2]))' "$logs/stdout" "$1"
+}
+
+# holds EXPRESSION: of that document.
+holds() { [[ $(json "$1") == True ]] || fail "$1: $(json d)"; }
+
+# json_is EXPRESSION TEXT: of that document.
+json_is() {
+  local found
+  found=$(json "$1")
+  [[ $found == "$2" ]] || fail "$1 is '$found', not '$2'"
+}
+
+no_temporary_files() {
+  [[ -z $(find . -name '.srdiff-*') ]] || fail 'a temporary file was left'
+}
+
+# needs_bundled_model: for tests of the model that the source tree ships.
+needs_bundled_model() {
+  [[ -f $SOURCE_MODELS/faces-x8/manifest.json ]] || skip 'no models/faces-x8'
+  export SRDIFF_MODELS=$SOURCE_MODELS
+}
+
 # run_case NAME: the function case_NAME in an empty folder scratch/SCRIPT.NAME.
 run_case() {
   local work
