@@ -513,14 +513,22 @@ case_help_fits_a_screen() {
   help_fits report merge
 }
 
-case_help_all_names_every_option() {
-  succeeds upscale --help-all
-  for option in --model --t --beta --no-weight-map --start --sampler --nfe --eta --grid --seed \
-    --device --precision --threads --batch --save-steps --json --quiet --verbose --recursive \
-    --overwrite --resume --report --glob --exclude --files-from --null --suffix --fail-fast --shard \
-    --format --quality --strip-metadata --max-pixels --max-file-size --max-ratio; do
-    grep -q -e "$option " "$logs/stdout" || fail "help does not name $option"
+# help_all_names COMMAND SOURCE...: every option that these sources name.
+help_all_names() {
+  local option options
+  options=$(cd "$here/../../apps/srdiff" && grep -Eoh '"(-.,)?--[a-z-]+"' "${@:2}" | tr -d '"')
+  succeeds "$1" --help-all
+  for option in $options; do
+    grep -q -e "^  $option " "$logs/stdout" || fail "$1 --help-all does not name $option"
   done
+}
+
+case_help_all_names_every_option() {
+  help_all_names upscale upscale.cc method_options.cc
+  help_all_names eval eval.cc method_options.cc
+  help_all_names bench bench.cc
+  help_all_names compare compare.cc
+  help_all_names sweep sweep.cc
 }
 
 run_case "$1"
