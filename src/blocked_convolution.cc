@@ -87,9 +87,11 @@ at::Tensor BlockedConvolutions::operator()(const at::Tensor& x, const at::Tensor
     return {};
   }
   const std::vector<std::int64_t> image = filled_image_size(x);
-  if (addend.defined() &&
-      (addend.scalar_type() != c10::kFloat ||
-       image_size(addend) != convolved_size(image, filled_size(weight), steps))) {
+  const std::vector<std::int64_t> size = convolved_size(image, filled_size(weight), steps);
+  if (size[2] < 1 || size[3] < 1) {
+    return {};  // LibTorch says why
+  }
+  if (addend.defined() && (addend.scalar_type() != c10::kFloat || image_size(addend) != size)) {
     return {};
   }
   const at::Tensor added = addend.defined() ? state_->kernels.in_these_blocks(addend) : addend;

@@ -176,11 +176,24 @@ class Blocks {
     }
   }
 
+  static bool changes_in_place(const Node* node) {
+    const auto* schema = node->maybeSchema();
+    return schema != nullptr && schema->is_mutable();
+  }
+
+  /// A plain image is a copy: others would not see what is changed in it, or in a view of it.
+  static bool is_convolved_for_it_alone(const Value* changed) {
+    return is(changed->node(), "srdiff::conv2d") && changed->uses().size() == 1;
+  }
+
   /// Whether blocks in this node's inputs come to no harm, or can be made plain before it.
   bool takes(const Node* node) const {
     if (is(node, "prim::If") || is_one_of(node, {"aten::append", "aten::pop"}) || is_join(node) ||
         is_list_of_join(node)) {
       return true;
+    }
+    if (changes_in_place(node)) {
+      return is_convolved_for_it_alone(node->input(0));
     }
     // What a loop takes from one round to the next is not followed.
     const auto here = [this](const Value* value) { return may_be(value); };

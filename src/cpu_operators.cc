@@ -85,14 +85,14 @@ at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                                 at::IntArrayRef padding, at::IntArrayRef dilation,
                                 std::int64_t groups, const at::Tensor& addend) {
   const at::Tensor offset = channel_offset(addend, weight.size(0));
-  if (offset.defined()) {
-    const bool has_bias = bias && bias->defined();
-    return conv2d_to_blocks(x, weight, has_bias ? at::add(*bias, offset) : offset, stride, padding,
-                            dilation, groups);
-  }
   if (current != nullptr) {
-    at::Tensor sum = current->blocked(x, weight, bias.value_or(at::Tensor()),
-                                      {stride, padding, dilation, groups}, addend);
+    const ConvolutionSteps steps{stride, padding, dilation, groups};
+    const at::Tensor own_bias = bias.value_or(at::Tensor());
+    const bool folds = offset.defined() && (addend.size(0) == 1 || addend.size(0) == x.size(0));
+    // Only blocks read a bias anew in each call.
+    at::Tensor sum =
+        folds ? current->blocked(x, weight, own_bias.defined() ? own_bias + offset : offset, steps)
+              : current->blocked(x, weight, own_bias, steps, addend);
     if (sum.defined()) {
       return sum;
     }

@@ -128,6 +128,9 @@ void set_threads(int count) {
   if (count < 1 || count > most) {
     throw UsageError("threads = " + std::to_string(count) + "; give 1 to " + std::to_string(most));
   }
+  // Networks hold small matrix products only, after which OpenBLAS's threads spin on, on processors
+  // that the next operation's threads want. First: one that runs on OpenMP sets OpenMP's threads.
+  set_blas_threads(1);
   const bool shared = shares_openmp();
   at::get_num_threads();  // a thread's first call sets the default
 #ifdef _OPENMP
@@ -138,9 +141,6 @@ void set_threads(int count) {
   if (!shared) {
     at::set_num_threads(count);
   }
-  // Networks hold small matrix products only, after which OpenBLAS's threads spin on, on processors
-  // that the next operation's threads want.
-  set_blas_threads(1);
 }
 
 Machine this_machine() {

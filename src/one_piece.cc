@@ -102,16 +102,14 @@ class Run {
     }
   }
 
-  /// Whether a reduced precision's outputs were finite; waits for the device.
+  /// Whether the denoiser's outputs were finite; waits for the device.
   bool was_finite() const { return !finite_.defined() || finite_.item<bool>(); }
 
  private:
   /// Looks at an output, which clipping would hide, without waiting for it.
   at::Tensor watched(const at::Tensor& output) {
-    if (model_.precision() != c10::kFloat) {
-      const at::Tensor finite = at::isfinite(output).all();
-      finite_ = finite_.defined() ? finite_.logical_and(finite) : finite;
-    }
+    const at::Tensor finite = at::isfinite(output).all();
+    finite_ = finite_.defined() ? finite_.logical_and(finite) : finite;
     return output;
   }
 
@@ -236,8 +234,9 @@ class OnePieceRun {
     UpscaleObserver quiet;
     quiet.cancelled = observer_.cancelled;
     Progress none(quiet, 0);
-    at::Tensor result = Run(exact, settings_, quiet, none, 0)(lr).to(at::kCPU);
-    model_.require_finite_picture(result);
+    Run run(exact, settings_, quiet, none, 0);
+    at::Tensor result = run(lr).to(at::kCPU);
+    model_.require_finite_picture(result, run.was_finite());
     return result;
   }
 

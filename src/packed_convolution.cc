@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <array>
+#include <vector>
+
 namespace srdiff {
 namespace {
 
@@ -31,12 +34,16 @@ at::Tensor PackedConvolutions::operator()(const at::Tensor& x, const at::Tensor&
   Packed& packed = packed_[weight.unsafeGetTensorImpl()];
   if (x.suggest_memory_format() == at::MemoryFormat::ChannelsLast) {
     const std::vector<std::int64_t> size = x.sizes().vec();
-    if (packed.size != size) {
+    const std::array<std::vector<std::int64_t>, 4> steps = {
+        stride.vec(), padding.vec(), dilation.vec(), {groups}};
+    if (packed.size != size || !packed.bias.is_same(bias) || packed.steps != steps) {
       packed.for_channels_last =
           call("mkldnn_prepacked::conv2d_prepack",
                {weight.to(c10::kFloat), bias.defined() ? c10::IValue(bias) : c10::IValue(),
                 stride.vec(), padding.vec(), dilation.vec(), groups, size, "none"});
       packed.size = size;
+      packed.bias = bias;
+      packed.steps = steps;
     }
     return call("mkldnn_prepacked::conv2d_run", {x, packed.for_channels_last}).toTensor();
   }

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -29,7 +30,9 @@ class PackedConvolutions {
   struct Packed {
     at::Tensor for_nchw;             ///< weights in oneDNN's order for any size, as in `shared_`
     c10::IValue for_channels_last;   ///< oneDNN's context for one size
-    std::vector<std::int64_t> size;  ///< of the image that the context is for
+    std::vector<std::int64_t> size;  ///< of the image that the context is for, as the two below
+    at::Tensor bias;
+    std::array<std::vector<std::int64_t>, 4> steps;  ///< stride, padding, dilation, groups
   };
   /// Weights that all threads read.
   struct Shared {

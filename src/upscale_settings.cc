@@ -80,7 +80,8 @@ double resolve_scale(const UpscaleOptions& options, const Manifest& manifest) {
   if (manifest.scale == 1 && scale > 1.0) {
     throw UsageError(manifest.name + ": does not enlarge; leave out --scale");
   }
-  return scale;
+  constexpr double parts = 1000.0;  // what a resize's ratio is made of: see ratio_to_scale
+  return std::round(scale * parts) / parts;
 }
 
 }  // namespace

@@ -85,8 +85,9 @@ class Model {
   /// device to look. Throws InputError when float32's is not finite either.
   at::Tensor denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
 
-  /// Throws InputError, about the picture at hand, when an image holds values that are not finite.
-  void require_finite_picture(const at::Tensor& image) const;
+  /// Throws InputError, about the picture at hand, when an image holds values that are not finite,
+  /// or what it was clipped from did.
+  void require_finite_picture(const at::Tensor& image, bool outputs_were_finite = true) const;
 
  private:
   Model(std::filesystem::path folder, Manifest manifest, c10::Device device);

@@ -312,6 +312,11 @@ TEST_F(ChannelBlocksTest, ConvolutionsThatCannotBeHadAreRefused) {
   EXPECT_FALSE(takes(x, at::randn({3, 32, 3, 3}), 1));                        // channels out
   EXPECT_FALSE(takes(at::randn({1, 3, 8, 8}), at::randn({16, 3, 3, 3}), 1));  // and in
   EXPECT_FALSE(takes(x, at::randn({32, 16, 3, 3}), 2));
+  const std::vector<std::int64_t> twos = {2, 2};
+  const std::vector<std::int64_t> zeros = {0, 0};
+  EXPECT_FALSE(
+      convolutions(at::randn({1, 32, 2, 2}), at::randn({16, 32, 3, 3}), {}, {twos, zeros, ones, 1})
+          .defined());  // the filter does not fit
   EXPECT_FALSE(takes(x.to(at::kBFloat16), at::randn({16, 32, 3, 3}).to(at::kBFloat16), 1));
   // bf16 in blocks is for those who asked for it
   EXPECT_FALSE(takes(round_to_bf16(to_blocks(x)), at::randn({16, 32, 3, 3}), 1));
@@ -547,6 +552,43 @@ def forward(self, x):
   for (std::size_t i = 0; i < 4; ++i) {
     expect_close(measured->elements()[i].toTensor(), expected->elements()[i].toTensor());
   }
+}
+
+TEST_F(ChannelBlocksTest, WhatChangesAnImageInPlaceChangesItForAll) {
+  const std::vector<std::string> lines = {
+      "r = torch.relu_(h)\n    return torch.conv2d(r, self.w, None, [1, 1], [1, 1]) + h",
+      "h[:, 0:3] *= 2\n    return torch.relu(h) + h",
+      "h[:, :, 0] = 0.0\n    return torch.conv2d(h, self.w, None, [1, 1], [1, 1])",
+      "return torch.conv2d(torch.relu_(h), self.w, None, [1, 1], [1, 1])"};
+  for (const std::string& rest : lines) {
+    torch::jit::Module module("InPlace");
+    module.register_parameter("w", at::randn({16, 16, 3, 3}) * 0.1, false);
+    module.define(
+        "def forward(self, x):\n    h = torch.conv2d(x, self.w, None, [1, 1], [1, 1])\n    " +
+        rest + "\n");
+    const at::Tensor x = at::randn({1, 16, 6, 6});
+    const at::Tensor expected = module.forward({x}).toTensor();
+    optimise_for_cpu(module);
+    OperatorState state;
+    const OperatorScope scope(state);
+    expect_close(module.forward({x}).toTensor(), expected);
+  }
+}
+
+TEST_F(ChannelBlocksTest, AnOffsetOfSeveralImagesMakesSeveral) {
+  torch::jit::Module module("Offset");
+  module.register_parameter("w", at::randn({16, 16, 3, 3}) * 0.1, false);
+  module.define(R"(
+def forward(self, x, level):
+    return torch.conv2d(x, self.w, None, [1, 1], [1, 1]) + level
+)");
+  const std::vector<c10::IValue> inputs = {at::randn({1, 16, 6, 6}),
+                                           at::randn({1, 16, 1, 1}).repeat({2, 1, 1, 1})};
+  const at::Tensor expected = module.forward(inputs).toTensor();
+  optimise_for_cpu(module);
+  OperatorState state;
+  const OperatorScope scope(state);
+  expect_close(module.forward(inputs).toTensor(), expected);
 }
 
 TEST_F(ChannelBlocksTest, ANetworkThatIsNotUnderstoodKeepsPlainImages) {

@@ -221,6 +221,20 @@ TEST(PackedConvolutions, AreConvolutions) {
   }
 }
 
+TEST(PackedConvolutions, KeepNothingOfAnotherCall) {
+  const c10::InferenceMode no_gradients;
+  PackedConvolutions packed;
+  const at::Tensor w = at::randn({8, 6, 3, 3}) * 0.1;
+  const at::Tensor x = at::randn({1, 6, 9, 11}).contiguous(at::MemoryFormat::ChannelsLast);
+  for (const std::int64_t stride : {1, 2}) {
+    for (int call = 0; call < 2; ++call) {  // such as another noise level's
+      const at::Tensor b = at::randn({8});
+      expect_close(packed(x, w, b, {stride, stride}, {1, 1}, {1, 1}, 1),
+                   at::conv2d(x, w, b, stride, 1));
+    }
+  }
+}
+
 TEST(PackedConvolutions, OfAnotherThreadShareTheWeights) {
   const c10::InferenceMode no_gradients;
   PackedConvolutions packed;

@@ -126,21 +126,21 @@ std::string busy_jpeg() {
 
 TEST(ImageIo, AJpegWithDamagedDataIsRefused) {
   const std::string sound = busy_jpeg();
-  EXPECT_EQ(message_of(sound), "no error");
+  EXPECT_NO_THROW(decode_image(sound, "in.jpg"));
   const std::size_t half = sound.size() / 2;
   std::string flipped = sound;
   for (std::size_t i = 0; i < 40; i += 2) {  // ones alone are no code
     flipped.replace(half + i, 2, std::string("\xFF\0", 2));
   }
-  EXPECT_NE(message_of(flipped).find("damaged picture data"), std::string::npos);
+  EXPECT_NE(why_no_picture(flipped).find("damaged picture data"), std::string::npos);
   const std::string cut = sound.substr(0, half) + "\xFF\xD9";
-  EXPECT_NE(message_of(cut).find("damaged picture data"), std::string::npos);
+  EXPECT_NE(why_no_picture(cut).find("damaged picture data"), std::string::npos);
 }
 
 TEST(ImageIo, BytesBeforeTheEndOfAJpegAreNoDamage) {
   std::string padded = busy_jpeg();
   padded.insert(padded.size() - 2, 100, '\0');
-  EXPECT_EQ(message_of(padded), "no error");
+  EXPECT_NO_THROW(decode_image(padded, "in.jpg"));
 }
 
 TEST(ImageIo, KeepsGreyWithAlpha) {
@@ -204,12 +204,13 @@ TEST(ImageIo, ABmpHasAlphaWhereItHasAMaskForIt) {
 
 TEST(ImageIo, ABmpWithOtherMasksIsRefused) {
   const std::string reason = "colour masks";
-  EXPECT_NE(message_of(masked_bmp(32, {0xFF000000, 0xFF0000, 0xFF00, 0})).find(reason),
+  EXPECT_NE(why_no_picture(masked_bmp(32, {0xFF000000, 0xFF0000, 0xFF00, 0})).find(reason),
             std::string::npos);
-  EXPECT_NE(message_of(masked_bmp(32, {0xFF0000, 0xFF00, 0xFF, 0x0F000000})).find(reason),
+  EXPECT_NE(why_no_picture(masked_bmp(32, {0xFF0000, 0xFF00, 0xFF, 0x0F000000})).find(reason),
             std::string::npos);
-  EXPECT_NE(message_of(masked_bmp(16, {0xF00, 0xF0, 0xF, 0})).find(reason), std::string::npos);
-  EXPECT_NE(message_of(masked_bmp(16, {0xF800, 0x7E0, 0x1F, 0})).find(reason), std::string::npos);
+  EXPECT_NE(why_no_picture(masked_bmp(16, {0xF00, 0xF0, 0xF, 0})).find(reason), std::string::npos);
+  EXPECT_NE(why_no_picture(masked_bmp(16, {0xF800, 0x7E0, 0x1F, 0})).find(reason),
+            std::string::npos);
 }
 
 TEST(ImageIo, AFlatPictureIsRefusedOnlyWhereItIsLarge) {

@@ -167,11 +167,14 @@ TEST_F(UpscalerTest, WhatOverflowsInAReducedPrecisionIsMadeInFloat32) {
 }
 
 TEST_F(UpscalerTest, APictureWithoutFiniteValuesIsRefused) {
-  TestModelOptions options;
-  options.denoiser_source =
-      "def forward(self, condition, x_t, noise_level):\n"
-      "    return torch.where(x_t.abs() > 1.5, x_t * float('nan'), x_t)\n";
-  EXPECT_THROW(run(make(options), pictures(1, 8, 8), {.beta = 1.0}), InputError);
+  for (const std::string value : {"nan", "inf"}) {  // clipping makes a number of inf
+    TestModelOptions options;
+    options.denoiser_source =
+        "def forward(self, condition, x_t, noise_level):\n"
+        "    return torch.where(x_t.abs() > 1.5, x_t * float('" +
+        value + "'), x_t)\n";
+    EXPECT_THROW(run(make(options), pictures(1, 8, 8), {.beta = 1.0}), InputError) << value;
+  }
 }
 
 TEST_F(UpscalerTest, AnEmptyBatchGivesAnEmptyBatch) {
