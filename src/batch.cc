@@ -282,10 +282,25 @@ class BatchRun {
       upscale(group);
     } catch (const Cancelled&) {
       stop(Stop::cancelled);
+    } catch (const InputError&) {
+      if (group.size() == 1) {
+        fail_or_give_up(group.front().item);
+      } else {
+        compute_each(group);
+      }
     } catch (...) {
       for (const Job& job : group) {
         fail_or_give_up(job.item);
       }
+    }
+  }
+
+  /// One by one, where a failure is not known to be of all.
+  void compute_each(std::vector<Job>& group) {
+    for (Job& job : group) {
+      std::vector<Job> alone;
+      alone.push_back(std::move(job));
+      compute(std::move(alone));
     }
   }
 
@@ -300,6 +315,9 @@ class BatchRun {
     const Clock::time_point start = Clock::now();
     if (is_large(group.front().input_size)) {
       for (Job& job : group) {
+        if (!job.encoded.empty()) {
+          continue;  // before another's failure
+        }
         const fs::path path = output_path(*job.item);
         job.encoded = upscaler_.upscale_encoded(job.image, settings_, lower_case_extension(path),
                                                 path.string(), options_.encode, observer);
@@ -308,8 +326,8 @@ class BatchRun {
     } else {
       std::vector<Image> images;
       images.reserve(group.size());
-      for (Job& job : group) {
-        images.push_back(std::move(job.image));
+      for (const Job& job : group) {
+        images.push_back(job.image);  // tensors: the pixels are not copied
       }
       std::vector<Image> results = upscaler_.upscale(images, settings_, observer);
       for (std::size_t i = 0; i < group.size(); ++i) {

@@ -87,11 +87,16 @@ bool leads_to(const fs::path& path, int descriptor) {
 Journal::Journal(fs::path folder, const Shard& shard, const std::vector<fs::path>& forgotten)
     : folder_(std::move(folder)), path_(journal_path(folder_, shard)) {
   open_locked();
-  read_entries(read_file(path_), entries_);
-  for (const fs::path& output : forgotten) {
-    entries_.erase(name_to_utf8(output.native()));
+  try {
+    read_entries(read_file(path_), entries_);
+    for (const fs::path& output : forgotten) {
+      entries_.erase(name_to_utf8(output.native()));
+    }
+    rewrite();
+  } catch (...) {
+    ::close(descriptor_);  // what is not made is not destroyed, and would keep its lock
+    throw;
   }
-  rewrite();
 }
 
 Journal::~Journal() {

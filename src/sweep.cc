@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "file_bytes.h"
@@ -81,7 +82,16 @@ SweepPlan plan_of(const JsonFields& fields) {
 
 /// JSON has no infinity and no "not a number".
 ordered_json number(double value) {
-  return std::isfinite(value) ? ordered_json(value) : ordered_json();
+  return std::isfinite(value) ? ordered_json(value)
+         : std::isinf(value)  ? ordered_json(value > 0.0 ? "inf" : "-inf")
+                              : ordered_json();
+}
+
+double number_of(const json& value) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  return value.is_null()     ? std::nan("")
+         : value.is_string() ? (value == "-inf" ? -infinity : infinity)
+                             : value.get<double>();
 }
 
 ordered_json to_json(const Figure& figure) {
@@ -97,7 +107,7 @@ Figure figure_of(const json& object) {
   Figure figure;
   figure.key = object.at("key");
   figure.name = object.at("name");
-  figure.value = object.at("value").is_null() ? std::nan("") : object.at("value").get<double>();
+  figure.value = number_of(object.at("value"));
   if (!object.at("spread").is_null()) {
     figure.spread = object.at("spread").get<double>();
   }

@@ -41,8 +41,10 @@ bool would_be_step(const fs::path& folder, const fs::path& picture) {
 void prepare_step_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (!fs::is_directory(folder, error)) {
-    throw srdiff::InputError(folder.string() + ": cannot be made a folder for the steps");
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    throw srdiff::InputError(folder.string() + ": cannot be made a folder for the steps" +
+                             (error ? ": " + error.message() : ""));
   }
 }
 

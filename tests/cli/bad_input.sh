@@ -293,7 +293,7 @@ case_name_too_long() {
   local name
   name=$(printf '%0300d' 0)
   pictures make in.png 8x6
-  refuses 1 "$name: File name too long" upscale --model tiny in.png out.png --save-steps "$name"
+  refuses 1 "$name: cannot be made a folder for the steps: File name too long" upscale --model tiny in.png out.png --save-steps "$name"
   mkdir in
   refuses 1 "$name" upscale --model tiny in "$name"
 }

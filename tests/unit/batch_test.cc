@@ -129,6 +129,20 @@ TEST_F(BatchTest, AFailureDoesNotStopTheRest) {
   EXPECT_EQ(report.images.failed, 2U);
 }
 
+TEST_F(BatchTest, APictureThatTheNetworksSpoilDoesNotFailThoseBesideIt) {
+  support::TestModelOptions options;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n"
+      "    return torch.where(condition > 0.97, x_t * float('nan'), x_t)\n";
+  upscaler_ = Upscaler(Model::load(make_test_model(folder_.path() / "spoiling", options)));
+  make("0.png", 4, 10);  // the only one as bright as that, beside three of its size
+  const BatchSummary summary = run();
+  ASSERT_EQ(summary.failures.size(), 1U);
+  EXPECT_EQ(summary.failures.front().input.filename(), "0.png");
+  EXPECT_NE(summary.failures.front().reason.find("not finite"), std::string::npos);
+  EXPECT_EQ(summary.images.done, 8U);
+}
+
 TEST_F(BatchTest, APictureThatMemoryDoesNotHoldDoesNotStopTheRest) {
   support::TestModelOptions options;
   options.denoiser_source =
