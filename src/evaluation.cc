@@ -172,9 +172,7 @@ Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
   if (tallies_.size() == options_.metrics.size()) {
     return;
   }
-  if (options_.kid.subsets < 1 || options_.kid.subset_size < 2) {
-    throw UsageError("KID needs at least one subset of at least two pictures");
-  }
+  check(options_.kid);
   if (network == nullptr) {
     throw UsageError("fid, kid and prdc need a feature network; name one by --features");
   }
@@ -239,7 +237,7 @@ ImageFigures Evaluator::compare(const std::string& image, const at::Tensor& refe
     figures.values.emplace_back(tally.metric, *value);
     ++tally.count;
     if (std::isinf(*value) || std::isinf(tally.mean)) {  // its distance from a mean is no number
-      tally.mean = std::isinf(*value) ? *value : tally.mean;
+      tally.mean += *value;
       continue;
     }
     const double distance = *value - tally.mean;

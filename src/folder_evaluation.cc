@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "cancellation.h"
@@ -39,15 +38,30 @@ std::string enumerate(const std::vector<std::string>& names) {
                               : text;
 }
 
+/// The names of files without their endings, in order.
+class Stems {
+ public:
+  explicit Stems(const std::vector<fs::path>& files) {
+    for (const fs::path& file : files) {
+      stems_.push_back(file.stem().string());
+    }
+    std::sort(stems_.begin(), stems_.end());
+  }
+
+  bool has(const fs::path& file) const {
+    return std::binary_search(stems_.begin(), stems_.end(), file.stem().string());
+  }
+
+ private:
+  std::vector<std::string> stems_;
+};
+
 std::vector<std::string> stems_without_partner(const std::vector<fs::path>& from,
                                                const std::vector<fs::path>& among) {
-  std::vector<std::string> others;
-  std::transform(among.begin(), among.end(), std::back_inserter(others),
-                 [](const fs::path& path) { return path.stem().string(); });
-  std::sort(others.begin(), others.end());
+  const Stems others(among);
   std::vector<std::string> alone;
   for (const fs::path& path : from) {
-    if (!std::binary_search(others.begin(), others.end(), path.stem().string())) {
+    if (!others.has(path)) {
       alone.push_back(path.stem().string());
     }
   }
@@ -182,15 +196,15 @@ class FolderRun {
 /// Those in a folder: with a limit, those of the references that it leaves.
 std::vector<fs::path> outputs_to_measure(const FolderRun& run, const fs::path& folder) {
   const std::vector<fs::path> all = list_pictures(folder);
-  std::set<std::string> stems;
-  for (const fs::path& reference : run.references()) {
-    stems.insert(reference.stem().string());
+  std::vector<fs::path> first = run.limited(all);
+  if (first.size() == all.size()) {
+    return all;
   }
+  const Stems references(run.references());
   std::vector<fs::path> partners;
   std::copy_if(all.begin(), all.end(), std::back_inserter(partners),
-               [&](const fs::path& path) { return stems.count(path.stem().string()) > 0; });
-  const bool has_limit = run.limited(all).size() < all.size();
-  return has_limit && !partners.empty() ? partners : run.limited(all);
+               [&](const fs::path& path) { return references.has(path); });
+  return partners.empty() ? first : partners;
 }
 
 /// Whether each reference has its output and none is left over. Throws where they must.

@@ -46,23 +46,16 @@ GoldenFigure usual_figure(const Figure& figure) {
   return golden;
 }
 
-template <typename Value>
-void read_if_there(const JsonFields& fields, const char* key, std::optional<Value>& value) {
-  if (fields.has(key)) {
-    value = fields.required<Value>(key);
-  }
-}
-
 GoldenSetting read_setting(const JsonFields& fields) {
   GoldenSetting setting;
   setting.reference = fields.required<std::string>("reference");
-  read_if_there(fields, "limit", setting.limit);
+  fields.override("limit", setting.limit);
   setting.model = fields.required<std::string>("model");
   setting.features = fields.optional<std::string>("features", "");
   setting.metrics = fields.required<std::string>("metrics");
-  read_if_there(fields, "patch", setting.patch);
-  read_if_there(fields, "kid_subsets", setting.kid_subsets);
-  read_if_there(fields, "kid_subset_size", setting.kid_subset_size);
+  fields.override("patch", setting.patch);
+  fields.override("kid_subsets", setting.kid.subsets);
+  fields.override("kid_subset_size", setting.kid.subset_size);
   override_options(fields, setting.options,
                    {"reference", "limit", "model", "features", "metrics", "patch", "kid_subsets",
                     "kid_subset_size"});
@@ -71,20 +64,23 @@ GoldenSetting read_setting(const JsonFields& fields) {
 
 ordered_json to_json(const GoldenSetting& setting) {
   ordered_json document = {{"reference", setting.reference}};
-  const auto put = [&document](const char* key, const auto& value) {
-    if (value) {
-      document[key] = *value;
-    }
-  };
-  put("limit", setting.limit);
+  if (setting.limit) {
+    document["limit"] = *setting.limit;
+  }
   document["model"] = setting.model;
   if (!setting.features.empty()) {
     document["features"] = setting.features;
   }
   document["metrics"] = setting.metrics;
-  put("patch", setting.patch);
-  put("kid_subsets", setting.kid_subsets);
-  put("kid_subset_size", setting.kid_subset_size);
+  const GoldenSetting usual;
+  const auto put = [&document](const char* key, std::int64_t value, std::int64_t usual_value) {
+    if (value != usual_value) {
+      document[key] = value;
+    }
+  };
+  put("patch", setting.patch, usual.patch);
+  put("kid_subsets", setting.kid.subsets, usual.kid.subsets);
+  put("kid_subset_size", setting.kid.subset_size, usual.kid.subset_size);
   document.update(options_json(setting.options));
   return document;
 }

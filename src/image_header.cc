@@ -1,7 +1,10 @@
 #include "image_header.h"
 
+#include <tiff.h>
+
 #include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <map>
 #include <string_view>
 
@@ -39,13 +42,57 @@ class Bytes {
   std::string_view bytes_;
 };
 
+/// Whether a chunk holds these numbers, in 1/100000 (PNG, 11.3.3). Writers round them in their own
+/// ways.
+template <std::size_t Count>
+bool holds_about(const Bytes& bytes, std::size_t chunk,
+                 const std::array<std::int64_t, Count>& expected) {
+  constexpr std::int64_t tolerance = 100;
+  bool all = bytes.big(chunk, 4) == 4 * Count;
+  for (std::size_t i = 0; i < Count; ++i) {
+    all = all && std::abs(bytes.big(chunk + 8 + 4 * i, 4) - expected[i]) <= tolerance;
+  }
+  return all;
+}
+
+/// What the chunks before a PNG's pixels say of its colours.
+class PngColour {
+ public:
+  void look_at(const Bytes& bytes, std::size_t chunk) {
+    /// White, red, green and blue, each x and y.
+    constexpr std::array<std::int64_t, 8> srgb_primaries = {31270, 32900, 64000, 33000,
+                                                            30000, 60000, 15000, 6000};
+    constexpr std::array<std::int64_t, 1> srgb_gamma = {45455};
+    const auto is = [&](std::string_view type) { return bytes.has(chunk + 4, type); };
+    before_pixels_ = before_pixels_ && !is("IDAT");
+    if (!before_pixels_) {
+      return;
+    }
+    named_ = named_ || is("sRGB") || is("iCCP") || is("cICP");
+    if ((is("gAMA") && !holds_about(bytes, chunk, srgb_gamma)) ||
+        (is("cHRM") && !holds_about(bytes, chunk, srgb_primaries))) {
+      foreign_ += (foreign_.empty() ? "" : ", ") + std::string(is("gAMA") ? "gAMA" : "cHRM");
+    }
+  }
+
+  /// Those that say that they are not sRGB, where no other chunk names them.
+  std::string foreign() const { return named_ ? "" : foreign_; }
+
+ private:
+  bool before_pixels_ = true;
+  bool named_ = false;
+  std::string foreign_;
+};
+
 ImageHeader read_png(const Bytes& bytes) {
   ImageHeader header{ImageHeader::Format::png, bytes.big(16, 4), bytes.big(20, 4), true};
   const unsigned bits = bytes.at(24);
   const int colour_type = bytes.at(25);
   header.grey_alpha = colour_type == 4;
+  PngColour colour;
   std::size_t offset = 8;
   while (offset + 12 <= bytes.size()) {  // length, type, data, CRC
+    colour.look_at(bytes, offset);
     const std::size_t length = bytes.big(offset, 4);
     const bool last = bytes.has(offset + 4, "IEND");
     header.several_pictures |= bytes.has(offset + 4, "acTL");
@@ -58,6 +105,7 @@ ImageHeader read_png(const Bytes& bytes) {
       break;
     }
   }
+  header.foreign_colour = colour.foreign();
   return header;
 }
 
@@ -199,7 +247,7 @@ class TiffDirectory {
   }
   int value_bytes(std::size_t entry) const {
     const std::uint32_t type = number(entry + 2, 2);
-    return type == 3 ? 2 : type == 4 ? 4 : 0;
+    return type == TIFF_SHORT ? 2 : type == TIFF_LONG ? 4 : 0;
   }
 
   const Bytes& bytes_;
@@ -211,17 +259,16 @@ class TiffDirectory {
 
 /// What decides how a TIFF's samples are read.
 struct TiffLayout {
-  enum { white_is_zero, black_is_zero, rgb, palette, cmyk = 5, ycbcr = 6 };
-
   explicit TiffLayout(const TiffDirectory& directory)
-      : bits(directory.value(258, 1)),
-        photometric(directory.value(262, black_is_zero)),
-        samples(directory.value(277, 1)),
-        tile_width(directory.value(322, 0)),
-        tile_height(directory.value(323, 0)),
-        in_planes(samples > 1 && directory.value(284, 1) == 2),
-        compressed(directory.value(259, 1) != 1),
-        signless(directory.value(339, 1) == 1) {}
+      : bits(directory.value(TIFFTAG_BITSPERSAMPLE, 1)),
+        photometric(directory.value(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK)),
+        samples(directory.value(TIFFTAG_SAMPLESPERPIXEL, 1)),
+        tile_width(directory.value(TIFFTAG_TILEWIDTH, 0)),
+        tile_height(directory.value(TIFFTAG_TILELENGTH, 0)),
+        in_planes(samples > 1 && directory.value(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) ==
+                                     PLANARCONFIG_SEPARATE),
+        compressed(directory.value(TIFFTAG_COMPRESSION, COMPRESSION_NONE) != COMPRESSION_NONE),
+        signless(directory.value(TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT) == SAMPLEFORMAT_UINT) {}
 
   std::int64_t bits;
   std::int64_t photometric;
@@ -233,7 +280,9 @@ struct TiffLayout {
   bool signless;  ///< its samples are unsigned integers
 
   /// OpenCV hands deep samples on without a look at how they are laid out.
-  bool is_deep_and_odd() const { return bits > 8 && (in_planes || photometric == white_is_zero); }
+  bool is_deep_and_odd() const {
+    return bits > 8 && (in_planes || photometric == PHOTOMETRIC_MINISWHITE);
+  }
 
   /// libtiff's conversion to RGBA takes an uncompressed tile's bytes, rounded up, for damage.
   bool has_tiles_of_odd_size() const {
@@ -244,14 +293,14 @@ struct TiffLayout {
   bool is_read_as_stored() const {
     const bool eight = bits == 8 && has_tiles_of_odd_size();
     const bool sixteen = bits == 16 && is_deep_and_odd();
-    return photometric <= rgb && signless && (eight || sixteen);
+    return photometric <= PHOTOMETRIC_RGB && signless && (eight || sixteen);
   }
 };
 
 std::string why_samples_are_unfit(const TiffLayout& tiff) {
   if (tiff.bits > 8 &&
-      (tiff.photometric == TiffLayout::palette || tiff.photometric == TiffLayout::ycbcr)) {
-    return std::string(tiff.photometric == TiffLayout::palette ? "has a palette" : "is YCbCr") +
+      (tiff.photometric == PHOTOMETRIC_PALETTE || tiff.photometric == PHOTOMETRIC_YCBCR)) {
+    return std::string(tiff.photometric == PHOTOMETRIC_PALETTE ? "has a palette" : "is YCbCr") +
            " of " + std::to_string(tiff.bits) +
            " bits, which srdiff does not read; convert it to RGB first";
   }
@@ -275,18 +324,18 @@ std::string why_tiff_is_unfit(const TiffLayout& tiff) {
     return "has tiles of " + std::to_string(tiff.tile_width) + "x" +
            std::to_string(tiff.tile_height) + " pixels; save it in strips first";
   }
-  if (tiff.photometric == TiffLayout::cmyk) {
+  if (tiff.photometric == PHOTOMETRIC_SEPARATED) {
     return cmyk_advice;
   }
-  if (tiff.photometric > TiffLayout::ycbcr || tiff.photometric == 4) {
+  if (tiff.photometric > PHOTOMETRIC_YCBCR || tiff.photometric == PHOTOMETRIC_MASK) {
     return "has colours of a kind that srdiff does not read (photometric interpretation " +
            std::to_string(tiff.photometric) + "); convert it to RGB first";
   }
   const std::int64_t samples = tiff.samples;
   const bool one_channel =
-      tiff.photometric <= TiffLayout::black_is_zero || tiff.photometric == TiffLayout::palette;
+      tiff.photometric <= PHOTOMETRIC_MINISBLACK || tiff.photometric == PHOTOMETRIC_PALETTE;
   if (one_channel ? samples != 1
-                  : samples != 3 && (samples != 4 || tiff.photometric != TiffLayout::rgb)) {
+                  : samples != 3 && (samples != 4 || tiff.photometric != PHOTOMETRIC_RGB)) {
     return "is a TIFF with " + std::to_string(samples) +
            " channels of a kind that srdiff does not read; convert it to PNG first";
   }
@@ -297,21 +346,21 @@ ImageHeader read_tiff(const Bytes& bytes) {
   ImageHeader header{ImageHeader::Format::tiff, -1, -1, false};
   const TiffDirectory directory(bytes);
   header.truncated = directory.truncated();
-  header.width = directory.value(256, -1);
-  header.height = directory.value(257, -1);
+  header.width = directory.value(TIFFTAG_IMAGEWIDTH, -1);
+  header.height = directory.value(TIFFTAG_IMAGELENGTH, -1);
   const TiffLayout layout(directory);
   header.unfit = why_tiff_is_unfit(layout);
   header.opencv_misreads = header.unfit.empty() && layout.is_read_as_stored();
-  const std::int64_t orientation = directory.value(274, 1);
-  header.orientation = orientation <= 8 ? static_cast<int>(orientation) : 1;
+  const std::int64_t orientation = directory.value(TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
+  header.orientation =
+      orientation <= ORIENTATION_LEFTBOT ? static_cast<int>(orientation) : ORIENTATION_TOPLEFT;
   header.several_pictures = directory.has_more();
-  constexpr std::uint32_t extra_samples_tag = 338;
-  header.extra_sample_offset = directory.offset(extra_samples_tag);
-  switch (directory.value(extra_samples_tag, 2)) {
-    case 0:
+  header.extra_sample_offset = directory.offset(TIFFTAG_EXTRASAMPLES);
+  switch (directory.value(TIFFTAG_EXTRASAMPLES, EXTRASAMPLE_UNASSALPHA)) {
+    case EXTRASAMPLE_UNSPECIFIED:
       header.fourth = ImageHeader::FourthChannel::no_alpha;
       break;
-    case 1:
+    case EXTRASAMPLE_ASSOCALPHA:
       header.fourth = ImageHeader::FourthChannel::premultiplied_alpha;
       break;
     default:

@@ -24,6 +24,8 @@ struct ImageHeader {
   bool grey_alpha = false;        ///< a PNG with one colour channel and alpha
   /// The grey, in [0,1], that a PNG without alpha calls transparent.
   std::optional<double> clear_grey = {};
+  /// The chunks, such as "gAMA, cHRM", by which a PNG without a profile is not sRGB.
+  std::string foreign_colour = {};
   FourthChannel fourth = FourthChannel::straight_alpha;
   bool opencv_misreads = false;         ///< a TIFF for read_stored_tiff
   int orientation = 1;                  ///< a TIFF's, numbered as EXIF's

@@ -103,6 +103,10 @@ Image decode_image(const std::string& bytes, const std::string& name, const Deco
   }
   const FoundMetadata metadata =
       header.format == Format::bmp ? FoundMetadata() : read_metadata(bytes, name);
+  if (!header.foreign_colour.empty()) {
+    log::warn("{}: its colours are not sRGB, and what says so ({}) is left out", name,
+              header.foreign_colour);
+  }
   Image image;
   image.bit_depth = pixels.bit_depth();
   image.grey = pixels.grey() || header.grey_alpha;

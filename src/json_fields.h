@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <type_traits>
@@ -36,6 +37,21 @@ class JsonFields {
   template <typename Value>
   Value optional(const char* key, Value fallback) const {
     return object_.contains(key) ? convert<Value>(key) : fallback;
+  }
+
+  /// Leaves a value as it is where the field is absent or null.
+  template <typename Value>
+  void override(const char* key, Value& value) const {
+    if (has(key)) {
+      value = required<Value>(key);
+    }
+  }
+
+  template <typename Value>
+  void override(const char* key, std::optional<Value>& value) const {
+    if (has(key)) {
+      value = required<Value>(key);
+    }
   }
 
   bool has(const char* key) const { return object_.contains(key) && !object_.at(key).is_null(); }

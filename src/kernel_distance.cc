@@ -42,15 +42,19 @@ at::Tensor random_rows(const at::Tensor& x, std::int64_t size, RandomIndex& rand
 
 }  // namespace
 
+void check(const KernelDistanceOptions& options) {
+  if (options.subsets < 1 || options.subset_size < 2) {
+    throw UsageError("KID needs at least one subset of at least two pictures");
+  }
+}
+
 KernelDistance kernel_distance(const at::Tensor& a, const at::Tensor& b,
                                const KernelDistanceOptions& options) {
   const std::int64_t smaller = std::min(a.size(0), b.size(0));
   if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(1) || smaller < 2) {
     throw UsageError("KID needs two sets of features [n,D], two pictures or more in each");
   }
-  if (options.subsets < 1 || options.subset_size < 2) {
-    throw UsageError("KID needs at least one subset of at least two pictures");
-  }
+  check(options);
   KernelDistance result;
   result.subset_size = std::min(options.subset_size, smaller);
   const bool whole = result.subset_size == std::max(a.size(0), b.size(0));

@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "png_colour.h"
 #include "srdiff/logging.h"
 
 namespace srdiff {
@@ -109,11 +108,15 @@ std::string encode_exif(const Exiv2::ExifData& exif, Exiv2::ByteOrder order) {
 void warn_of_lost_tags(const Exiv2::ExifData& exif, const std::string& block,
                        const std::string& name) {
   constexpr long always_kept_bytes = 4096;
+  const auto may_be_lost = [](const auto& datum) { return datum.size() > always_kept_bytes; };
+  if (std::none_of(exif.begin(), exif.end(), may_be_lost)) {
+    return;
+  }
   const Exiv2::ExifData kept = decode_exif(block);
   std::string lost;
   for (const Exiv2::Exifdatum& datum : exif) {
     const auto is_it = [&datum](const auto& other) { return other.key() == datum.key(); };
-    if (datum.size() > always_kept_bytes && std::none_of(kept.begin(), kept.end(), is_it)) {
+    if (may_be_lost(datum) && std::none_of(kept.begin(), kept.end(), is_it)) {
       lost += (lost.empty() ? "" : ", ") + datum.key();
     }
   }
@@ -367,9 +370,6 @@ FoundMetadata read_metadata(const std::string& file, const std::string& name) {
       }
     });
   });
-  if (const std::string chunks = foreign_colour_chunks(file); !chunks.empty()) {
-    log::warn("{}: its colours are not sRGB, and what says so ({}) is left out", name, chunks);
-  }
   if (!(blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() && blocks.icc.empty())) {
     found.blocks = std::make_shared<const Metadata>(std::move(blocks));
   }

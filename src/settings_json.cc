@@ -31,19 +31,16 @@ void for_each_option(Options& options, const Visit& visit) {
   visit("tile_overlap", options.tile_overlap);
 }
 
-template <typename Value>
-void read(const JsonFields& fields, const char* key, Value& field) {
-  field = fields.required<Value>(key);
-}
-
-template <typename Value>
-void read(const JsonFields& fields, const char* key, std::optional<Value>& field) {
-  field = fields.required<Value>(key);
+template <typename Field>
+void read(const JsonFields& fields, const char* key, Field& field) {
+  fields.override(key, field);
 }
 
 template <typename Field, typename Parse>
 void read(const JsonFields& fields, const char* key, Field& field, const Parse& parse) {
-  field = parse(fields.required<std::string>(key));
+  if (fields.has(key)) {
+    field = parse(fields.required<std::string>(key));
+  }
 }
 
 template <typename Value>
@@ -87,9 +84,7 @@ void override_options(const JsonFields& fields, UpscaleOptions& options,
   std::vector<std::string> known(others.begin(), others.end());
   for_each_option(options, [&](const char* key, auto& field, const auto&... parse) {
     known.emplace_back(key);
-    if (fields.has(key)) {
-      read(fields, key, field, parse...);
-    }
+    read(fields, key, field, parse...);
   });
   fields.allow(known);
 }

@@ -132,11 +132,9 @@ void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
   take("--metrics", args.metrics, setting.metrics);
   take("--features", args.features, setting.features);
   take("--model", args.method.model, setting.model);
-  const srdiff::KernelDistanceOptions usual;
-  take("--patch", args.patch, setting.patch.value_or(0));
-  take("--kid-subsets", args.kid.subsets, setting.kid_subsets.value_or(usual.subsets));
-  take("--kid-subset-size", args.kid.subset_size,
-       setting.kid_subset_size.value_or(usual.subset_size));
+  take("--patch", args.patch, setting.patch);
+  take("--kid-subsets", args.kid.subsets, setting.kid.subsets);
+  take("--kid-subset-size", args.kid.subset_size, setting.kid.subset_size);
   const srdiff::UpscaleOptions& golden = setting.options;
   srdiff::UpscaleOptions& options = args.method.options;
   take("--start", args.method.start, to_string(golden.start));
@@ -270,13 +268,8 @@ srdiff::GoldenSetting setting_of(const EvalArgs& args, const std::string& refere
   setting.model = args.method.model;
   setting.features = args.features;
   setting.metrics = args.metrics;
-  const auto unless_usual = [](std::int64_t value, std::int64_t usual) {
-    return value == usual ? std::nullopt : std::optional(value);
-  };
-  const srdiff::KernelDistanceOptions usual;
-  setting.patch = unless_usual(args.patch, 0);
-  setting.kid_subsets = unless_usual(args.kid.subsets, usual.subsets);
-  setting.kid_subset_size = unless_usual(args.kid.subset_size, usual.subset_size);
+  setting.patch = args.patch;
+  setting.kid = args.kid;
   setting.options = settled(run.method->settings);
   return setting;
 }

@@ -1,10 +1,10 @@
 #include "method_options.h"
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
+#include "number_word.h"
 #include "srdiff/error.h"
 
 namespace {
@@ -13,10 +13,8 @@ std::optional<int> parse_count(const std::string& what, const std::string& word)
   if (word == "auto") {
     return std::nullopt;
   }
-  int count = 0;
-  const char* end = word.data() + word.size();
-  const auto [stop, error] = std::from_chars(word.data(), end, count);
-  if (error != std::errc() || stop != end) {
+  const std::optional<int> count = number_word<int>(word);
+  if (!count) {
     throw srdiff::UsageError("the " + what + " '" + word + "' is not known; give auto or a number");
   }
   return count;
@@ -24,10 +22,7 @@ std::optional<int> parse_count(const std::string& what, const std::string& word)
 
 /// Why a word is no seed, or nothing: CLI11 would wrap a negative one and cap a large one.
 std::string seed_problem(const std::string& word) {
-  std::uint64_t seed = 0;
-  const char* end = word.data() + word.size();
-  const auto [stop, error] = std::from_chars(word.data(), end, seed);
-  return error == std::errc() && stop == end ? "" : word + " is not in 0 to 2^64 - 1";
+  return number_word<std::uint64_t>(word) ? "" : word + " is not in 0 to 2^64 - 1";
 }
 
 srdiff::UpscaleOptions upscale_options(const MethodArgs& args) {

@@ -1,8 +1,23 @@
 #include "shell_words.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "srdiff/name_text.h"
+
+namespace {
+
+/// Each behind a space.
+template <typename Word>
+std::string quoted_words(Word word, Word end) {
+  std::string text;
+  for (; word != end; ++word) {
+    text += " " + shell_quoted(*word);
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string shell_quoted(const std::string& word) {
   const std::string safe =
@@ -20,25 +35,18 @@ std::string shell_quoted(const std::string& word) {
 }
 
 std::string typed_command(const std::vector<std::string>& words) {
-  std::string command = "srdiff";
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    command += " " + shell_quoted(words[i]);
-  }
-  return command;
+  return "srdiff" + quoted_words(words.begin() + 1, words.end());
 }
 
 std::string resume_command(const std::vector<std::string>& words) {
   const auto names_follow = std::find(words.begin(), words.end(), "--");
-  std::string command;
-  for (auto word = words.begin(); word != names_follow; ++word) {
-    const std::string option = word->substr(0, word->find('='));
-    if (option != "--overwrite" && option != "--resume") {
-      command += shell_quoted(*word) + " ";
-    }
-  }
-  command += "--resume";
-  for (auto word = names_follow; word != words.end(); ++word) {
-    command += " " + shell_quoted(*word);
-  }
-  return command;
+  std::vector<std::string> kept;
+  std::copy_if(words.begin() + 1, names_follow, std::back_inserter(kept),
+               [](const std::string& word) {
+                 const std::string option = word.substr(0, word.find('='));
+                 return option != "--overwrite" && option != "--resume";
+               });
+  kept.emplace_back("--resume");
+  kept.insert(kept.end(), names_follow, words.end());
+  return shell_quoted(words.front()) + quoted_words(kept.begin(), kept.end());
 }

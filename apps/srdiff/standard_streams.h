@@ -11,6 +11,6 @@ void fill_closed_streams();
 /// bytes sees that they are too many. Throws InputError, and Cancelled when it is interrupted.
 std::string read_standard_input(std::int64_t max_bytes);
 
-/// All of `bytes`, past std::cout, which goes on waiting for a reader after a signal. Where it fails
-/// or is interrupted std::cout is bad.
+/// All of `bytes`, past std::cout, which goes on waiting for a reader after a signal. Where it
+/// fails or is interrupted std::cout is bad.
 void write_standard_output(const std::string& bytes);

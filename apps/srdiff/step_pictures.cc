@@ -13,16 +13,21 @@ using Kind = srdiff::UpscaleState::Kind;
 
 namespace {
 
+constexpr const char* x_sr_name = "x_sr.png";
+constexpr const char* weight_map_name = "w.png";
+constexpr const char* x_t_name = "x_t.png";
+constexpr const char* x0_prefix = "x0_";
+
 std::string file_name(const srdiff::UpscaleState& state) {
   switch (state.kind) {
     case Kind::x_sr:
-      return "x_sr.png";
+      return x_sr_name;
     case Kind::weight_map:
-      return "w.png";
+      return weight_map_name;
     case Kind::x_t:
-      return "x_t.png";
+      return x_t_name;
     case Kind::x0:
-      return fmt::format("x0_{:03}_t{:04}.png", state.evaluation, state.t);
+      return fmt::format("{}{:03}_t{:04}.png", x0_prefix, state.evaluation, state.t);
   }
   return "state.png";
 }
@@ -33,8 +38,8 @@ bool would_be_step(const fs::path& folder, const fs::path& picture) {
   std::error_code error;
   const fs::path name = picture.filename();
   const fs::path above = picture.has_parent_path() ? picture.parent_path() : ".";
-  const bool is_step_name = name == "x_sr.png" || name == "w.png" || name == "x_t.png" ||
-                            name.native().rfind("x0_", 0) == 0;
+  const bool is_step_name = name == x_sr_name || name == weight_map_name || name == x_t_name ||
+                            name.native().rfind(x0_prefix, 0) == 0;
   return is_step_name && fs::equivalent(folder, above, error);
 }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -7,6 +6,7 @@
 #include <system_error>
 
 #include "commands.h"
+#include "number_word.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "upscale_args.h"
@@ -52,11 +52,8 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
 
 /// Why a word is no ratio, or nothing: CLI11's ranges let nan pass.
 std::string ratio_problem(const std::string& word) {
-  double ratio = 0;
-  const char* end = word.data() + word.size();
-  const auto [stop, error] = std::from_chars(word.data(), end, ratio);
-  const bool number = error == std::errc() && stop == end && std::isfinite(ratio);
-  return number && ratio > 0 ? "" : word + " is no number above 0";
+  const double ratio = number_word<double>(word).value_or(0.0);
+  return ratio > 0.0 && std::isfinite(ratio) ? "" : word + " is no number above 0";
 }
 
 void add_output_options(CLI::App& sub, UpscaleArgs& args) {

@@ -22,9 +22,8 @@ struct GoldenSetting {
   std::string model;
   std::string features;  ///< empty: no metric of sets
   std::string metrics;   ///< as parse_metrics takes them
-  std::optional<std::int64_t> patch = {};
-  std::optional<std::int64_t> kid_subsets = {};
-  std::optional<std::int64_t> kid_subset_size = {};
+  std::int64_t patch = 0;
+  KernelDistanceOptions kid = {};
   UpscaleOptions options;
 };
 

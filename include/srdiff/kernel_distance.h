@@ -12,6 +12,9 @@ struct KernelDistanceOptions {
   std::int64_t subset_size = 1000;  ///< pictures; at most those there are
 };
 
+/// Throws UsageError where they name no subset, or less than two pictures for one.
+void check(const KernelDistanceOptions& options);
+
 struct KernelDistance {
   double mean = 0.0;    ///< over the subsets
   double spread = 0.0;  ///< their standard deviation (divided by their number)

@@ -34,6 +34,16 @@ class ChannelBlocksTest : public support::BlocksFixture {
   static void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
     support::expect_close(measured, expected, 3e-5);
   }
+
+  /// Rewrites a network and expects the image that it gave before.
+  static void expect_same_when_rewritten(torch::jit::Module& module,
+                                         const std::vector<c10::IValue>& inputs) {
+    const at::Tensor expected = module.forward(inputs).toTensor();
+    optimise_for_cpu(module);
+    OperatorState state;
+    const OperatorScope scope(state);
+    expect_close(module.forward(inputs).toTensor(), expected);
+  }
 };
 
 TEST_F(ChannelBlocksTest, HoldTheImage) {
@@ -312,8 +322,6 @@ TEST_F(ChannelBlocksTest, ConvolutionsThatCannotBeHadAreRefused) {
   EXPECT_FALSE(takes(x, at::randn({3, 32, 3, 3}), 1));                        // channels out
   EXPECT_FALSE(takes(at::randn({1, 3, 8, 8}), at::randn({16, 3, 3, 3}), 1));  // and in
   EXPECT_FALSE(takes(x, at::randn({32, 16, 3, 3}), 2));
-  const std::vector<std::int64_t> twos = {2, 2};
-  const std::vector<std::int64_t> zeros = {0, 0};
   EXPECT_FALSE(
       convolutions(at::randn({1, 32, 2, 2}), at::randn({16, 32, 3, 3}), {}, {twos, zeros, ones, 1})
           .defined());  // the filter does not fit
@@ -488,17 +496,12 @@ def forward(self, x):
     wider = torch.upsample_nearest2d(z, None, [1., 2.])
     return torch.upsample_nearest2d(wider, [7, 9], None)
 )");
-  const at::Tensor x = at::randn({2, 16, 4, 3});
-  const at::Tensor expected = module.forward({x}).toTensor();
-  optimise_for_cpu(module);
+  expect_same_when_rewritten(module, {at::randn({2, 16, 4, 3})});
   const std::string graph = module.get_method("forward").graph()->toString();
   EXPECT_EQ(count(graph, "srdiff::upsample_nearest"), 1U) << graph;
   EXPECT_EQ(count(graph, "srdiff::conv2d_of_enlarged"), 2U) << graph;
   EXPECT_EQ(count(graph, "aten::upsample_nearest2d"), 2U) << graph;
   EXPECT_EQ(count(graph, "srdiff::plain"), 1U) << graph;
-  OperatorState state;
-  const OperatorScope scope(state);
-  expect_close(module.forward({x}).toTensor(), expected);
 }
 
 TEST_F(ChannelBlocksTest, AskingForATypeLeavesBlocksAsTheyAre) {
@@ -515,15 +518,10 @@ def forward(self, x):
     z = torch.silu(torch.permute(normal, [0, 3, 1, 2]))
     return torch.conv2d(z, self.w, None, [1, 1], [1, 1])
 )");
-  const at::Tensor x = at::randn({2, 16, 4, 3});
-  const at::Tensor expected = module.forward({x}).toTensor();
-  optimise_for_cpu(module);
+  expect_same_when_rewritten(module, {at::randn({2, 16, 4, 3})});
   const std::string graph = module.get_method("forward").graph()->toString();
   EXPECT_EQ(count(graph, "srdiff::pixel_norm_silu"), 1U) << graph;
   EXPECT_EQ(count(graph, "srdiff::plain"), 1U) << graph;  // of the result
-  OperatorState state;
-  const OperatorScope scope(state);
-  expect_close(module.forward({x}).toTensor(), expected);
 }
 
 TEST_F(ChannelBlocksTest, LinearLayersOfOneInputBecomeOne) {
@@ -566,12 +564,7 @@ TEST_F(ChannelBlocksTest, WhatChangesAnImageInPlaceChangesItForAll) {
     module.define(
         "def forward(self, x):\n    h = torch.conv2d(x, self.w, None, [1, 1], [1, 1])\n    " +
         rest + "\n");
-    const at::Tensor x = at::randn({1, 16, 6, 6});
-    const at::Tensor expected = module.forward({x}).toTensor();
-    optimise_for_cpu(module);
-    OperatorState state;
-    const OperatorScope scope(state);
-    expect_close(module.forward({x}).toTensor(), expected);
+    expect_same_when_rewritten(module, {at::randn({1, 16, 6, 6})});
   }
 }
 
@@ -582,13 +575,8 @@ TEST_F(ChannelBlocksTest, AnOffsetOfSeveralImagesMakesSeveral) {
 def forward(self, x, level):
     return torch.conv2d(x, self.w, None, [1, 1], [1, 1]) + level
 )");
-  const std::vector<c10::IValue> inputs = {at::randn({1, 16, 6, 6}),
-                                           at::randn({1, 16, 1, 1}).repeat({2, 1, 1, 1})};
-  const at::Tensor expected = module.forward(inputs).toTensor();
-  optimise_for_cpu(module);
-  OperatorState state;
-  const OperatorScope scope(state);
-  expect_close(module.forward(inputs).toTensor(), expected);
+  expect_same_when_rewritten(
+      module, {at::randn({1, 16, 6, 6}), at::randn({1, 16, 1, 1}).repeat({2, 1, 1, 1})});
 }
 
 TEST_F(ChannelBlocksTest, ANetworkThatIsNotUnderstoodKeepsPlainImages) {
@@ -600,12 +588,7 @@ def forward(self, x):
         x = torch.conv2d(x, self.w, None, [1, 1], [1, 1])
     return x
 )");
-  const at::Tensor x = at::randn({1, 16, 6, 6});
-  const at::Tensor expected = module.forward({x}).toTensor();
-  optimise_for_cpu(module);
-  OperatorState state;
-  const OperatorScope scope(state);
-  expect_close(module.forward({x}).toTensor(), expected);
+  expect_same_when_rewritten(module, {at::randn({1, 16, 6, 6})});
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Golden example() {
   golden.setting.options.color_fix = ColorFix::consistency;
   golden.setting.options.tile = 32;
   golden.setting.patch = 64;
-  golden.setting.kid_subset_size = 50;
+  golden.setting.kid.subset_size = 50;
   golden.made_with = {{"srdiff", "0.1.0"}};
   golden.stage_images = 1;
   golden.stage_tolerances = {{"x_sr", 1e-5}, {"W", 1e-5}, {"x_t", 1e-5}, {"eps", 2e-5}};
@@ -71,8 +71,8 @@ TEST_F(GoldenTest, ComesBackAsItWas) {
   EXPECT_FALSE(read.setting.options.tile_overlap.has_value());
   EXPECT_EQ(read.setting.limit, 5);
   EXPECT_EQ(read.setting.patch, 64);
-  EXPECT_FALSE(read.setting.kid_subsets.has_value());
-  EXPECT_EQ(read.setting.kid_subset_size, 50);
+  EXPECT_EQ(read.setting.kid.subsets, KernelDistanceOptions().subsets);
+  EXPECT_EQ(read.setting.kid.subset_size, 50);
   EXPECT_EQ(read.figures.size(), 2U);
   EXPECT_TRUE(at::allclose(read.stages.front().means, example().stages.front().means, 0.0, 1e-6));
   write_golden(file(), read);
