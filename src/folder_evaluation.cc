@@ -195,7 +195,7 @@ class FolderRun {
 
 /// Those in a folder: with a limit, those of the references that it leaves.
 std::vector<fs::path> outputs_to_measure(const FolderRun& run, const fs::path& folder) {
-  const std::vector<fs::path> all = list_pictures(folder);
+  std::vector<fs::path> all = list_pictures(folder);
   std::vector<fs::path> first = run.limited(all);
   if (first.size() == all.size()) {
     return all;
