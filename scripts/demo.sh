@@ -9,12 +9,13 @@ scripts/setup.sh
 cmake --build --preset default --target srdiff_app
 
 tool=build/default/apps/srdiff/srdiff
+made_by=("$tool" build/default/apps/srdiff/srdiff-tool.so models/faces-x8)
 mkdir -p out
 written=()
 for input in docs/samples/*.png; do
   name=$(basename "$input" .png)
   output=out/$name.png
-  if [[ -f $output && -z $(find "$input" "$tool" models/faces-x8 -newer "$output") ]]; then
+  if [[ -f $output && -z $(find "$input" "${made_by[@]}" -newer "$output") ]]; then
     echo "demo.sh: $output is up to date"
     continue
   fi

@@ -19,8 +19,8 @@ namespace srdiff {
 /// Or one block holds all channels, [N,1,H,W,C]: that is channels_last, which oneDNN's kernels for
 /// AMX want.
 
-/// b: 16 with AVX-512, 8 with AVX2; 0 where the processor has neither. ONEDNN_MAX_CPU_ISA=AVX2 makes
-/// it less, or, where srdiff was built without oneDNN, ATEN_CPU_CAPABILITY=avx2.
+/// b: 16 with AVX-512, 8 with AVX2; 0 where the processor has neither. ONEDNN_MAX_CPU_ISA=AVX2
+/// makes it less, or, where srdiff was built without oneDNN, ATEN_CPU_CAPABILITY=avx2.
 std::int64_t channel_block();
 
 /// How many pieces of `values` values each are worth a thread of their own: at::parallel_for's

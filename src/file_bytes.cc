@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "srdiff/error.h"
+#include "srdiff/known_digests.h"
 #include "temporary_file.h"
 
 namespace srdiff {
@@ -32,6 +33,14 @@ struct Descriptor {
   const int number;
 };
 
+std::string identity_of(const struct stat& file) {
+  const auto time = [](const timespec& of) {
+    return std::to_string(of.tv_sec) + "." + std::to_string(of.tv_nsec);
+  };
+  return std::to_string(file.st_dev) + " " + std::to_string(file.st_ino) + " " +
+         std::to_string(file.st_size) + " " + time(file.st_mtim) + " " + time(file.st_ctim);
+}
+
 /// A regular file that is open for reading.
 class InputFile {
  public:
@@ -40,6 +49,8 @@ class InputFile {
   }
 
   std::int64_t size() const { return status().st_size; }
+
+  std::string identity() const { return identity_of(status()); }
 
   /// The whole file, from here on the caller's to unmap; empty when the file is.
   std::string_view map() const {
@@ -130,12 +141,23 @@ std::string read_file(const fs::path& path, std::int64_t max_bytes) {
   return bytes;
 }
 
-MappedFile::MappedFile(const fs::path& path) : bytes_(InputFile(path).map()) {}
+std::string file_identity(const fs::path& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? identity_of(found) : "";
+}
 
-MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+MappedFile::MappedFile(const fs::path& path) {
+  const InputFile file(path);
+  identity_ = file.identity();
+  bytes_ = file.map();
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : bytes_(std::exchange(other.bytes_, {})), identity_(std::move(other.identity_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(bytes_, other.bytes_);
+  std::swap(identity_, other.identity_);
   return *this;
 }
 

@@ -27,9 +27,12 @@ class MappedFile {
   ~MappedFile();
 
   std::string_view bytes() const { return bytes_; }
+  /// Of the file that is mapped: see `file_identity`.
+  const std::string& identity() const { return identity_; }
 
  private:
   std::string_view bytes_;
+  std::string identity_;
 };
 
 /// Writes through a temporary file beside `path`, flushed to the disk and then renamed, so that

@@ -1,50 +1,20 @@
 #include "network_folder.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
-#include <sstream>
 #include <utility>
 
 #include "file_bytes.h"
+#include "network_places.h"
 #include "sha256.h"
+#include "srdiff/known_digests.h"
 
 namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Without duplicates: an installed tool's own folder is often the library's too.
-std::vector<fs::path> places_of(const NetworkFolderKind& kind) {
-  std::vector<fs::path> places;
-  const auto add = [&places](const fs::path& place) {
-    if (std::find(places.begin(), places.end(), place) == places.end()) {
-      places.push_back(place);
-    }
-  };
-  if (const char* variable = std::getenv(kind.variable)) {  // NOLINT(concurrency-mt-unsafe)
-    std::istringstream list(variable);
-    std::string place;
-    while (std::getline(list, place, ':')) {
-      if (!place.empty()) {
-        add(place);
-      }
-    }
-  }
-  std::error_code error;
-  const fs::path executable = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    add(executable.parent_path().parent_path() / "share/srdiff" / kind.subfolder);
-  }
-  add(fs::path(SRDIFF_INSTALLED_DATA) / kind.subfolder);
-  add(fs::path(SRDIFF_SOURCE_TREE) / kind.subfolder);
-  return places;
-}
-
-bool has_manifest(const fs::path& folder) {
-  std::error_code error;
-  return fs::is_regular_file(folder / "manifest.json", error);
-}
+KnownDigests known_digests;
 
 /// What is wrong with a file of a model is wrong with the model.
 template <typename Read>
@@ -58,6 +28,10 @@ auto of_model(Read read) {
 
 }  // namespace
 
+void set_known_digests(KnownDigests known) {
+  known_digests = std::move(known);
+}
+
 fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& name) {
   const std::string what = kind.what;
   if (name.empty()) {
@@ -70,7 +44,7 @@ fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& n
     return name;
   }
   std::string places;
-  for (const fs::path& place : places_of(kind)) {
+  for (const fs::path& place : network_places(kind.variable, kind.subfolder)) {
     if (has_manifest(place / name)) {
       return place / name;
     }
@@ -81,7 +55,7 @@ fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& n
 
 std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {
   std::map<std::string, fs::path> found;
-  for (const fs::path& place : places_of(kind)) {
+  for (const fs::path& place : network_places(kind.variable, kind.subfolder)) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(place, error)) {
       if (has_manifest(entry.path())) {
@@ -136,7 +110,9 @@ std::optional<NetworkFile> read_network_file(const JsonFields& files, const char
 MappedFile map_verified(const fs::path& folder, const NetworkFile& file) {
   const fs::path path = folder / file.path;
   MappedFile mapped = of_model([&] { return MappedFile(path); });
-  if (sha256_hex(mapped.bytes()) != file.sha256) {
+  const std::optional<std::string> known =
+      known_digests ? known_digests(mapped.identity()) : std::nullopt;
+  if ((known ? *known : sha256_hex(mapped.bytes())) != file.sha256) {
     throw ModelError(path.string() +
                      ": damaged: its SHA-256 is not the manifest's; fetch the model again");
   }

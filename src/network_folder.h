@@ -47,7 +47,8 @@ void parse_network_manifest(
 /// Throws ModelError for a path that leaves the folder.
 std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key);
 
-/// The file's bytes, once their hash is the manifest's. Throws ModelError.
+/// The file's bytes, once their hash, known (known_digests.h) or computed, is the manifest's.
+/// Throws ModelError.
 MappedFile map_verified(const std::filesystem::path& folder, const NetworkFile& file);
 
 }  // namespace srdiff

@@ -1,6 +1,5 @@
 #include "standard_streams.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,15 +9,6 @@
 
 #include "commands.h"
 #include "srdiff/error.h"
-
-void fill_closed_streams() {
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(stream, F_GETFD) < 0) {
-      // The lowest number that is free: this one.
-      ::open("/dev/null", stream == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
-    }
-  }
-}
 
 std::string read_standard_input(std::int64_t max_bytes) {
   constexpr std::size_t step = std::size_t{1} << 16;

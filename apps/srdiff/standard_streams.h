@@ -3,10 +3,6 @@
 #include <cstdint>
 #include <string>
 
-/// Puts /dev/null in the place of each standard stream that the caller closed, so that no file
-/// opened later becomes one. Reading that input and writing that output fail, as on a closed one.
-void fill_closed_streams();
-
 /// Standard input to its end, or to one byte more than `max_bytes`, so that the reader of these
 /// bytes sees that they are too many. Throws InputError, and Cancelled when it is interrupted.
 std::string read_standard_input(std::int64_t max_bytes);

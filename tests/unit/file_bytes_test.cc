@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "srdiff/error.h"
+#include "srdiff/known_digests.h"
 #include "support/expect.h"
 #include "support/temporary_folder.h"
 #include "temporary_file.h"
@@ -41,6 +42,23 @@ TEST(FileBytes, AMappedFileHoldsItsBytesUntilItGoes) {
   EXPECT_EQ(MappedFile(folder.path() / "empty").bytes(), "");
   EXPECT_THROW(MappedFile(folder.path() / "missing"), InputError);
   EXPECT_THROW(MappedFile(folder.path()), InputError);
+}
+
+TEST(FileBytes, AFileThatIsReplacedOrWrittenToHasAnotherIdentity) {
+  const support::TemporaryFolder folder;
+  const fs::path path = folder.path() / "x";
+  EXPECT_EQ(file_identity(path), "");
+  write_file_atomically(path, "one");
+  const std::string first = file_identity(path);
+  EXPECT_EQ(first, file_identity(path));
+  EXPECT_EQ(first, MappedFile(path).identity());
+  write_file_atomically(folder.path() / "y", "one");
+  EXPECT_NE(first, file_identity(folder.path() / "y"));
+  fs::rename(folder.path() / "y", path);
+  const std::string second = file_identity(path);
+  EXPECT_NE(first, second);
+  std::ofstream(path, std::ios::app) << "more";
+  EXPECT_NE(second, file_identity(path));
 }
 
 TEST(FileBytes, ReplacesAFileWhole) {

@@ -8,6 +8,7 @@
 
 #include "sha256.h"
 #include "srdiff/error.h"
+#include "srdiff/known_digests.h"
 #include "support/expect.h"
 #include "support/temporary_folder.h"
 #include "support/test_model.h"
@@ -86,6 +87,20 @@ TEST_F(ModelTest, NamesADamagedFile) {
     options.damaged = file;
     expect_complaint(options, std::string(file) + ".pt: damaged");
   }
+}
+
+TEST_F(ModelTest, ADigestThatIsKnownIsComparedInsteadOfComputed) {
+  const fs::path model = make();
+  const std::string denoiser = file_identity(model / "denoiser.pt");
+  std::optional<std::string> known;
+  set_known_digests([&](const std::string& identity) {
+    return identity == denoiser ? known : std::nullopt;
+  });
+  EXPECT_NO_THROW(Model::load(model));
+  known = std::string(64, '0');
+  const std::string complaint = message_of<ModelError>([&] { Model::load(model); });
+  set_known_digests({});
+  EXPECT_NE(complaint.find("denoiser.pt: damaged"), std::string::npos) << complaint;
 }
 
 TEST_F(ModelTest, NamesAMissingFile) {

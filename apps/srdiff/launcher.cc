@@ -1,0 +1,68 @@
+// The program where it is built in two parts: this one, which starts at once, and srdiff-tool.so,
+// which is all the rest. LibTorch brings some 290 libraries. Where a program is linked to them the
+// system looks each of their symbols up in all of them, which took a third of what LibTorch takes
+// to start; opened one after the other, each is looked up in what it depends on alone.
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <system_error>
+
+#include "closed_streams.h"
+#include "early_work.h"
+#include "exit_status.h"
+#include "tool.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Beside this program, as built, or where it is installed.
+fs::path tool_path() {
+  std::error_code error;
+  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  fs::path beside = folder / "srdiff-tool.so";
+  return fs::exists(beside, error)
+             ? beside
+             : (folder / SRDIFF_TOOL_FROM_PROGRAM / "srdiff-tool.so").lexically_normal();
+}
+
+/// Opens the libraries that the tool was built with, each after those that it depends on. What is
+/// missing or does not open is left to the tool itself, which needs some of them only by the way.
+void open_libraries(const fs::path& list) {
+  if (std::getenv("LD_LIBRARY_PATH") != nullptr) {  // NOLINT(concurrency-mt-unsafe)
+    return;                                         // the caller may want others than these
+  }
+  std::ifstream lines(list);
+  std::string library;
+  while (std::getline(lines, library)) {
+    ::dlopen(library.c_str(), RTLD_LAZY | RTLD_LOCAL);
+  }
+}
+
+[[noreturn]] void fail(const std::string& reason) {
+  std::fprintf(stderr, "srdiff: %s; install srdiff and what it needs again\n", reason.c_str());
+  std::_Exit(exit_model_unusable);  // a thread may be hashing
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  fill_closed_streams();
+  const srdiff::KnownDigests digests = start_early_work(argc, argv);
+  const fs::path path = tool_path();
+  open_libraries(fs::path(path).replace_extension(".libraries"));
+  // Global, as the libraries of a program are: LibTorch opens more of them when they are needed.
+  void* const tool = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL);
+  if (tool == nullptr) {
+    fail(::dlerror());  // NOLINT(concurrency-mt-unsafe)
+  }
+  const auto run = reinterpret_cast<decltype(&srdiff_run)>(::dlsym(tool, "srdiff_run"));
+  if (run == nullptr) {
+    fail(path.string() + ": is not srdiff's");
+  }
+  run(argc, argv, digests);
+}

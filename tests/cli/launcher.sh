@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# launcher.sh CASE: the program's two parts, whatever becomes of the second one and of its list of
+# libraries.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# copy_program: both parts of it, into program/, from where it then runs.
+copy_program() {
+  mkdir program
+  cp "$SRDIFF" "$(dirname "$SRDIFF")"/srdiff-tool.* program/
+  pictures make in.png 12x10
+  upscales in.png expected.png
+  SRDIFF=$PWD/program/srdiff
+}
+
+makes_the_same() {
+  upscales in.png out.png
+  same_bytes out.png expected.png
+}
+
+case_list_of_libraries() {
+  local list
+  list=$(dirname "$SRDIFF")/srdiff-tool.libraries
+  grep -q '/libopencv_core' "$list" || fail 'it does not hold what the tool is linked to'
+  # Each behind what it depends on.
+  [[ $(grep -n '/libopencv_core' "$list" | cut -d: -f1) -lt \
+    $(grep -n '/libopencv_imgcodecs' "$list" | cut -d: -f1) ]] || fail 'its order is not the system'"'"'s'
+  ! grep -q '/libtorch' "$list" || fail 'it holds LibTorch'
+}
+
+case_moved_with_its_tool() {
+  copy_program
+  makes_the_same
+}
+
+case_alone() {
+  copy_program
+  rm program/srdiff-tool.*
+  refuses 4 'srdiff-tool.so: cannot open shared object file' --version
+}
+
+case_another_tool() {
+  copy_program
+  cp "$(ldd "$SRDIFF" | awk '/libcrypto/ { print $3 }')" program/srdiff-tool.so
+  refuses 4 "srdiff-tool.so: is not srdiff's" --version
+}
+
+case_without_a_list() {
+  copy_program
+  rm program/srdiff-tool.libraries
+  makes_the_same
+}
+
+# As after an upgrade of the system: other names, and one that is no library.
+case_stale_list() {
+  copy_program
+  printf '%s\n' /missing/lib.so "$PWD/in.png" '' relative.so >program/srdiff-tool.libraries
+  makes_the_same
+}
+
+case_other_libraries_asked_for() {
+  copy_program
+  export LD_LIBRARY_PATH=$PWD
+  makes_the_same
+}
+
+# What a model's file holds counts, not what it was called.
+case_damaged_model() {
+  pictures make in.png 12x10
+  "$MAKE_TEST_MODEL" models/tiny --damage denoiser
+  export SRDIFF_MODELS=$PWD/models
+  refuses 4 'denoiser.pt: damaged' upscale in.png out.png --model tiny
+  refuses 4 'denoiser.pt: damaged' upscale in.png out.png --model=tiny
+  refuses 4 'denoiser.pt: damaged' upscale in.png out.png --model models/tiny
+}
+
+case_models_folder_that_is_none() {
+  pictures make in.png 12x10
+  refuses 4 "there is no model 'none'" upscale in.png out.png --model none
+  refuses 4 'is no model folder' upscale in.png out.png --model "$PWD/none"
+  refuses 4 "name is empty" upscale in.png out.png --model ''
+}
+
+case_one_core() {
+  command -v taskset >/dev/null || skip 'no taskset'
+  copy_program
+  status=0
+  taskset -c 0 "$SRDIFF" upscale --model tiny in.png out.png 2>"$logs/stderr" || status=$?
+  [[ $status -eq 0 ]] || fail "on one core it ended with $status"
+  same_bytes out.png expected.png
+}
+
+run_case "$1"
