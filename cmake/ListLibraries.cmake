@@ -5,7 +5,7 @@ execute_process(COMMAND "${CMAKE_COMMAND}" -E env LD_DEBUG=files "LD_PRELOAD=${T
                 ERROR_VARIABLE trace OUTPUT_QUIET)
 string(REGEX MATCHALL "calling init: [^\n]+" started "${trace}")
 list(TRANSFORM started REPLACE "calling init: " "")
-list(FILTER started EXCLUDE REGEX "/lib(torch|c10)[^/]*$|/torch/lib/|/nvidia/|/ld-linux")
+list(FILTER started EXCLUDE REGEX "/lib(torch|c10)[^/]*$|/torch/lib/|/nvidia/|cuda|/ld-linux")
 list(REMOVE_ITEM started "${TOOL}")
 if(NOT started)
   message(STATUS "srdiff: the libraries' order is not known here; the program starts more slowly")
