@@ -32,6 +32,9 @@ using nlohmann::ordered_json;
 /// Of a report's file, written and required; to be raised when what is measured changes.
 constexpr int format = 1;
 
+constexpr const char* nothing_in_common =
+    "the two benchmarks have no batch and size in common; give the same lists";
+
 std::int64_t peak_memory() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -221,8 +224,9 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
   const auto median = [](std::vector<double>& times) {
     return times.empty() ? 0.0 : timing_of(std::move(times)).median;
   };
-  return {size,   settings.nfe,      timing_of(std::move(seconds)),
-          images, median(regressor), median(weight_map)};
+  return {size,           settings.nfe,       timing_of(std::move(seconds)),
+          images,         median(regressor),  median(weight_map),
+          settings.start, settings.weight_map};
 }
 
 std::vector<std::pair<std::string, std::string>> circumstances_of(const Manifest& manifest,
@@ -309,7 +313,9 @@ Benchmark read_fields(const JsonFields& fields) {
     benchmark.images.push_back(
         {image.required<std::int64_t>("size"), image.required<int>("nfe"),
          read_timing(image.object("seconds")), image.optional("images", std::int64_t{1}),
-         image.optional("regressor_seconds", 0.0), image.optional("weight_map_seconds", 0.0)});
+         image.optional("regressor_seconds", 0.0), image.optional("weight_map_seconds", 0.0),
+         parse_start(image.optional("start", to_string(Start::predicted))),
+         image.optional("weight_map", true)});
   }
   return benchmark;
 }
@@ -334,7 +340,7 @@ void compare_images(const Benchmark& before, const Benchmark& now,
                     std::vector<BenchmarkChange>& changes) {
   for (const ImageBenchmark& old : before.images) {
     for (const ImageBenchmark& current : now.images) {
-      if (old.size == current.size && old.nfe == current.nfe && old.images == current.images) {
+      if (old.what() == current.what()) {
         changes.push_back({old.what() + ": seconds", old.seconds.median, current.seconds.median});
       }
     }
@@ -377,8 +383,12 @@ double EvaluationBenchmark::traffic_seconds() const {
 }
 
 std::string ImageBenchmark::what() const {
+  const char* const from = start == Start::noise ? ", from noise"
+                           : start == Start::sr  ? ", from x_sr"
+                           : weight_map          ? ""
+                                                 : ", without a weight map";
   return count_of_images(images) + ", " + std::to_string(size) + " px, " + std::to_string(nfe) +
-         " evaluations";
+         " evaluations" + from;
 }
 
 BenchmarkOptions resolve(BenchmarkOptions options, const Manifest& manifest) {
@@ -457,6 +467,8 @@ std::string benchmark_json(const Benchmark& benchmark) {
   for (const ImageBenchmark& image : benchmark.images) {
     images.push_back({{"size", image.size},
                       {"nfe", image.nfe},
+                      {"start", to_string(image.start)},
+                      {"weight_map", image.weight_map},
                       {"images", image.images},
                       {"seconds", to_json(image.seconds)},
                       {"regressor_seconds", image.regressor_seconds},
@@ -480,8 +492,22 @@ Benchmark read_benchmark(const fs::path& path) {
     return read_fields({json::parse(text), path.string()});
   } catch (const json::exception&) {
     throw InputError(path.string() + ": is no result of srdiff bench --json");
+  } catch (const UsageError& error) {
+    throw InputError(path.string() + ": " + error.what());
   } catch (const ModelError& error) {
     throw InputError(std::string(error.what()) + "; give a result of srdiff bench --json");
+  }
+}
+
+void require_common(const Benchmark& before, const BenchmarkOptions& options) {
+  const auto is_wanted = [&](const EvaluationBenchmark& old) {
+    const auto has = [](const std::vector<std::int64_t>& values, std::int64_t value) {
+      return std::find(values.begin(), values.end(), value) != values.end();
+    };
+    return has(options.batches, old.batch) && has(options.sizes, old.size);
+  };
+  if (std::none_of(before.evaluations.begin(), before.evaluations.end(), is_wanted)) {
+    throw InputError(nothing_in_common);
   }
 }
 
@@ -501,7 +527,7 @@ BenchmarkComparison compare(const Benchmark& before, const Benchmark& now) {
   compare_evaluations(before, now, comparison.changes);
   compare_images(before, now, comparison.changes);
   if (comparison.changes.empty()) {
-    throw InputError("the two benchmarks have no batch and size in common; give the same lists");
+    throw InputError(nothing_in_common);
   }
   const auto mebibytes = [](std::int64_t bytes) { return static_cast<double>(bytes) / 1048576; };
   comparison.changes.push_back({"load, seconds", before.load_seconds, now.load_seconds});

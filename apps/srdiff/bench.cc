@@ -97,14 +97,18 @@ int run_bench(const BenchArgs& args) {
     before = srdiff::read_benchmark(args.compare);
   }
   Method method = choose_method(args.method);
+  srdiff::BenchmarkOptions options = args.options;
+  options.settings = method.settings;
+  options = srdiff::resolve(options, method.manifest);
+  if (before) {
+    srdiff::require_common(*before, options);
+  }
   if (method.any_precision) {
     load_upscaler(method);
   }
   srdiff::BenchmarkObserver observer;
   observer.on_start = [](const std::string& what) { srdiff::log::info("{}", what); };
   observer.cancelled = [] { return interrupted.load(); };
-  srdiff::BenchmarkOptions options = args.options;
-  options.settings = method.settings;
   const srdiff::Benchmark benchmark = srdiff::run_benchmark(
       method.folder, method.manifest, method.device, method.precision, options, observer);
   std::optional<srdiff::BenchmarkComparison> comparison;

@@ -77,7 +77,9 @@ struct ImageBenchmark {
   /// several by itself.
   double regressor_seconds = 0.0;
   double weight_map_seconds = 0.0;
-  std::string what() const;  ///< "one image, 128 px, 8 evaluations"
+  Start start = Start::predicted;
+  bool weight_map = true;    ///< in equation (1)
+  std::string what() const;  ///< "one image, 128 px, 8 evaluations", "..., from noise"
   double images_per_second() const { return static_cast<double>(images) / seconds.median; }
 };
 
@@ -134,6 +136,10 @@ struct BenchmarkComparison {
       differences;  ///< "threads: 2 before, 1 now": what makes ratios mean less
   std::vector<BenchmarkChange> changes;  ///< of what both measured
 };
+
+/// Before minutes of measuring: throws InputError where no batch of `options`, resolved, was measured
+/// in `before` at a size of theirs.
+void require_common(const Benchmark& before, const BenchmarkOptions& options);
 
 /// Throws InputError when they measured nothing in common.
 BenchmarkComparison compare(const Benchmark& before, const Benchmark& now);

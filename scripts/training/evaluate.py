@@ -93,7 +93,8 @@ def main():
     measure("bicubic", bicubic(low, truth.shape[2:]))
     if model.regressor is not None:
         measure("regressor", torch.cat([model.regressor(part) for part in low.split(args.batch)]))
-    defaults = model.manifest["defaults"]
+    # The colour fix follows the method: networks are measured without it.
+    defaults = {key: value for key, value in model.manifest["defaults"].items() if key != "color_fix"}
     for setting in args.setting:
         options = {**defaults, **setting}
         generator = torch.Generator().manual_seed(args.seed)

@@ -149,7 +149,8 @@ def main():
     if args.noise:
         noise = torch.from_numpy(np.load(args.noise)).float()
     else:
-        steps = 1 + (args.t if args.sampler == "ddpm" else args.nfe)
+        t = model.schedule.T if args.start == "noise" else args.t
+        steps = 1 + (t if args.sampler == "ddpm" else args.nfe)
         shape = (steps, lr.shape[0], 3, lr.shape[2] * model.scale, lr.shape[3] * model.scale)
         noise = torch.from_numpy(np.random.default_rng(args.seed).standard_normal(shape, dtype=np.float32))
     x0 = model.upscale(lr, noise, args.t, args.beta, args.sampler, args.nfe, args.eta, args.grid,

@@ -22,7 +22,7 @@ case_table() {
     fail "$(<"$logs/stdout")"
   grep -q '^one image, 16 px, 8 evaluations: .* ms .*, .* a second; regressor .* ms, weight map .* ms$' "$logs/stdout" || fail "$(<"$logs/stdout")"
   bench --batch 1 --size 16 --nfe 3 --no-weight-map
-  grep -q '^one image, 16 px, 3 evaluations: ' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  grep -q '^one image, 16 px, 3 evaluations, without a weight map: ' "$logs/stdout" || fail "$(<"$logs/stdout")"
   bench --batch 1 --size 16 --products --quiet
   grep -q 'convolution \[1,7,16,16\] with \[8,7,3,3\]' "$logs/stdout" || fail "$(<"$logs/stdout")"
   [[ ! -s $logs/stderr ]] || fail 'not quiet'
@@ -37,6 +37,13 @@ case_comparison() {
   holds 'all(abs(c["ratio"] - c["now"] / c["before"]) < 1e-9 for c in d["comparison"]["changes"])'
   holds '"threads: 1 before, 2 now" in d["comparison"]["differences"]'
   grep -q 'warning: old.json: threads: 1 before, 2 now' "$logs/stderr" || fail 'not warned'
+  # Before minutes of measuring.
+  refuses 1 'no batch and size in common' bench --model tiny --batch 4 --size 16 --compare new.json
+  sed 's/"predicted"/"somewhere"/' new.json >odd.json
+  refuses 1 'somewhere' bench --model tiny --batch 1 --size 16 --compare odd.json
+  bench --batch 1 --size 16 --threads 2 --start sr --json --compare new.json
+  holds '[i["start"] for i in d["images"]] == ["sr", "sr"]'
+  holds 'not any("image" in c["what"] for c in d["comparison"]["changes"])'
   bench --batch 1 --size 16 --threads 2 --compare new.json
   grep -q '^one image, 16 px, 8 evaluations: seconds: .* before, .* now, .* times$' "$logs/stdout" ||
     fail "$(<"$logs/stdout")"

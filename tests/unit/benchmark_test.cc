@@ -283,7 +283,9 @@ TEST_F(BenchmarkTest, AModelWithoutRegressorStartsFromNoise) {
   EXPECT_EQ(image.regressor_seconds, 0.0);
   EXPECT_EQ(image.weight_map_seconds, 0.0);
   options.settings = resolve({.start = Start::noise, .weight_map = false, .nfe = 3}, manifest);
-  EXPECT_EQ(run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0].nfe, 3);
+  const ImageBenchmark other =
+      run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0];
+  EXPECT_EQ(other.what(), "one image, 16 px, 3 evaluations, from noise");
 }
 
 TEST_F(BenchmarkTest, IsReadAsItWasWritten) {
@@ -365,6 +367,30 @@ TEST(BenchmarkComparison, TellsRatiosAndWhatDiffers) {
 
   now.evaluations[0].size = 128;
   EXPECT_THROW(compare(before, now), InputError);
+}
+
+TEST(BenchmarkComparison, ImagesThatStartInAnotherWayAreOtherWork) {
+  Benchmark before;
+  before.evaluations = {{1, 64, {0.5, 0.4, 0.6}, {}}};
+  before.images = {{64, 8, {4.0, 4.0, 4.0}}};
+  const std::size_t with_images = compare(before, before).changes.size();
+  for (const Start start : {Start::noise, Start::sr}) {
+    Benchmark now = before;
+    now.images[0].start = start;
+    EXPECT_EQ(compare(before, now).changes.size(), with_images - 1);
+  }
+  Benchmark now = before;
+  now.images[0].weight_map = false;
+  EXPECT_EQ(compare(before, now).changes.size(), with_images - 1);
+}
+
+TEST(BenchmarkComparison, WhatCannotBeComparedIsKnownBefore) {
+  Benchmark before;
+  before.evaluations = {{1, 64, {}, {}}, {8, 128, {}, {}}};
+  EXPECT_NO_THROW(require_common(before, {.batches = {1, 2}, .sizes = {64}}));
+  EXPECT_NO_THROW(require_common(before, {.batches = {8}, .sizes = {64, 128}}));
+  EXPECT_THROW(require_common(before, {.batches = {8}, .sizes = {64}}), InputError);
+  EXPECT_THROW(require_common(before, {.batches = {2}, .sizes = {64, 128}}), InputError);
 }
 
 }  // namespace
