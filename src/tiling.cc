@@ -49,9 +49,9 @@ TileGrid::TileGrid(std::int64_t height, std::int64_t width, TileSize tile, std::
 
 TileGrid::Axis TileGrid::axis(std::int64_t length, TileSize tile, std::int64_t multiple) {
   Axis axis;
-  const std::int64_t whole = round_up(length, multiple);
-  if (tile.size == 0 || whole <= tile.size) {
-    axis.size = axis.step = whole;
+  axis.canvas = round_up(length, multiple);
+  if (tile.size == 0 || axis.canvas <= tile.size) {
+    axis.size = axis.step = axis.canvas;
     return axis;
   }
   axis.size = tile.size;
@@ -64,6 +64,8 @@ TileGrid::Axis TileGrid::axis(std::int64_t length, TileSize tile, std::int64_t m
 at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const {
   at::Tensor shares = at::ones({size * scale}, at::kFloat);
   const std::int64_t shared = overlap * scale;
+  const std::int64_t seen = (index * step - start(index)) * scale;  // of the last tile alone
+  shares.slice(0, 0, seen).zero_();
   if (shared == 0) {
     return shares;
   }
@@ -72,7 +74,7 @@ at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const 
                               .div(static_cast<double>(shared - 2 * blind))
                               .clamp(0.0, 1.0);
   if (index > 0) {
-    shares.slice(0, 0, shared).copy_(rise);
+    shares.slice(0, seen, seen + shared).copy_(rise);
   }
   if (index + 1 < count) {
     shares.slice(0, size * scale - shared).copy_(1.0 - rise);

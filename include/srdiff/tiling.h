@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace srdiff {
@@ -24,10 +25,11 @@ struct TileSize {
   int overlap = 0;  ///< shared by neighbours, at most half a tile
 };
 
-/// Tiles over a picture. They lie `size − overlap` apart from its top left corner on, over a canvas
-/// that continues the picture by reflection until it is full; a picture smaller than a tile on one
-/// side has tiles of that side. Starts and sides are multiples of the networks' own multiple, so
-/// that a network meets the same grid in a tile as in the whole.
+/// Tiles over a picture. They lie `size − overlap` apart from its top left corner on; the last one
+/// ends where the picture does, and has more of it in common with those before. The canvas is the
+/// picture, continued by reflection to the next multiple of the networks' own; a picture smaller
+/// than a tile on one side has tiles of that side. Starts and sides are such multiples, so that a
+/// network meets the same grid in a tile as in the whole.
 class TileGrid {
  public:
   /// `tile` in multiples of `multiple`, or size 0. Throws UsageError on a tile that is not, or an
@@ -39,18 +41,19 @@ class TileGrid {
   std::int64_t tiles() const { return rows() * columns(); }
   std::int64_t tile_height() const { return vertical_.size; }
   std::int64_t tile_width() const { return horizontal_.size; }
-  std::int64_t canvas_height() const { return vertical_.canvas(); }
-  std::int64_t canvas_width() const { return horizontal_.canvas(); }
+  std::int64_t canvas_height() const { return vertical_.canvas; }
+  std::int64_t canvas_width() const { return horizontal_.canvas; }
   /// Where a tile of that row or column begins.
-  std::int64_t top(std::int64_t row) const { return row * vertical_.step; }
-  std::int64_t left(std::int64_t column) const { return column * horizontal_.step; }
+  std::int64_t top(std::int64_t row) const { return vertical_.start(row); }
+  std::int64_t left(std::int64_t column) const { return horizontal_.start(column); }
   Window window(std::int64_t row, std::int64_t column) const {
     return {top(row), top(row) + tile_height(), left(column), left(column) + tile_width()};
   }
 
   /// Each output pixel's share in the blend, [tile_height · scale, tile_width · scale] float32.
   /// Over a pixel's tiles the shares add up to 1. The outer quarter of an overlap has none: there a
-  /// network sees its zero padding in place of the picture.
+  /// network sees its zero padding in place of the picture. What the last tile has in common with
+  /// others beyond an overlap it only looks at.
   at::Tensor shares(std::int64_t row, std::int64_t column, std::int64_t scale) const;
 
  private:
@@ -60,8 +63,9 @@ class TileGrid {
     std::int64_t step = 0;
     std::int64_t overlap = 0;
     std::int64_t count = 1;
+    std::int64_t canvas = 0;
 
-    std::int64_t canvas() const { return (count - 1) * step + size; }
+    std::int64_t start(std::int64_t index) const { return std::min(index * step, canvas - size); }
     at::Tensor shares(std::int64_t index, std::int64_t scale) const;
   };
 

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -47,10 +49,15 @@ TEST(TileGrid, TilesOfOneSizeCoverThePicture) {
     const TileGrid grid(length, 20, {32, 8}, 4);
     EXPECT_EQ(grid.tile_height(), 32);
     EXPECT_EQ(grid.tile_width(), 20);
-    EXPECT_EQ(grid.top(1), 24);
-    EXPECT_GE(grid.canvas_height(), length);
-    EXPECT_LT(grid.canvas_height() - 24, length) << "a row of tiles too many";
+    EXPECT_EQ(grid.top(1), std::min<std::int64_t>(24, grid.canvas_height() - 32));
+    EXPECT_EQ(grid.canvas_height(), (length + 3) / 4 * 4) << "more than the picture";
+    EXPECT_LT(grid.top(grid.rows() - 2) + 32, length) << "a row of tiles too many";
     EXPECT_EQ(grid.canvas_height(), grid.top(grid.rows() - 1) + 32);
+    for (std::int64_t row = 1; row < grid.rows(); ++row) {
+      EXPECT_GT(grid.top(row), grid.top(row - 1));
+      EXPECT_LE(grid.top(row), grid.top(row - 1) + 24);
+      EXPECT_EQ(grid.top(row) % 4, 0);
+    }
   }
 }
 
