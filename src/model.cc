@@ -15,6 +15,7 @@
 #include "cuda_graphs.h"
 #include "finite.h"
 #include "network_folder.h"
+#include "network_places.h"
 #include "sha256.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
@@ -35,7 +36,7 @@ constexpr double max_precision_error = 0.05;
 constexpr double min_psnr = 45.0;
 
 constexpr NetworkFolderKind model_folders = {
-    "model", "SRDIFF_MODELS", "models",
+    "model", models_variable, models_subfolder,
     "name one of `srdiff models list`, or a folder with a '/' in it"};
 
 std::vector<NetworkFile> files_of(const Manifest& manifest) {
@@ -60,8 +61,8 @@ std::vector<fs::path> list_models() {
 }
 
 std::string default_model(std::int64_t height, std::int64_t width) {
-  std::string faces = "faces-x8";
-  std::string photographs = "photos-x4";
+  std::string faces = model_of_faces;
+  std::string photographs = model_of_photographs;
   fs::path folder;
   try {
     folder = find_model(faces);

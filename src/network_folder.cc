@@ -43,14 +43,16 @@ fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& n
     }
     return name;
   }
-  std::string places;
-  for (const fs::path& place : network_places(kind.variable, kind.subfolder)) {
-    if (has_manifest(place / name)) {
-      return place / name;
-    }
-    places += (places.empty() ? "" : ", ") + place.string();
+  const std::vector<fs::path> places = network_places(kind.variable, kind.subfolder);
+  fs::path folder = first_network_folder(places, name);
+  if (!folder.empty()) {
+    return folder;
   }
-  throw ModelError("there is no " + what + " '" + name + "' in " + places + "; " + kind.remedy);
+  std::string list;
+  for (const fs::path& place : places) {
+    list += (list.empty() ? "" : ", ") + place.string();
+  }
+  throw ModelError("there is no " + what + " '" + name + "' in " + list + "; " + kind.remedy);
 }
 
 std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
-#include <string>
 #include <system_error>
 
 namespace srdiff {
@@ -39,6 +38,13 @@ std::vector<fs::path> network_places(const char* variable, const char* subfolder
 bool has_manifest(const fs::path& folder) {
   std::error_code error;
   return fs::is_regular_file(folder / "manifest.json", error);
+}
+
+fs::path first_network_folder(const std::vector<fs::path>& places, const std::string& name) {
+  const auto found = std::find_if(places.begin(), places.end(), [&](const fs::path& place) {
+    return has_manifest(place / name);
+  });
+  return found == places.end() ? fs::path() : *found / name;
 }
 
 }  // namespace srdiff

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <future>
@@ -12,12 +11,11 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
-#include <utility>
 #include <vector>
 
-#include "../../src/file_bytes.h"
-#include "../../src/network_places.h"
-#include "../../src/sha256.h"
+#include "file_bytes.h"
+#include "network_places.h"
+#include "sha256.h"
 
 namespace {
 
@@ -34,35 +32,24 @@ std::vector<std::string> likely_models(const std::vector<std::string>& words) {
       return {words[i].substr(option.size() + 1)};
     }
   }
-  return {"faces-x8", "photos-x4"};
+  return {srdiff::model_of_faces, srdiff::model_of_photographs};
 }
 
 fs::path folder_of(const std::string& model) {
   if (model.find('/') != std::string::npos) {
     return model;
   }
-  for (const fs::path& place : srdiff::network_places("SRDIFF_MODELS", "models")) {
-    if (srdiff::has_manifest(place / model)) {
-      return place / model;
-    }
-  }
-  return {};
+  return srdiff::first_network_folder(
+      srdiff::network_places(srdiff::models_variable, srdiff::models_subfolder), model);
 }
 
-/// The largest first, for which the tool waits longest.
 std::vector<fs::path> networks_of(const fs::path& folder) {
-  std::vector<std::pair<std::uintmax_t, fs::path>> files;
+  std::vector<fs::path> paths;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().extension() == ".pt") {
-      files.emplace_back(entry.file_size(error), entry.path());
+      paths.push_back(entry.path());
     }
-  }
-  std::sort(files.rbegin(), files.rend());
-  std::vector<fs::path> paths;
-  paths.reserve(files.size());
-  for (auto& [size, path] : files) {
-    paths.push_back(std::move(path));
   }
   return paths;
 }
