@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -33,8 +34,8 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using Stop = BatchSummary::Stop;
 
-constexpr int readers = 2;
-constexpr int writers = 4;  // they wait for the disk most of the time
+constexpr int most_readers = 2;
+constexpr int most_writers = 4;  // they wait for the disk most of the time
 constexpr std::size_t max_queued = 16;
 constexpr std::size_t max_gathered = 256;  // decoded pictures that wait for a GPU's full calls
 constexpr std::size_t max_queued_bytes = std::size_t{256} << 20;
@@ -174,33 +175,51 @@ class BatchRun {
     }
   }
 
+  /// Throws std::system_error where the system does not give two threads; fewer than asked for do.
   void run_threads() {
     const int network_threads = at::get_num_threads();
+    std::promise<bool> decided;
+    const std::shared_future<bool> begins = decided.get_future().share();
     std::vector<std::thread> threads;
-    std::vector<std::future<void>> started;
-    const auto start = [&](void (BatchRun::*loop)()) {
-      std::promise<void> ready;
-      started.push_back(ready.get_future());
-      threads.emplace_back([this, loop, ready = std::move(ready)]() mutable {
-        set_threads(1);  // LibTorch's threads are for the networks
-        ready.set_value();
-        (this->*loop)();
-      });
+    std::vector<std::future<void>> ready;
+    std::optional<std::system_error> refusal;
+    const auto start = [&](void (BatchRun::*loop)(), int most) {
+      for (int i = 0; i < most; ++i) {
+        std::promise<void> is_ready;
+        std::future<void> of_this = is_ready.get_future();
+        try {
+          threads.emplace_back([this, loop, begins, is_ready = std::move(is_ready)]() mutable {
+            set_threads(1);  // LibTorch's threads are for the networks
+            is_ready.set_value();
+            if (begins.get()) {
+              (this->*loop)();
+            }
+          });
+        } catch (const std::system_error& error) {
+          refusal = error;
+          return i;
+        }
+        ready.push_back(std::move(of_this));
+      }
+      return most;
     };
-    for (int i = 0; i < readers; ++i) {
-      start(&BatchRun::read_all);
-    }
-    for (int i = 0; i < writers; ++i) {
-      start(&BatchRun::write_all);
-    }
-    for (const auto& ready : started) {
-      ready.wait();
+    readers_ = start(&BatchRun::read_all, most_readers);
+    const int writers = start(&BatchRun::write_all, most_writers);
+    for (const std::future<void>& thread : ready) {
+      thread.wait();
     }
     set_threads(network_threads);
-    compute_all();
-    computed_.close();
+    const bool enough = readers_ > 0 && writers > 0;
+    decided.set_value(enough);
+    if (enough) {
+      compute_all();
+      computed_.close();
+    }
     for (std::thread& thread : threads) {
       thread.join();
+    }
+    if (!enough) {
+      throw *refusal;
     }
   }
 
@@ -212,7 +231,7 @@ class BatchRun {
       }
       guarded(&work_.items[i], [&] { read(work_.items[i]); });
     }
-    if (++readers_done_ == readers) {
+    if (++readers_done_ == readers_) {
       decoded_.close();
     }
   }
@@ -472,6 +491,7 @@ class BatchRun {
   BoundedQueue<Job> decoded_{max_queued, max_queued_bytes};
   BoundedQueue<Job> computed_{max_queued, max_queued_bytes};
   std::atomic<std::size_t> next_ = 0;
+  int readers_ = 0;
   std::atomic<int> readers_done_ = 0;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> storage_failed_ = false;

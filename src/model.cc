@@ -153,9 +153,10 @@ Model Model::in_float32() const {
 }
 
 Network Model::load_networks(c10::ScalarType precision) {
-  // Reading a network's code takes as long as many evaluations: side by side.
+  // Reading a network's code takes as long as many evaluations: side by side, or, where the system
+  // gives no more threads, when it is asked for.
   const auto start = [this](const std::optional<NetworkFile>& file) {
-    return std::async(std::launch::async, [this, file] {
+    return std::async(std::launch::async | std::launch::deferred, [this, file] {
       set_threads(1);
       return file ? load_network(*file, c10::kFloat) : Network();
     });

@@ -14,6 +14,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -101,6 +102,11 @@ int run(const CLI::App& app, const Command& command) {
     const std::string path = error.path1().string();
     return fail(app, exit_input_failed,
                 (path.empty() ? "the working directory" : path) + ": " + error.code().message());
+  } catch (const std::system_error& error) {
+    const bool threads = error.code() == std::errc::resource_unavailable_try_again;
+    return fail(app, exit_model_unusable,
+                threads ? "the system gives no more threads; raise its limit (ulimit -u)"
+                        : std::string("unexpected failure: ") + error.what());
   } catch (const std::exception& error) {
     if (srdiff::is_out_of_memory(error)) {
       return fail(app, exit_input_failed, "not enough memory; give a smaller picture");

@@ -169,6 +169,34 @@ case_fail_fast() {
   said 'to go on: '
 }
 
+# Where the system gives few threads a run makes do with them, or says what it lacks.
+case_few_threads() {
+  [[ $(id -u) -eq 0 ]] || skip 'only root can run as a user that has a limit'
+  local other=(setpriv --reuid 65534 --regid 65534 --clear-groups) threads done_with=0 refused=0
+  "${other[@]}" test -x "$SRDIFF" -a -r "$TINY_MODELS/tiny/manifest.json" -a -r . ||
+    skip 'another user cannot read what is built here'
+  pictures many in 4
+  folder in all
+  for threads in 3 4 5 6 7 8 10 16; do
+    mkdir -m 777 few
+    status=0
+    "${other[@]}" prlimit --nproc="$threads" "$SRDIFF" upscale "${folder_options[@]}" in few \
+      >"$logs/stdout" 2>"$logs/stderr" || status=$?
+    if [[ $status -eq 0 ]]; then
+      same_folder all few
+      done_with=$threads
+    elif [[ $status -eq 4 ]]; then
+      said 'ulimit -u'
+      [[ -z $(picture_hashes few) ]] || fail "pictures of a run that was refused: $(ls few)"
+      refused=$threads
+    else
+      fail "$threads threads: it ended with $status"
+    fi
+    rm -r few
+  done
+  [[ $refused -gt 0 && $refused -lt $done_with ]] || fail "refused $refused, done with $done_with"
+}
+
 case_odd_names() {
   mkdir in
   pictures make in/0.png 8x8
