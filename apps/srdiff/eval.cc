@@ -375,7 +375,7 @@ void add_eval(CLI::App& app, Command& command) {
   const auto figures = [](auto* option) { return option->group("Figures"); };
   figures(sub.add_option("--metrics", args->metrics,
                          "Of fid,kid,prdc,psnr,ssim,psnr-y,ssim-y,ms-ssim,sharpness,consistency;\n"
-                         "default: what can be"));
+                         "default: what can be of them but psnr-y, ssim-y, sharpness"));
   figures(sub.add_option("--features", args->features,
                          "Feature network of fid, kid, prdc: a name, or a folder with a /"));
   figures(sub.add_option("--patch", args->patch,

@@ -81,7 +81,7 @@ void add_machine_options(CLI::App& sub, MethodArgs& args) {
   };
   machine(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"));
   machine_more(sub.add_option("--precision", args.precision,
-                              "fp32, bf16 or fp16 (denoiser), or auto: the\n"
+                              "fp32, bf16 or (GPU) fp16 (denoiser), or auto: the\n"
                               "fastest that gives fp32's pictures"));
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
   machine_more(sub.add_option("--batch", args.batch,

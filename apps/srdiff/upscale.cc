@@ -22,7 +22,7 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
   const auto folders = [](auto* option) { return option->group(folder_group); };
   folders(sub.add_flag("-r,--recursive", args.recursive,
                        "Folders below IN too; OUT gets the same tree"));
-  auto* const overwrite = sub.add_flag("--overwrite", args.overwrite, "Replace existing outputs");
+  auto* const overwrite = sub.add_flag("--overwrite", args.overwrite, "Replace outputs that exist");
   folders(overwrite);
   folders(
       sub.add_flag("--resume", args.resume, "Skip what is done and unchanged, go on with the rest"))

@@ -17,8 +17,8 @@ struct NetworkFile {
   std::string sha256;  ///< 64 lower-case hexadecimal digits
 };
 
-/// A trained network: tensors in, one tensor out. Everything that knows TorchScript is in this
-/// header's source file, so that another back end can stand beside it.
+/// A trained network: tensors in, one tensor out. No public header knows TorchScript, so that
+/// another back end can stand beside it.
 ///
 /// Copies share the weights. Calls do not record gradients. Several threads may call a network at
 /// once; on the CPU their calls run side by side.
