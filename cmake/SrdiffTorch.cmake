@@ -26,7 +26,7 @@ endif()
 # LibTorch's package file sets CUDA's architectures for the whole build, by default every one that
 # LibTorch knows. A later one compiles the last for itself.
 if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
-  set(TORCH_CUDA_ARCH_LIST "8.0;9.0+PTX")
+  set(TORCH_CUDA_ARCH_LIST "7.5;8.0;9.0+PTX")
 endif()
 find_package(Torch REQUIRED)
 

@@ -35,8 +35,8 @@ using Clock = std::chrono::steady_clock;
 using Stop = BatchSummary::Stop;
 
 constexpr int most_readers = 2;
-constexpr int most_writers = 4;  // they wait for the disk most of the time
-constexpr std::size_t max_queued = 16;
+constexpr int most_writers = 4;            // they wait for the disk most of the time
+constexpr std::size_t max_queued = 16;     // on a CPU, which takes few pictures at a time
 constexpr std::size_t max_gathered = 256;  // decoded pictures that wait for a GPU's full calls
 constexpr std::size_t max_queued_bytes = std::size_t{256} << 20;
 
@@ -488,8 +488,9 @@ class BatchRun {
   std::string run_sha256_;
   Journal journal_;
   ReportFile report_;  // after the lock: it may be another run's
-  BoundedQueue<Job> decoded_{max_queued, max_queued_bytes};
-  BoundedQueue<Job> computed_{max_queued, max_queued_bytes};
+  const std::size_t queued_ = upscaler_.model().device().is_cpu() ? max_queued : max_gathered;
+  BoundedQueue<Job> decoded_{queued_, max_queued_bytes};
+  BoundedQueue<Job> computed_{queued_, max_queued_bytes};
   std::atomic<std::size_t> next_ = 0;
   int readers_ = 0;
   std::atomic<int> readers_done_ = 0;

@@ -208,14 +208,15 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
   // Images side by side have no part of their own: each is on its way by itself.
   const bool in_parts = images == 1 || model.device().is_cuda();
   const bool with_regressor = in_parts && needs_regressor(settings, model.manifest());
-  const at::Tensor x_sr = at::rand({images, 3, size, size});
+  const at::Tensor lr_there = lr.to(model.device());
+  const at::Tensor x_sr = at::rand({images, 3, size, size}).to(model.device());
   std::vector<double> seconds;
   std::vector<double> regressor;
   std::vector<double> weight_map;
   for (int i = 0; i < repeats; ++i) {
     seconds.push_back(clock.seconds(upscale));
     if (with_regressor) {
-      regressor.push_back(clock.seconds([&] { model.regress(lr); }));
+      regressor.push_back(clock.seconds([&] { model.regress(lr_there); }));
     }
     if (in_parts && settings.weight_map) {
       weight_map.push_back(clock.seconds([&] { model.weigh(x_sr); }));

@@ -11,11 +11,24 @@
 #endif
 
 namespace srdiff {
+namespace {
+
+thread_local bool without_trials = false;
+
+}  // namespace
+
+WithoutKernelTrials::WithoutKernelTrials() : outer_(without_trials) {
+  without_trials = true;
+}
+
+WithoutKernelTrials::~WithoutKernelTrials() {
+  without_trials = outer_;
+}
 
 void set_cuda_policy(c10::ScalarType precision) {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
-  at::globalContext().setBenchmarkCuDNN(precision != c10::kFloat);
+  at::globalContext().setBenchmarkCuDNN(precision != c10::kFloat && !without_trials);
   at::globalContext().setDeterministicCuDNN(true);
 }
 

@@ -18,6 +18,19 @@ namespace srdiff {
 /// whole process.
 void set_cuda_policy(c10::ScalarType precision);
 
+/// While it lives, set_cuda_policy on this thread takes what cuDNN proposes in every precision: for
+/// calls of a size that comes once, where trying takes longer than it saves.
+class WithoutKernelTrials {
+ public:
+  WithoutKernelTrials();
+  WithoutKernelTrials(const WithoutKernelTrials&) = delete;
+  WithoutKernelTrials& operator=(const WithoutKernelTrials&) = delete;
+  ~WithoutKernelTrials();
+
+ private:
+  bool outer_;
+};
+
 /// Whether the device multiplies bf16 in hardware: compute capability 8.0 and later.
 bool multiplies_bf16(c10::Device device);
 

@@ -5,13 +5,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "srdiff/error.h"
 #include "srdiff/logging.h"
 
 #ifdef SRDIFF_CUDA
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
 #endif
 
 namespace srdiff {
@@ -40,6 +43,37 @@ constexpr std::size_t max_recordings = 4;
 /// A shape is recorded when it comes for the second time: the first call let cuDNN choose.
 constexpr int calls_before_recording = 1;
 
+/// Whether a capture that an exception cut short could be ended as others are.
+bool ends(at::cuda::CUDAGraph& graph) {
+  try {
+    graph.capture_end();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+/// Ends what a failed capture has left open: `capture_end` gives up where CUDA has broken it off,
+/// with LibTorch's allocator still taking this stream's memory from the recording's pool.
+void close_failed_capture(c10::cuda::CUDAStream stream, c10::cuda::MempoolId_t pool) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  if (cudaStreamIsCapturing(stream, &status) == cudaSuccess &&
+      status != cudaStreamCaptureStatusNone) {
+    cudaGraph_t graph = nullptr;
+    cudaStreamEndCapture(stream, &graph);
+    if (graph != nullptr) {
+      cudaGraphDestroy(graph);
+    }
+  }
+  cudaGetLastError();  // or the next call would report it
+  try {
+    c10::cuda::CUDACachingAllocator::endAllocateToPool(stream.device_index(), pool);
+    c10::cuda::CUDACachingAllocator::releasePool(stream.device_index(), pool);
+  } catch (const std::exception& error) {
+    log::debug("a CUDA graph's memory was closed already: {}", error.what());
+  }
+}
+
 bool same_shapes(const CudaGraphs::Tensors& a, const CudaGraphs::Tensors& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const at::Tensor& x, const at::Tensor& y) {
@@ -52,9 +86,11 @@ bool same_shapes(const CudaGraphs::Tensors& a, const CudaGraphs::Tensors& b) {
 struct CudaGraphs::Recording {
   Tensors inputs;  ///< that the graph reads; before it is recorded, only their shapes count
   int calls = 0;
+  bool too_large = false;  ///< to be recorded: memory holds a call, but not both
   std::unique_ptr<at::cuda::CUDAGraph> graph = {};
   at::Tensor output = {};  ///< that the graph writes
 
+  /// False where CUDA refuses, and where memory does not hold it, which is `too_large` then.
   bool record(const Call& call) {
     const auto own = [](const at::Tensor& tensor) { return tensor.clone(); };
     std::transform(inputs.begin(), inputs.end(), inputs.begin(), own);
@@ -64,23 +100,25 @@ struct CudaGraphs::Recording {
     ready.block(recording);
     auto candidate = std::make_unique<at::cuda::CUDAGraph>();
     const c10::cuda::CUDAStreamGuard on_its_stream(recording);
-    call(inputs);  // this stream's workspaces, which must not be made while recording
+    const c10::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
     bool capturing = false;
     try {
-      candidate->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+      call(inputs);  // this stream's workspaces, which must not be made while recording
+      // Nor can the allocator give back then what it holds unused for other streams.
+      recording.synchronize();
+      c10::cuda::CUDACachingAllocator::emptyCache();
+      candidate->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
       capturing = true;
       output = call(inputs);
       capturing = false;
       candidate->capture_end();
     } catch (const std::exception& error) {
-      if (capturing) {
-        try {
-          candidate->capture_end();  // leaves the stream usable
-        } catch (const std::exception&) {
-          capturing = false;
-        }
+      output = at::Tensor();
+      if (!capturing || !ends(*candidate)) {
+        close_failed_capture(recording, pool);
       }
-      log::debug("CUDA graphs are not used: {}", error.what());
+      too_large = is_out_of_memory(error);
+      log::debug("a call is not recorded as a CUDA graph: {}", error.what());
       return false;
     }
     recording.synchronize();
@@ -115,12 +153,14 @@ at::Tensor CudaGraphs::operator()(const Tensors& inputs, const Call& call) {
   }
   Recording& recording = *recordings_.back();
   if (recording.graph == nullptr) {
-    if (recording.calls++ < calls_before_recording) {
+    if (recording.too_large || recording.calls++ < calls_before_recording) {
       return call(inputs);
     }
     if (!recording.record(call)) {
-      refused_ = true;
-      recordings_.clear();
+      if (!recording.too_large) {
+        refused_ = true;
+        recordings_.clear();
+      }
       return call(inputs);
     }
   }

@@ -116,6 +116,10 @@ std::int64_t norm_workspace(const ImageSum& image, const NormShape& shape);
 /// Shared memory of group_norm's blocks, of images with vectors of `width` channels.
 std::size_t norm_shared_bytes(const NormShape& shape, int width);
 
+/// Whether the kernels, as they are compiled for the current device, can form clusters: those that
+/// a new device translates from code for an older one cannot.
+bool norm_forms_clusters();
+
 cudaError_t group_norm(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                        Element element, float* workspace, cudaStream_t stream);
 

@@ -119,11 +119,10 @@ bool norm_by_kernels(const ImageTerms& terms, const NormParameters& parameters, 
     return false;
   }
   const c10::cuda::CUDAGuard guard(terms.a.device());
-  constexpr int with_clusters = 9;
   const auto element = *element_of(terms.a.scalar_type());
-  const NormShape shape = norm_shape(
-      image->positions, image->channels(), static_cast<int>(parameters.groups),
-      vector_width(element), at::cuda::getCurrentDeviceProperties()->major >= with_clusters);
+  const NormShape shape =
+      norm_shape(image->positions, image->channels(), static_cast<int>(parameters.groups),
+                 vector_width(element), norm_forms_clusters());
   if (shape.chunk == 0) {
     return false;
   }

@@ -17,9 +17,11 @@ bool is_out_of_memory(const std::exception& error) {
       dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) {
     return true;
   }
-  // LibTorch's allocators on CUDA and on the CPU, its libraries, and std::bad_alloc's words.
-  constexpr std::array<std::string_view, 4> words = {"out of memory", "can't allocate memory",
-                                                     "STATUS_ALLOC_FAILED", "std::bad_alloc"};
+  // LibTorch's allocators on CUDA and on the CPU, its libraries, LibTorch where memory held none of
+  // cuDNN's kernels for a convolution, and std::bad_alloc's words.
+  constexpr std::array<std::string_view, 6> words = {
+      "out of memory",     "can't allocate memory",    "STATUS_ALLOC_FAILED",
+      "ALLOCATION_FAILED", "unable to find an engine", "std::bad_alloc"};
   const std::string_view message = error.what();
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
     return message.find(word) != std::string_view::npos;

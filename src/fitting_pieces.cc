@@ -9,7 +9,8 @@
 namespace srdiff {
 
 std::int64_t in_fitting_pieces(std::int64_t count, std::int64_t at_once, const char* items,
-                               const RangeCall& make, const RangeCall& keep) {
+                               const RangeCall& make, const RangeCall& keep,
+                               const std::function<void()>& make_room) {
   for (std::int64_t first = 0; first < count;) {
     const std::int64_t last = std::min(first + at_once, count);
     try {
@@ -22,6 +23,7 @@ std::int64_t in_fitting_pieces(std::int64_t count, std::int64_t at_once, const c
       at_once = (piece + 1) / 2;
       log::warn("not enough memory for {} {} at once; from here on {} at a time", piece, items,
                 at_once);
+      make_room();
       continue;
     }
     keep(first, last);

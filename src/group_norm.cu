@@ -83,6 +83,13 @@ cudaError_t norm_of(const ImageSum& image, const ImageNorm& norm, const NormShap
 
 }  // namespace
 
+bool norm_forms_clusters() {
+  constexpr int with_clusters = 90;
+  cudaFuncAttributes attributes = {};
+  return cudaFuncGetAttributes(&attributes, norm_in_registers<float, 1>) == cudaSuccess &&
+         attributes.ptxVersion >= with_clusters;
+}
+
 cudaError_t group_norm(const ImageSum& image, const ImageNorm& norm, const NormShape& shape,
                        Element element, float* workspace, cudaStream_t stream) {
   return with_type_of(element, [&](auto of) {

@@ -182,10 +182,14 @@ std::int64_t Model::test_side() const {
 }
 
 void Model::check() const {
-  at::Tensor image = test_image();
+  check(1);
+}
+
+void Model::check(std::int64_t images) const {
+  at::Tensor image = test_image().repeat({images, 1, 1, 1});
   if (has_regressor()) {
     const std::int64_t low = manifest_.size_multiple;
-    image = regressor_output(at::zeros({1, 3, low, low}));
+    image = regressor_output(at::zeros({images, 3, low, low}));
     require_finite(*manifest_.regressor, "regressor", image);
   }
   if (has_weight_map()) {
@@ -231,13 +235,21 @@ void Model::measure_device_memory() {
   if (!device_.is_cuda()) {
     return;
   }
-  // These calls are of a size that no picture has: not worth a recording.
+  // These calls are of sizes that no picture has: not worth a recording, nor a search for kernels.
   const WithoutCudaGraphs plain;
-  check();  // what libraries keep from their first call on is no picture's
-  const std::int64_t bytes = peak_device_memory(device_, [this] { check(); });
+  const WithoutKernelTrials proposed;
+  const auto peak = [this](std::int64_t images) {
+    check(images);  // what libraries keep from their first call on is no picture's
+    return peak_device_memory(device_, [&] { check(images); });
+  };
+  // By the difference of two calls: of a small one most is held whatever its size.
+  constexpr std::int64_t few = 1;
+  constexpr std::int64_t many = 17;
+  const std::int64_t of_few = peak(few);
+  const std::int64_t each = std::max<std::int64_t>((peak(many) - of_few) / (many - few), 1);
   constexpr std::int64_t share = 2;  // half of what is free: others use the device too
-  device_pixels_ = free_device_memory(device_) / share * (test_side() * test_side()) /
-                   std::max<std::int64_t>(bytes, 1);
+  const std::int64_t room = free_device_memory(device_) / share - std::max(of_few - each, {});
+  device_pixels_ = std::max<std::int64_t>(room, 0) / each * (test_side() * test_side());
 }
 
 /// A fixed smooth pattern: any input shows a faulty kernel, and this one needs no generator.
@@ -249,6 +261,7 @@ at::Tensor Model::test_image() const {
 /// What a denoiser makes of that pattern at the recommended t.
 at::Tensor Model::test_evaluation(const Network& denoiser) const {
   const WithoutCudaGraphs plain;
+  const WithoutKernelTrials proposed;
   const at::Tensor x = test_image();
   return denoiser({x, x, at::full({1}, schedule_.noise_level(manifest_.defaults.t))}).to(at::kCPU);
 }
@@ -263,6 +276,14 @@ void Model::check_precision(const Network& reference) const {
     text << manifest_.name << ": this LibTorch computes the reduced precision wrongly here "
          << "(relative error " << error << " on one evaluation); use --precision fp32";
     throw ModelError(text.str());
+  }
+}
+
+void Model::drop_recordings() const {
+  for (const Network* network : {&regressor_, &weight_map_, &denoiser_}) {
+    if (network->defined()) {
+      network->drop_recordings();
+    }
   }
 }
 

@@ -204,4 +204,9 @@ at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
   }
 }
 
+void Network::drop_recordings() const {
+  const std::lock_guard lock(state_->mutex);
+  state_->graphs.drop();
+}
+
 }  // namespace srdiff

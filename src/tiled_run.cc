@@ -123,12 +123,13 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
           sum.slice(2, 0, stage.shared.size(2)).copy_(stage.shared);
         }
       }
-      const at::Tensor shares = grid_.shares(stage.done, column, scale_).to(tile.device());
+      const at::Tensor shares = grid_.shares(stage.done, column, scale_, tile.device());
       const std::int64_t left = grid_.left(column) * scale_;
       sum.slice(3, left, left + tile.size(2)).add_(tile * shares);
     }
   };
-  tiles_at_once_ = in_fitting_pieces(grid_.columns(), tiles_at_once_, "tiles", make, blend);
+  tiles_at_once_ = in_fitting_pieces(grid_.columns(), tiles_at_once_, "tiles", make, blend,
+                                     [this] { model_.drop_recordings(); });
   return sum;
 }
 

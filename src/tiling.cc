@@ -82,8 +82,11 @@ at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const 
   return shares;
 }
 
-at::Tensor TileGrid::shares(std::int64_t row, std::int64_t column, std::int64_t scale) const {
-  return vertical_.shares(row, scale).unsqueeze(1) * horizontal_.shares(column, scale).unsqueeze(0);
+at::Tensor TileGrid::shares(std::int64_t row, std::int64_t column, std::int64_t scale,
+                            c10::Device device) const {
+  // Sides are sent to a device, not their product: a copy of so little does not wait for it.
+  return vertical_.shares(row, scale).to(device).unsqueeze(1) *
+         horizontal_.shares(column, scale).to(device).unsqueeze(0);
 }
 
 }  // namespace srdiff

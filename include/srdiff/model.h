@@ -72,6 +72,9 @@ class Model {
   /// the model was loaded; 0 on the CPU.
   std::int64_t device_pixels() const { return device_pixels_; }
 
+  /// Gives back the memory of what was recorded of calls on a CUDA device; they are recorded anew.
+  void drop_recordings() const;
+
   /// lr [N,3,h,w] in [−1,1] → x_sr [N,3,s·h,s·w] in [−1,1]. Sides are multiples of
   /// manifest().size_multiple. Throws ModelError when the folder has no regressor. This and the
   /// next two throw it, naming the file, when the network fails or gives another shape.
@@ -102,6 +105,7 @@ class Model {
   at::Tensor regressor_output(const at::Tensor& lr) const;
   at::Tensor weight_map_output(const at::Tensor& x_sr) const;
   void require_finite(const NetworkFile& file, const char* what, const at::Tensor& output) const;
+  void check(std::int64_t images) const;
   void measure_device_memory();
   at::Tensor test_image() const;
   at::Tensor test_evaluation(const Network& denoiser) const;

@@ -41,6 +41,9 @@ class Network {
   /// MemoryError when memory does not hold what the call needs.
   at::Tensor operator()(const std::vector<at::Tensor>& inputs) const;
 
+  /// Forgets what was recorded of calls on a CUDA device, and gives its memory back.
+  void drop_recordings() const;
+
  private:
   struct State;
   std::shared_ptr<State> state_;

@@ -50,11 +50,13 @@ class TileGrid {
     return {top(row), top(row) + tile_height(), left(column), left(column) + tile_width()};
   }
 
-  /// Each output pixel's share in the blend, [tile_height · scale, tile_width · scale] float32.
+  /// Each output pixel's share in the blend, [tile_height · scale, tile_width · scale] float32 on
+  /// the device.
   /// Over a pixel's tiles the shares add up to 1. The outer quarter of an overlap has none: there a
   /// network sees its zero padding in place of the picture. What the last tile has in common with
   /// others beyond an overlap it only looks at.
-  at::Tensor shares(std::int64_t row, std::int64_t column, std::int64_t scale) const;
+  at::Tensor shares(std::int64_t row, std::int64_t column, std::int64_t scale,
+                    c10::Device device = c10::kCPU) const;
 
  private:
   /// Tiles along one side.

@@ -31,6 +31,10 @@ TEST(OutOfMemory, IsToldFromOtherFailures) {
   EXPECT_TRUE(is_out_of_memory(std::runtime_error("RuntimeError: CUDA out of memory. Tried to")));
   EXPECT_TRUE(is_out_of_memory(
       std::runtime_error("DefaultCPUAllocator: can't allocate memory: you tried to allocate")));
+  EXPECT_TRUE(is_out_of_memory(
+      std::runtime_error("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED")));
+  EXPECT_TRUE(is_out_of_memory(
+      std::runtime_error("FIND was unable to find an engine to execute this computation")));
   EXPECT_FALSE(is_out_of_memory(std::runtime_error("sizes do not match")));
   EXPECT_FALSE(is_out_of_memory(InputError("out of memory.png: no such file")));
 }
@@ -52,6 +56,7 @@ TEST(OutOfMemory, IsKnownFromLibTorchItself) {
 struct Pieces {
   std::vector<std::pair<std::int64_t, std::int64_t>> kept = {};
   std::int64_t at_once = 0;
+  int rooms_made = 0;
 
   Pieces(std::int64_t count, std::int64_t wanted, std::int64_t memory) {
     at_once = in_fitting_pieces(
@@ -61,7 +66,8 @@ struct Pieces {
             throw std::bad_alloc();
           }
         },
-        [&](std::int64_t first, std::int64_t last) { kept.emplace_back(first, last); });
+        [&](std::int64_t first, std::int64_t last) { kept.emplace_back(first, last); },
+        [&] { ++rooms_made; });
   }
 };
 
@@ -69,12 +75,14 @@ TEST(FittingPieces, AreAsLargeAsWantedWhereMemoryHoldsThem) {
   const Pieces pieces(7, 3, 3);
   EXPECT_EQ(pieces.at_once, 3);
   EXPECT_EQ(pieces.kept, (decltype(pieces.kept){{0, 3}, {3, 6}, {6, 7}}));
+  EXPECT_EQ(pieces.rooms_made, 0);
 }
 
 TEST(FittingPieces, AreHalvedUntilTheyFit) {
   const Pieces pieces(10, 9, 3);
   EXPECT_EQ(pieces.at_once, 3);
   EXPECT_EQ(pieces.kept, (decltype(pieces.kept){{0, 3}, {3, 6}, {6, 9}, {9, 10}}));
+  EXPECT_EQ(pieces.rooms_made, 2);
   EXPECT_EQ(Pieces(3, 64, 1).at_once, 1);
 }
 
@@ -87,14 +95,16 @@ TEST(FittingPieces, OtherFailuresAndThoseOfKeepingAreThrownOn) {
   EXPECT_THROW(
       in_fitting_pieces(
           4, 4, "items", [](std::int64_t, std::int64_t) { throw std::runtime_error("another"); },
-          nothing),
+          nothing, [] {}),
       std::runtime_error);
   int kept = 0;
-  EXPECT_THROW(in_fitting_pieces(4, 4, "items", nothing,
-                                 [&](std::int64_t, std::int64_t) {
-                                   ++kept;
-                                   throw std::bad_alloc();
-                                 }),
+  EXPECT_THROW(in_fitting_pieces(
+                   4, 4, "items", nothing,
+                   [&](std::int64_t, std::int64_t) {
+                     ++kept;
+                     throw std::bad_alloc();
+                   },
+                   [] {}),
                std::bad_alloc);
   EXPECT_EQ(kept, 1);
 }
