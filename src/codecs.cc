@@ -106,7 +106,10 @@ cv::Mat decode(const std::string& file, const ImageHeader& header, const std::st
   cv::Mat decoded;
   try {
     decoded = decode_any(file, header);
-  } catch (const cv::Exception&) {
+  } catch (const cv::Exception& error) {
+    if (is_out_of_memory(error)) {
+      throw;
+    }
     decoded.release();
   }
   if (decoded.empty() || tiff_failed) {

@@ -1,10 +1,15 @@
 #include <ATen/ATen.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <dnnl.hpp>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -80,6 +85,21 @@ Shape shape_of(const Dims& image, const ConvolutionSteps& steps, Also also) {
           static_cast<std::int64_t>(also)};
 }
 
+/// Kernels of a weight that are kept, those of the shapes that came last. Of faces-x8 each size of
+/// pictures takes 2 MB, and a folder may hold hundreds.
+constexpr std::size_t most_kernels_of_weight = 16;
+
+/// oneDNN writes a kernel's code without a look whether it got memory for it.
+void require_memory_for_code() {
+  constexpr std::size_t enough = 4 << 20;
+  void* const memory =
+      ::mmap(nullptr, enough, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    throw std::bad_alloc();
+  }
+  ::munmap(memory, enough);
+}
+
 /// A filled weight's size, or its phases'.
 Dims filter_size(const at::Tensor& weight, Also also) {
   const Dims size = filled_size(weight);
@@ -138,9 +158,10 @@ struct ConvolutionKernels::State {
   struct Kernel {
     dnnl::convolution_forward run;
     std::unordered_map<int, dnnl::memory> arguments;
-    at::Tensor weight;   ///< in the kernel's order
-    at::Tensor scratch;  ///< the kernel's, between calls of no meaning
+    at::Tensor weight;  ///< in the kernel's order
+    std::int64_t scratch_bytes = 0;
     Dims output;
+    unsigned long last_use = 0;  ///< counted over all kernels
     bool usable = false;
 
     void set(int argument, const at::Tensor& tensor) {
@@ -150,6 +171,8 @@ struct ConvolutionKernels::State {
   static constexpr int addend = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
 
   std::unordered_map<const void*, std::map<Shape, Kernel>> of_weight;
+  unsigned long uses = 0;
+  at::Tensor scratch;  ///< the kernels', between calls of no meaning
   std::shared_ptr<OrderedWeights> weights = std::make_shared<OrderedWeights>();
   dnnl::stream stream = dnnl::stream(processor());
   Type type = Type::f32;  ///< of images and weights
@@ -172,12 +195,25 @@ struct ConvolutionKernels::State {
 
   Kernel& find(const Dims& image, const at::Tensor& weight, const ConvolutionSteps& steps,
                Also also) {
-    const auto [place, is_new] =
-        of_weight[weight.unsafeGetTensorImpl()].try_emplace(shape_of(image, steps, also));
-    if (is_new) {
-      prepare(place->second, image, weight, steps, also);
+    std::map<Shape, Kernel>& kernels = of_weight[weight.unsafeGetTensorImpl()];
+    const Shape shape = shape_of(image, steps, also);
+    auto place = kernels.find(shape);
+    if (place == kernels.end()) {
+      Kernel kernel;
+      prepare(kernel, image, weight, steps, also);
+      if (kernels.size() == most_kernels_of_weight) {
+        kernels.erase(oldest(kernels));
+      }
+      place = kernels.emplace(shape, std::move(kernel)).first;
     }
+    place->second.last_use = ++uses;
     return place->second;
+  }
+
+  static std::map<Shape, Kernel>::iterator oldest(std::map<Shape, Kernel>& kernels) {
+    return std::min_element(kernels.begin(), kernels.end(), [](const auto& a, const auto& b) {
+      return a.second.last_use < b.second.last_use;
+    });
   }
 
   /// A kernel's result for x, in blocks; an addend is set before.
@@ -190,6 +226,12 @@ struct ConvolutionKernels::State {
     kernel.set(DNNL_ARG_SRC, image);
     kernel.set(DNNL_ARG_BIAS, bias);
     kernel.set(DNNL_ARG_DST, result);
+    if (kernel.scratch_bytes > 0) {
+      if (!scratch.defined() || scratch.numel() < kernel.scratch_bytes) {
+        scratch = at::empty({kernel.scratch_bytes}, at::kByte);
+      }
+      kernel.set(DNNL_ARG_SCRATCHPAD, scratch);
+    }
     kernel.run.execute(stream, kernel.arguments);
     stream.wait();
     return result;
@@ -211,6 +253,7 @@ struct ConvolutionKernels::State {
       attributes.set_post_ops(add);
     }
     Primitive description;
+    require_memory_for_code();
     try {
       // A bias always: one of zeros costs nothing that can be measured.
       const dnnl::convolution_forward::desc wanted(
@@ -223,11 +266,14 @@ struct ConvolutionKernels::State {
         return;
       }
       kernel.run = dnnl::convolution_forward(description);
-    } catch (const dnnl::error&) {
+    } catch (const dnnl::error& error) {
+      if (error.status == dnnl_out_of_memory) {
+        throw std::bad_alloc();
+      }
       return;  // no kernel for this shape
     }
     kernel.weight = weights->get(weight, also, description.weights_desc(), stream);
-    kernel.scratch = bytes(description.scratchpad_desc());
+    kernel.scratch_bytes = static_cast<std::int64_t>(description.scratchpad_desc().get_size());
     const auto argument = [&](int name, const Desc& desc, void* data) {
       kernel.arguments.emplace(name, dnnl::memory(desc, processor(), data));
     };
@@ -235,7 +281,7 @@ struct ConvolutionKernels::State {
     argument(DNNL_ARG_WEIGHTS, description.weights_desc(), kernel.weight.data_ptr());
     argument(DNNL_ARG_BIAS, description.bias_desc(), nullptr);
     argument(DNNL_ARG_DST, description.dst_desc(), nullptr);
-    argument(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), kernel.scratch.data_ptr());
+    argument(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), nullptr);
     if (adds) {
       argument(addend, result, nullptr);
     }

@@ -18,10 +18,11 @@ bool is_out_of_memory(const std::exception& error) {
     return true;
   }
   // LibTorch's allocators on CUDA and on the CPU, its libraries, LibTorch where memory held none of
-  // cuDNN's kernels for a convolution, and std::bad_alloc's words.
-  constexpr std::array<std::string_view, 6> words = {
+  // cuDNN's kernels for a convolution, OpenCV, and std::bad_alloc's words.
+  constexpr std::array<std::string_view, 7> words = {
       "out of memory",     "can't allocate memory",    "STATUS_ALLOC_FAILED",
-      "ALLOCATION_FAILED", "unable to find an engine", "std::bad_alloc"};
+      "ALLOCATION_FAILED", "unable to find an engine", "Insufficient memory",
+      "std::bad_alloc"};
   const std::string_view message = error.what();
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
     return message.find(word) != std::string_view::npos;

@@ -141,6 +141,13 @@ std::string read_file(const fs::path& path, std::int64_t max_bytes) {
   return bytes;
 }
 
+std::string read_growing_file(const fs::path& path) {
+  const InputFile file(path);
+  std::string bytes(static_cast<std::size_t>(file.size()), '\0');
+  bytes.resize(file.read(bytes.data(), bytes.size()));
+  return bytes;
+}
+
 std::string file_identity(const fs::path& path) {
   struct stat found {};
   return ::stat(path.c_str(), &found) == 0 ? identity_of(found) : "";

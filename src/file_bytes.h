@@ -14,6 +14,10 @@ namespace srdiff {
 std::string read_file(const std::filesystem::path& path,
                       std::int64_t max_bytes = std::numeric_limits<std::int64_t>::max());
 
+/// What a file holds that another process may be adding to: the bytes that were there when it was
+/// opened. Throws as read_file does, but for a change of size.
+std::string read_growing_file(const std::filesystem::path& path);
+
 /// A file's bytes, mapped: the system's own copy, which processes share, instead of one more. For
 /// files that nobody writes to in place, as model files: such a change would show here.
 class MappedFile {

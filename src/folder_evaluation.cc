@@ -112,7 +112,7 @@ class FolderRun {
 
   at::Tensor read(const fs::path& path) {
     const PartTimer timer(seconds_.reading);
-    return read_image(path).rgb;
+    return read_image(path, limits_of_known_pictures()).rgb;
   }
 
   /// Adds a picture and its reference, whose file is `path`, and compares them.

@@ -11,6 +11,7 @@
 #include "file_bytes.h"
 #include "settings_json.h"
 #include "srdiff/error.h"
+#include "srdiff/name_text.h"
 
 namespace srdiff {
 namespace {
@@ -48,7 +49,7 @@ GoldenFigure usual_figure(const Figure& figure) {
 
 GoldenSetting read_setting(const JsonFields& fields) {
   GoldenSetting setting;
-  setting.reference = fields.required<std::string>("reference");
+  setting.reference = utf8_to_name(fields.required<std::string>("reference"));
   fields.override("limit", setting.limit);
   setting.model = fields.required<std::string>("model");
   setting.features = fields.optional<std::string>("features", "");
@@ -63,7 +64,7 @@ GoldenSetting read_setting(const JsonFields& fields) {
 }
 
 ordered_json to_json(const GoldenSetting& setting) {
-  ordered_json document = {{"reference", setting.reference}};
+  ordered_json document = {{"reference", name_to_utf8(setting.reference)}};
   if (setting.limit) {
     document["limit"] = *setting.limit;
   }
@@ -255,7 +256,7 @@ void StageRecorder::add(const std::string& image, const UpscaleState& state) {
   at::Tensor& x_t = x_t_[image];
   const auto record = [&](const char* name, const at::Tensor& value) {
     const at::Tensor means = at::adaptive_avg_pool2d(value.to(at::kDouble), {blocks, blocks});
-    stages_.push_back({image, name, means.squeeze(0)});
+    stages_.push_back({name_to_utf8(image), name, means.squeeze(0)});
   };
   switch (state.kind) {
     case UpscaleState::Kind::x_sr:

@@ -46,7 +46,8 @@ void check_declared_size(const ImageHeader& header, std::size_t file_bytes, cons
       static_cast<double>(pixels) > limits.max_pixels_per_byte * static_cast<double>(file_bytes)) {
     throw InputError(
         name + ": declares " + size + " pixels in " + std::to_string(file_bytes) +
-        " bytes, which looks like a decompression bomb; raise the limit if it is none");
+        " bytes, which looks like a decompression bomb; raise the limit (--max-ratio) if it is "
+        "none");
   }
 }
 
@@ -95,8 +96,9 @@ DeclaredSize declared_size(const fs::path& path, const DecodeLimits& limits) {
   return declared_size(read_file(path, limits.max_file_bytes));
 }
 
-Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
-  const ImageHeader header = checked_header(bytes, name, limits);
+namespace {
+
+Image decoded(const std::string& bytes, const ImageHeader& header, const std::string& name) {
   FilePixels pixels(bytes, header, name);
   if (header.several_pictures) {
     log::warn("{}: holds several pictures; the first is taken", name);
@@ -121,6 +123,21 @@ Image decode_image(const std::string& bytes, const std::string& name, const Deco
   image.rgb.mul_(2.0).sub_(1.0);
   image.metadata = metadata.blocks;
   return image;
+}
+
+}  // namespace
+
+Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
+  const ImageHeader header = checked_header(bytes, name, limits);
+  try {
+    return decoded(bytes, header, name);
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) {
+      throw;
+    }
+    throw MemoryError(name + ": not enough memory to read its " + std::to_string(header.width) +
+                      "x" + std::to_string(header.height) + " pixels");
+  }
 }
 
 Image read_image(const fs::path& path, const DecodeLimits& limits) {

@@ -13,6 +13,7 @@
 
 #include "file_bytes.h"
 #include "srdiff/error.h"
+#include "srdiff/logging.h"
 #include "srdiff/name_text.h"
 #include "temporary_file.h"
 
@@ -126,8 +127,13 @@ void Journal::open_locked() {
 
 void Journal::read_others() {
   for (const fs::path& path : journals_in(folder_)) {
-    if (path != path_) {
-      read_entries(read_file(path), others_);
+    if (path == path_) {
+      continue;
+    }
+    try {
+      read_entries(read_growing_file(path), others_);
+    } catch (const InputError& error) {
+      log::warn("{}; what it lists is made again", error.what());
     }
   }
 }

@@ -34,7 +34,8 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
   ~Journal();
 
-  /// Reads the other shards' journals too, for find.
+  /// Reads the other shards' journals too, for find, as far as they go now: their runs may be on.
+  /// One that cannot be read is left out, with a warning.
   void read_others();
 
   /// The entry for an output (a path below the folder) of this journal or another.

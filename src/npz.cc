@@ -3,13 +3,15 @@
 #include <ATen/ATen.h>
 #include <zip.h>
 
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <numeric>
-#include <regex>
 #include <sstream>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "file_bytes.h"
@@ -67,17 +69,33 @@ NpyLayout npy_layout(const std::string& bytes) {
   return {bytes.substr(header, length), header + length};
 }
 
+/// Of at most two dimensions.
 std::vector<std::int64_t> npy_shape(const std::string& header) {
-  std::smatch match;
-  if (!std::regex_search(header, match, std::regex(R"('shape':\s*\(([0-9, ]*)\))"))) {
+  constexpr std::string_view key = "'shape':";
+  constexpr std::size_t most_dimensions = 2;
+  const std::size_t at = header.find(key);
+  const std::size_t open = at == std::string::npos ? at : header.find('(', at + key.size());
+  const std::size_t close = open == std::string::npos ? open : header.find(')', open);
+  if (close == std::string::npos) {
     throw InputError("has no shape");
   }
   std::vector<std::int64_t> shape;
-  std::istringstream sizes(match[1].str());
-  for (std::string size; std::getline(sizes, size, ',');) {
-    if (size.find_first_not_of(' ') != std::string::npos) {
-      shape.push_back(std::stoll(size));
+  const char* const end = header.data() + close;
+  for (const char* next = header.data() + open + 1; next != end;) {
+    if (*next == ' ' || *next == ',') {
+      ++next;
+      continue;
     }
+    std::int64_t size = 0;
+    const auto [behind, error] = std::from_chars(next, end, size);
+    if (error != std::errc() || size < 0 || shape.size() == most_dimensions) {
+      throw InputError("has no shape of one or two dimensions");
+    }
+    shape.push_back(size);
+    next = behind;
+  }
+  if (shape.empty()) {
+    throw InputError("has no shape of one or two dimensions");
   }
   return shape;
 }

@@ -146,7 +146,7 @@ void ReportFile::add(const ImageReport& report) {
       {"input", name_to_utf8(report.input.native())},
       {"output", name_to_utf8(report.output.native())},
       {"status", to_string(report.status)},
-      {"reason", name_to_utf8(report.reason)},
+      {"reason", report.reason},
       {"input_size", size_or_null(report.input_size)},
       {"output_size", size_or_null(report.output_size)},
       {"seed", seed_},

@@ -259,8 +259,10 @@ class WholePictureEncoder : public StripEncoder {
         pixels_.release();
         return {encoded.begin(), encoded.end()};
       }
-    } catch (const cv::Exception&) {
-      encoded.clear();
+    } catch (const cv::Exception& error) {
+      if (is_out_of_memory(error)) {
+        throw;
+      }
     }
     throw InputError(failure_);
   }

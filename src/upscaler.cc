@@ -225,11 +225,13 @@ std::string Upscaler::upscale_encoded(const Image& image, const UpscaleSettings&
                                       const std::string& extension, const std::string& name,
                                       const EncodeOptions& options,
                                       const UpscaleObserver& observer) const {
-  ImageEncoder encoder(output_layout(settings, image), extension, name, options);
-  upscale(
-      image, settings,
-      [&](const at::Tensor& rgb, const at::Tensor& alpha) { encoder.add(rgb, alpha); }, observer);
-  return encoder.finish();
+  return within_memory(model_.manifest(), settings, image.height(), image.width(), [&] {
+    ImageEncoder encoder(output_layout(settings, image), extension, name, options);
+    upscale(
+        image, settings,
+        [&](const at::Tensor& rgb, const at::Tensor& alpha) { encoder.add(rgb, alpha); }, observer);
+    return encoder.finish();
+  });
 }
 
 std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,

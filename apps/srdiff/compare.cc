@@ -71,7 +71,7 @@ void check(const CompareArgs& args) {
 
 srdiff::Image read_quietly(const std::string& path) {
   const QuietStderr quiet;
-  return srdiff::read_image(path);
+  return srdiff::read_image(path, srdiff::limits_of_known_pictures());
 }
 
 /// [3 or 4,H,W] in [−1,1]: the colours and, where asked for, alpha; a picture without is opaque.

@@ -1,7 +1,9 @@
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "commands.h"
@@ -9,6 +11,7 @@
 #include "srdiff/batch.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "srdiff/text_file.h"
 
 namespace {
 
@@ -17,13 +20,24 @@ struct ReportArgs {
   std::string output = "-";
 };
 
+/// A pipe or a device takes the text as it comes.
+void write_output(const std::string& path, const std::string& text) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (std::filesystem::is_regular_file(status) || !std::filesystem::exists(status)) {
+    srdiff::write_text_file(path, text);
+  } else if (!(std::ofstream(path, std::ios::binary) << text << std::flush)) {
+    throw srdiff::InputError(path + ": cannot be written");
+  }
+}
+
 int run_merge(const ReportArgs& args) {
   const srdiff::MergedReport merged =
       srdiff::merge_reports({args.reports.begin(), args.reports.end()});
   if (args.output == "-") {
     std::cout << merged.lines;
-  } else if (!(std::ofstream(args.output, std::ios::binary) << merged.lines << std::flush)) {
-    throw srdiff::InputError(args.output + ": cannot be written");
+  } else {
+    write_output(args.output, merged.lines);
   }
   const srdiff::BatchProgress& images = merged.images;
   srdiff::log::info("{} pictures: {} done, {} skipped as done before, {} failed", images.total,

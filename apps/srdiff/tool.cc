@@ -36,9 +36,15 @@ extern "C" void on_signal(int /*number*/) {
   interrupted = true;
 }
 
-/// A call that waits, such as a read of a silent pipe, ends with EINTR rather than wait on.
+/// A call that waits, such as a read of a silent pipe, ends with EINTR rather than wait on. Where
+/// the caller has had the signal ignored, as a script's shell does for what it starts behind its
+/// back, it stays so.
 void stop_on(int signal) {
   struct sigaction action = {};
+  if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+    return;
+  }
+  action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESETHAND;  // a second signal ends the program in the system's own way
   ::sigaction(signal, &action, nullptr);

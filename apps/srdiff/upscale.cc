@@ -22,11 +22,9 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
   const auto folders = [](auto* option) { return option->group(folder_group); };
   folders(sub.add_flag("-r,--recursive", args.recursive,
                        "Folders below IN too; OUT gets the same tree"));
-  auto* const overwrite = sub.add_flag("--overwrite", args.overwrite, "Replace outputs that exist");
-  folders(overwrite);
-  folders(
-      sub.add_flag("--resume", args.resume, "Skip what is done and unchanged, go on with the rest"))
-      ->excludes(overwrite);
+  folders(sub.add_flag("--overwrite", args.overwrite, "Replace outputs that exist"));
+  folders(sub.add_flag("--resume", args.resume,
+                       "Skip what is done and unchanged, go on with the rest"));
   folders(sub.add_option("--report", args.report, "JSON Lines file: what became of each picture"));
   const auto more = [](auto* option) { return option->group(folder_more_group); };
   auto* const glob =

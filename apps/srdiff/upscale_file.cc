@@ -193,6 +193,14 @@ int upscale_file(const UpscaleArgs& args) {
                                     encode_options(args, method), make_observer(args, bar));
   } catch (const srdiff::MemoryError& error) {
     throw srdiff::MemoryError(source.name() + ": " + error.what());
+  } catch (const srdiff::Cancelled&) {
+    if (args.save_steps.empty()) {
+      throw;
+    }
+    bar.clear();
+    srdiff::log::error("interrupted; {} was not written, and {} holds the steps up to here",
+                       output_name(args), args.save_steps);
+    return exit_interrupted;
   }
   bar.clear();
   write_output(args, file);

@@ -27,7 +27,30 @@ namespace {
 namespace fs = std::filesystem;
 using Stop = srdiff::BatchSummary::Stop;
 
+bool is_typed(const std::string& option) {
+  const auto names_follow = std::find(command_line.begin(), command_line.end(), "--");
+  return std::any_of(command_line.begin(), names_follow, [&](const std::string& word) {
+    return word.substr(0, word.find('=')) == option;
+  });
+}
+
+/// What is typed goes before a configuration's opposite, as elsewhere: the command that goes on
+/// after a stop is the same with --resume.
+srdiff::Existing existing(const FolderArgs& args) {
+  bool resume = args.resume;
+  if (args.resume && args.overwrite) {
+    resume = is_typed("--resume");
+    if (resume == is_typed("--overwrite")) {
+      throw srdiff::UsageError("--overwrite excludes --resume");
+    }
+  }
+  return resume           ? srdiff::Existing::resume
+         : args.overwrite ? srdiff::Existing::overwrite
+                          : srdiff::Existing::refuse;
+}
+
 void check_arguments(const UpscaleArgs& args) {
+  existing(args.folder);
   if (args.output == "-") {
     throw srdiff::UsageError(args.input + ": is a folder; standard output takes one picture");
   }
@@ -39,12 +62,6 @@ void check_arguments(const UpscaleArgs& args) {
   if (!args.save_steps.empty()) {
     throw srdiff::UsageError("--save-steps is for one picture, and " + args.input + " is a folder");
   }
-}
-
-srdiff::Existing existing(const FolderArgs& args) {
-  return args.resume      ? srdiff::Existing::resume
-         : args.overwrite ? srdiff::Existing::overwrite
-                          : srdiff::Existing::refuse;
 }
 
 std::vector<std::string> listed_names(const FolderArgs& args) {

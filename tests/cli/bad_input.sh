@@ -154,13 +154,12 @@ sys.exit(struct.unpack("i", fcntl.ioctl(3, termios.FIONREAD, bytes(4)))[0] == 0)
 
 # interrupted_by SIGNAL ARG...: while it waits for the rest of its standard input.
 interrupted_by() {
-  local signal=$1 tool
+  local signal=$1
   shift
   mkfifo "pipe.$signal"
   exec 3<>"pipe.$signal"
   printf x >&3
-  "$SRDIFF" upscale "$@" <"pipe.$signal" 3>&- 2>"$logs/stderr" &
-  tool=$!
+  in_background upscale "$@" <"pipe.$signal" 3>&- 2>"$logs/stderr"
   while has_unread; do sleep 0.05; done
   kill "-$signal" "$tool"
   timeout 20 tail --pid="$tool" -f /dev/null || { kill -KILL "$tool" && fail "$signal: it lives on"; }
@@ -183,8 +182,7 @@ case_interrupt_while_stdout_is_full() {
 Image.frombytes("RGB", (120, 120), os.urandom(120 * 120 * 3)).save("in.png")'
   mkfifo pipe
   exec 3<>pipe
-  "$SRDIFF" upscale --model tiny in.png - >pipe 3>&- 2>"$logs/stderr" &
-  local tool=$!
+  in_background upscale --model tiny in.png - >pipe 3>&- 2>"$logs/stderr"
   until has_unread; do sleep 0.05; done
   sleep 0.5 # until the pipe is full
   kill -INT "$tool"
@@ -194,6 +192,32 @@ Image.frombytes("RGB", (120, 120), os.urandom(120 * 120 * 3)).save("in.png")'
   wait "$tool" || status=$?
   [[ $status -eq 130 ]] || fail "it ended with $status"
   grep -qx 'srdiff: interrupted; standard output is not complete' "$logs/stderr" || fail 'its line'
+}
+
+# A script's job in the background goes on when the one in front of it is interrupted.
+case_interrupt_that_the_caller_ignores() {
+  pictures make in.png 8x6
+  "$SRDIFF" upscale --model tiny --nfe 200 in.png out.png 2>"$logs/stderr" &
+  local tool=$! i
+  for i in {1..200}; do
+    kill -INT "$tool" 2>/dev/null || break
+    sleep 0.01
+  done
+  wait "$tool" || fail "it ended with $?"
+  [[ -e out.png ]] || fail 'no picture'
+}
+
+case_interrupt_with_steps() {
+  pictures make in.png 16x16
+  in_background upscale --model tiny --nfe 1000 --t 1500 in.png out.png --save-steps steps \
+    2>"$logs/stderr"
+  until [[ -n $(find steps -name '*.png' 2>/dev/null) ]]; do sleep 0.01; done
+  kill -INT "$tool"
+  status=0
+  wait "$tool" || status=$?
+  [[ $status -eq 130 && ! -e out.png ]] || fail "it ended with $status"
+  [[ $(<"$logs/stderr") == 'srdiff: interrupted; out.png was not written, and steps holds '* ]] ||
+    fail 'its line'
 }
 
 # --- where to write

@@ -230,6 +230,16 @@ case_golden_figures_are_written_and_kept() {
   "$PYTHON" -c 'import json; d = json.load(open("golden.json")); assert d["setting"]["nfe"] == 8 and d["made_with"]["libtorch"], d'
 }
 
+case_golden_figures_of_odd_names() {
+  golden_setting golden.json
+  local name=$'caf\xe9'
+  mv a "$name"
+  mv "$name/00.png" "$name/$name.png"
+  succeeds eval --golden golden.json --update-golden --reference "$name"
+  succeeds eval --golden golden.json
+  grep -qF 'x_sr of caf\xe9 ' "$logs/stdout" || fail "$(<"$logs/stdout")"
+}
+
 case_golden_figures_that_are_missed() {
   golden_setting golden.json
   succeeds eval --golden golden.json --update-golden

@@ -115,7 +115,14 @@ case_existing_outputs() {
   said '1 of 5 pictures done, 4 skipped'
   folder in out --overwrite
   said '5 of 5 pictures done'
-  rm out/.srdiff.journal
+  printf '[upscale]\noverwrite = true\n' >again.toml
+  folder in out --config again.toml --resume # what is typed counts
+  said '0 of 5 pictures done, 5 skipped'
+  mkdir out/.srdiff.journal.old
+  folder in out --resume
+  said 'warning: out/.srdiff.journal.old: is a folder'
+  said '0 of 5 pictures done, 5 skipped'
+  rm -r out/.srdiff.journal*
   refuses_folder 2 'without a journal to resume by' in out --resume
 }
 
@@ -253,8 +260,7 @@ lines_of_journal() {
 
 # start_run OUT [ARG...]: in the background, as $tool.
 start_run() {
-  "$SRDIFF" upscale "${folder_options[@]}" in "$@" >"$logs/stdout" 2>"$logs/stderr" &
-  tool=$!
+  in_background upscale "${folder_options[@]}" in "$@" >"$logs/stdout" 2>"$logs/stderr"
 }
 
 # await_journal OUT COUNT: until so many lines are there, or the tool is gone.
@@ -287,8 +293,7 @@ case_interrupt_with_odd_names() {
   folder_options=(--overwrite=true --model tiny --nfe 100 --threads 1)
   clean_run 20
   mv -- in -in
-  "$SRDIFF" upscale "${folder_options[@]}" -- -in out >"$logs/stdout" 2>"$logs/stderr" &
-  tool=$!
+  in_background upscale "${folder_options[@]}" -- -in out >"$logs/stdout" 2>"$logs/stderr"
   await_journal out 4
   kill -INT "$tool"
   wait "$tool" || true
@@ -445,6 +450,11 @@ case_shards() {
   succeeds report merge report.jsonl last.jsonl
   cmp -s "$logs/stdout" report.jsonl || fail 'what was done once is no longer done'
   refuses 1 'in/0.png:1: is no line of a report' report merge in/0.png
+  succeeds report merge report.jsonl -o >(cat >through_a_pipe)
+  (
+    ulimit -f 1 # KiB
+    refuses 1 'report.jsonl: cannot be written' report merge report.jsonl -o report.jsonl
+  )
 }
 
 case_shards_by_parallel() {

@@ -35,6 +35,15 @@ succeeds() {
   [[ $status -eq 0 ]] || fail "srdiff $* ended with $status"
 }
 
+# in_background ARG...: the tool, as `tool`; it takes SIGINT, which a script's shell has ignored by
+# what it starts with &.
+in_background() {
+  "$PYTHON" -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$SRDIFF" "$@" &
+  tool=$!
+}
+
 # upscales ARG...: `srdiff upscale` with the tiny model, which must succeed.
 upscales() { succeeds upscale --model tiny "$@"; }
 

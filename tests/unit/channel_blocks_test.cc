@@ -182,6 +182,21 @@ TEST_F(ChannelBlocksTest, ConvolutionsAreConvolutions) {
   }
 }
 
+TEST_F(ChannelBlocksTest, ConvolutionsOfMoreSizesThanAreKept) {
+  BlockedConvolutions convolutions;
+  const at::Tensor w = at::randn({32, 48, 1, 1}) * 0.1;
+  std::vector<at::Tensor> images;
+  std::vector<at::Tensor> results;
+  for (std::int64_t side = 2; side < 42; ++side) {
+    images.push_back(at::randn({1, 48, side, 5}));
+    results.push_back(convolutions(images.back(), w, {}, {ones, zeros, ones}));
+    expect_close(from_blocks(results.back()), at::conv2d(images.back(), w));
+  }
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    EXPECT_TRUE(at::equal(convolutions(images[i], w, {}, {ones, zeros, ones}), results[i])) << i;
+  }
+}
+
 TEST_F(ChannelBlocksTest, ConvolutionsAddAnImage) {
   BlockedConvolutions convolutions;
   const at::Tensor b = at::randn({32});

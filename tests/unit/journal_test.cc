@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
+#include <future>
+#include <thread>
 
 #include "file_bytes.h"
 #include "srdiff/error.h"
@@ -110,6 +113,40 @@ TEST_F(JournalTest, ReadsOtherShards) {
   journal.keep("a", *journal.find("a"));
   journal.rewrite();
   EXPECT_NE(text().find("out-a"), std::string::npos);
+}
+
+TEST_F(JournalTest, OtherShardsMayBeWriting) {
+  std::atomic<bool> enough = false;
+  std::promise<void> begun;
+  std::thread other([&] {
+    Journal journal(out(), {1, 2});
+    journal.append("first", entry("a"));
+    begun.set_value();
+    std::ofstream more(out() / ".srdiff.journal.1-of-2", std::ios::app);
+    // Without the flush to the disk, which makes such moments rare.
+    for (int i = 0; i < 20000 && !enough; ++i) {
+      more << "a line\n" << std::flush;
+    }
+  });
+  begun.get_future().wait();
+  Journal journal(out(), {2, 2});
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_NO_THROW(journal.read_others());
+  }
+  enough = true;
+  other.join();
+  EXPECT_TRUE(journal.find("first"));
+}
+
+TEST_F(JournalTest, WhatIsNoJournalButCalledOneIsLeftOut) {
+  fs::create_directory(out() / ".srdiff.journal.old");
+  {
+    Journal journal(out(), {1, 2});
+    journal.append("a", entry("a"));
+  }
+  Journal journal(out(), {});
+  journal.read_others();
+  EXPECT_TRUE(journal.find("a"));
 }
 
 TEST_F(JournalTest, AFolderThatIsNoneIsNamed) {

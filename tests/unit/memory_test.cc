@@ -35,6 +35,7 @@ TEST(OutOfMemory, IsToldFromOtherFailures) {
       std::runtime_error("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED")));
   EXPECT_TRUE(is_out_of_memory(
       std::runtime_error("FIND was unable to find an engine to execute this computation")));
+  EXPECT_TRUE(is_out_of_memory(std::runtime_error("OpenCV(4.6.0) (-4:Insufficient memory) in")));
   EXPECT_FALSE(is_out_of_memory(std::runtime_error("sizes do not match")));
   EXPECT_FALSE(is_out_of_memory(InputError("out of memory.png: no such file")));
 }

@@ -89,5 +89,22 @@ TEST_F(NpzTest, DamageIsNamed) {
   expect_complaint("does not hold what its shape says");
 }
 
+TEST_F(NpzTest, ShapesThatAreNoneAreNamed) {
+  std::string many;
+  for (int i = 0; i < 400000; ++i) {
+    many += "1,";
+  }
+  for (const std::string& shape : {many, std::string("99999999999999999999999"), std::string("-3"),
+                                   std::string("2, x"), std::string()}) {
+    const std::string header = "{'descr': '<f8', 'shape': (" + shape + "), }";
+    std::string bytes("\x93NUMPY\x02\x00", 8);
+    for (int byte = 0; byte < 4; ++byte) {
+      bytes += static_cast<char>(header.size() >> (8 * byte));
+    }
+    write_npz(file(), {{}, {{"mu.npy", bytes + header}}});
+    expect_complaint("has no shape of one or two dimensions");
+  }
+}
+
 }  // namespace
 }  // namespace srdiff
