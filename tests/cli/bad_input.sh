@@ -199,6 +199,7 @@ case_interrupt_that_the_caller_ignores() {
   pictures make in.png 8x6
   "$SRDIFF" upscale --model tiny --nfe 200 in.png out.png 2>"$logs/stderr" &
   local tool=$! i
+  until [[ $(readlink "/proc/$tool/exe") == "$SRDIFF" ]]; do sleep 0.01; done
   for i in {1..200}; do
     kill -INT "$tool" 2>/dev/null || break
     sleep 0.01

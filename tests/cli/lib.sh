@@ -40,7 +40,7 @@ succeeds() {
 in_background() {
   "$PYTHON" -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$SRDIFF" "$@" &
+os.execv(sys.argv[1], sys.argv[1:])' "$SRDIFF" "$@" <&0 & # or it would read /dev/null
   tool=$!
 }
 
