@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -10,7 +11,8 @@
 namespace srdiff {
 
 /// Hands values from some threads to others and keeps the first waiting while it holds too many, or
-/// too many bytes. A value larger than all the room goes in alone.
+/// too many bytes. A value larger than all the room goes in alone. Who waits goes in before those
+/// that come later: small values would keep a large one, and its memory, waiting for ever.
 template <typename Value>
 class BoundedQueue {
  public:
@@ -20,12 +22,17 @@ class BoundedQueue {
   /// Waits for room.
   void push(Value value, std::size_t bytes) {
     std::unique_lock lock(mutex_);
+    const std::uint64_t place = next_place_++;
     room_.wait(lock, [&] {
-      return values_.empty() || (values_.size() < max_values_ && bytes_ + bytes <= max_bytes_);
+      const bool fits =
+          values_.empty() || (values_.size() < max_values_ && bytes_ + bytes <= max_bytes_);
+      return place == served_ && fits;
     });
+    ++served_;
     bytes_ += bytes;
     values_.emplace_back(std::move(value), bytes);
     filled_.notify_one();
+    room_.notify_all();  // the next in line
   }
 
   /// Waits for a value; nothing once the queue is closed and empty.
@@ -57,6 +64,8 @@ class BoundedQueue {
   std::condition_variable filled_;
   std::deque<std::pair<Value, std::size_t>> values_;
   std::size_t bytes_ = 0;
+  std::uint64_t next_place_ = 0;  ///< in the line of those that push
+  std::uint64_t served_ = 0;
   bool closed_ = false;
 };
 

@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +17,7 @@
 #include "channel_blocks.h"
 #include "convolution_kernels.h"
 #include "filled_channels.h"
+#include "memory_for_code.h"
 
 namespace srdiff {
 
@@ -88,17 +88,6 @@ Shape shape_of(const Dims& image, const ConvolutionSteps& steps, Also also) {
 /// Kernels of a weight that are kept, those of the shapes that came last. Of faces-x8 each size of
 /// pictures takes 2 MB, and a folder may hold hundreds.
 constexpr std::size_t most_kernels_of_weight = 16;
-
-/// oneDNN writes a kernel's code without a look whether it got memory for it.
-void require_memory_for_code() {
-  constexpr std::size_t enough = 4 << 20;
-  void* const memory =
-      ::mmap(nullptr, enough, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
-    throw std::bad_alloc();
-  }
-  ::munmap(memory, enough);
-}
 
 /// A filled weight's size, or its phases'.
 Dims filter_size(const at::Tensor& weight, Also also) {

@@ -12,6 +12,7 @@
 #include "attention.h"
 #include "channel_blocks.h"
 #include "linear.h"
+#include "memory_for_code.h"
 #include "norm_silu.h"
 
 namespace srdiff {
@@ -23,6 +24,7 @@ at::Tensor plain_conv2d(const at::Tensor& x, const at::Tensor& weight,
                         const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
                         at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups) {
   const at::Tensor b = bias.value_or(at::Tensor());
+  require_memory_for_code();
   return current == nullptr
              ? at::conv2d(x, weight.to(x.scalar_type()), b, stride, padding, dilation, groups)
              : current->packed(x, weight, b, stride, padding, dilation, groups);

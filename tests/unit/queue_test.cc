@@ -48,6 +48,25 @@ TEST(BoundedQueue, HoldsNoMoreThanItMay) {
   producer.join();
 }
 
+TEST(BoundedQueue, SmallValuesDoNotKeepALargeOneWaiting) {
+  BoundedQueue<int> queue(4, 100);
+  std::atomic<bool> seen = false;
+  std::thread small_ones([&] {
+    while (!seen) {
+      queue.push(0, 10);
+    }
+    queue.close();
+  });
+  std::thread large_one([&] { queue.push(1, 500); });
+  while (queue.pop() != 1) {
+  }
+  seen = true;
+  while (queue.pop()) {
+  }
+  small_ones.join();
+  large_one.join();
+}
+
 TEST(Gathering, LetsEqualValuesGoTogetherAndKeepsNoMoreThanItMay) {
   using Group = std::vector<int>;
   Gathering<std::string, int> gathering(4, 100);
