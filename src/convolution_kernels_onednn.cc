@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <dnnl.hpp>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>

@@ -165,7 +165,8 @@ void add_bench(CLI::App& app, Command& command) {
 
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
   machine(sub.add_option("--device", method.device, "auto, cpu, cuda or cuda:N"));
-  machine(sub.add_option("--precision", method.precision, "fp32, bf16, (GPU) fp16 or auto (denoiser)"));
+  machine(
+      sub.add_option("--precision", method.precision, "fp32, bf16, (GPU) fp16 or auto (denoiser)"));
   machine(sub.add_option("--threads", method.threads, "Processor threads"));
 
   const auto output = [](auto* option) { return option->group("Output"); };

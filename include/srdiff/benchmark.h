@@ -137,8 +137,8 @@ struct BenchmarkComparison {
   std::vector<BenchmarkChange> changes;  ///< of what both measured
 };
 
-/// Before minutes of measuring: throws InputError where no batch of `options`, resolved, was measured
-/// in `before` at a size of theirs.
+/// Before minutes of measuring: throws InputError where no batch of `options`, resolved, was
+/// measured in `before` at a size of theirs.
 void require_common(const Benchmark& before, const BenchmarkOptions& options);
 
 /// Throws InputError when they measured nothing in common.

@@ -7,8 +7,8 @@
 
 namespace srdiff {
 
-/// The SHA-256 of the file of an identity (`file_identity`), as 64 lower-case hexadecimal digits, or
-/// nothing where it is not known. May be called from several threads at once.
+/// The SHA-256 of the file of an identity (`file_identity`), as 64 lower-case hexadecimal digits,
+/// or nothing where it is not known. May be called from several threads at once.
 using KnownDigests = std::function<std::optional<std::string>(const std::string& identity)>;
 
 /// For a program that hashes a model's files before LibTorch is ready to load them: what `known`

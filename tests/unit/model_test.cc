@@ -93,9 +93,8 @@ TEST_F(ModelTest, ADigestThatIsKnownIsComparedInsteadOfComputed) {
   const fs::path model = make();
   const std::string denoiser = file_identity(model / "denoiser.pt");
   std::optional<std::string> known;
-  set_known_digests([&](const std::string& identity) {
-    return identity == denoiser ? known : std::nullopt;
-  });
+  set_known_digests(
+      [&](const std::string& identity) { return identity == denoiser ? known : std::nullopt; });
   EXPECT_NO_THROW(Model::load(model));
   known = std::string(64, '0');
   const std::string complaint = message_of<ModelError>([&] { Model::load(model); });
