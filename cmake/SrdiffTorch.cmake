@@ -31,7 +31,7 @@ endif()
 find_package(Torch REQUIRED)
 
 if(NOT TARGET srdiff_torch)
-  add_library(srdiff_torch INTERFACE IMPORTED)
+  add_library(srdiff_torch INTERFACE IMPORTED GLOBAL)
   # As system headers: their warnings are not ours.
   set_target_properties(srdiff_torch PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${SRDIFF_FIRST_INCLUDE};${TORCH_INCLUDE_DIRS}"

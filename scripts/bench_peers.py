@@ -6,7 +6,8 @@
 One evaluation: srdiff (the reverse step and the noise included: 64 more evaluations of one picture),
 PyTorch eager, torch.jit and torch.compile (max-autotune) in this Python's torch, ONNX Runtime and
 OpenVINO where this Python has them (`pip install onnx onnxruntime openvino`), with the same number of
-threads, in float32 and where they can in bf16. --device cuda times srdiff and PyTorch on a GPU, in
+threads, in float32 and where they can in bf16; eager and torch.jit in NCHW or channels_last, whichever
+is faster here. --device cuda times srdiff and PyTorch on a GPU, in
 channels_last and without TF32; --batch N gives all of them N pictures at once, and takes srdiff's
 figure from `srdiff bench`. Each runs in its own process; they take turns, --repeats times, so that what
 else the machine does slows all. Every peer's output is compared with PyTorch's in float32 before it is
@@ -17,6 +18,7 @@ T of them from noise, and the same in PyTorch as the public SR3 runs it. Those w
 --long-repeats times.
 """
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -53,24 +55,51 @@ def exported(network, tensors, scratch: str) -> str:
     return path
 
 
+def faster_layout(make, tensors, device: str):
+    """make(layout) in the layout in which calls are faster, and that layout's name."""
+    import torch
+    if device == "cuda":
+        return make(torch.channels_last), "channels_last"
+    made = {name: make(getattr(torch, name)) for name in ("contiguous_format", "channels_last")}
+    seconds = {name: [] for name in made}
+    for turn in range(CALLS):
+        for name, run in made.items():
+            start = time.perf_counter()
+            run(*tensors)
+            seconds[name] += [time.perf_counter() - start] if turn else []  # the first is a warm-up
+    best = min(made, key=lambda name: statistics.median(seconds[name]))
+    return made[best], {"contiguous_format": "NCHW"}.get(best, best)
+
+
 def peer_call(peer: str, network, tensors, args):
     """A function of no arguments that runs the network once, and the peer's name with its version."""
     import torch
-    if peer.startswith(("eager", "compile")):
-        run, name = network, f"PyTorch {torch.__version__}, eager"
-        if peer.startswith("compile"):
-            run, name = torch.compile(network, mode="max-autotune"), f"PyTorch {torch.__version__}, torch.compile"
-        if not peer.endswith("bf16"):
-            return lambda: run(*tensors), name
+    reduced = peer.endswith("bf16")
 
-        def call():
+    def in_precision(run):
+        def in_bf16(*given):
             with torch.autocast(args.device, dtype=torch.bfloat16):
-                return run(*tensors)
-        return call, name + ", autocast to bf16"
+                return run(*given)
+        return in_bf16 if reduced else run
+
+    if peer.startswith(("eager", "compile")):
+        if peer.startswith("compile"):
+            run = in_precision(torch.compile(network, mode="max-autotune"))
+            name = f"PyTorch {torch.__version__}, torch.compile"
+        else:
+            def laid_out(layout):
+                return in_precision(copy.deepcopy(network).to(memory_format=layout))
+            run, layout = faster_layout(laid_out, tensors, args.device)
+            name = f"PyTorch {torch.__version__}, eager, {layout}"
+        return lambda: run(*tensors), name + (", autocast to bf16" if reduced else "")
     if peer == "jit":
         file = os.path.join(args.model, "denoiser.pt")
-        scripted = torch.jit.freeze(torch.jit.load(file, map_location=args.device).float().eval())
-        return lambda: scripted(*tensors), f"PyTorch {torch.__version__}, torch.jit.freeze"
+
+        def frozen(layout):
+            module = torch.jit.load(file, map_location=args.device).float().to(memory_format=layout)
+            return torch.jit.freeze(module.eval())
+        scripted, layout = faster_layout(frozen, tensors, args.device)
+        return lambda: scripted(*tensors), f"PyTorch {torch.__version__}, torch.jit.freeze, {layout}"
     path = exported(network, tensors, args.scratch)
     arrays = {name: tensor.numpy() for name, tensor in zip(("condition", "x_t", "noise_level"), tensors)}
     if peer == "onnxruntime":
@@ -80,7 +109,6 @@ def peer_call(peer: str, network, tensors, args):
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return lambda: session.run(None, arrays)[0], f"ONNX Runtime {onnxruntime.__version__}"
     import openvino
-    reduced = peer == "openvino-bf16"
     core = openvino.Core()
     shapes = {name: list(array.shape) for name, array in arrays.items()}
     model = core.read_model(path)

@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -68,13 +69,16 @@ def make_references(source: str, out: Path, limit: int) -> float:
     """OUT/truth, cropped to multiples of the scale, and what Pillow makes of the reduced pictures.
     Returns the megapixels of all."""
     for folder in ("truth", "bicubic", "lanczos"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(out / folder, ignore_errors=True)  # another run's pictures would be measured too
+        (out / folder).mkdir(parents=True)
     pixels = 0
     for number, (name, photo) in enumerate(photographs(source)):
         if limit and number == limit:
             break
         width, height = (side // SCALE * SCALE for side in photo.size)
         photo = photo.crop((0, 0, width, height))
+        if (out / "truth" / f"{name}.png").exists():
+            sys.exit(f"{source}: two photographs are called {name}; rename one")
         low = photo.resize((width // SCALE, height // SCALE), Image.BICUBIC)
         photo.save(out / "truth" / f"{name}.png")
         low.resize(photo.size, Image.BICUBIC).save(out / "bicubic" / f"{name}.png")
@@ -127,7 +131,14 @@ def gradient(width: int = 400, height: int = 300) -> Image.Image:
 def steps_at(picture: np.ndarray, borders: list, axis: int) -> float:
     """Mean absolute difference of neighbours across the borders over that anywhere."""
     difference = np.abs(np.diff(picture, axis=axis)).mean(axis=(1 - axis, 2))
-    return float(difference[[b - 1 for b in borders if b < picture.shape[axis]]].mean() / difference.mean())
+    return float(difference[[b - 1 for b in borders]].mean() / difference.mean())
+
+
+def hand_overs(length: int, tile: int, overlap: int) -> list:
+    """Output rows or columns where one tile hands over to the next: the middles of overlaps."""
+    step = tile - overlap
+    tiles = max(1, 1 + -(-(length - tile) // step))
+    return [(number * step + overlap // 2) * SCALE for number in range(1, tiles)]
 
 
 def seams(args) -> None:
@@ -143,10 +154,10 @@ def seams(args) -> None:
         for tile in args.tiles:
             tiled = upscaled(args, source, out / f"{label}-{tile}.png", "--tile", str(tile), "--tile-overlap",
                              str(args.overlap))
-            step = (tile - args.overlap) * SCALE
-            # Where one tile hands over to the next: the middle of an overlap.
-            borders = range(step + args.overlap * SCALE // 2, 10000, step)
-            excess = [steps_at(tiled, list(borders), axis) / steps_at(whole, list(borders), axis) for axis in (0, 1)]
+            excess = []
+            for axis, length in enumerate(reversed(picture.size)):
+                borders = hand_overs(length, tile, args.overlap)
+                excess.append(steps_at(tiled, borders, axis) / steps_at(whole, borders, axis))
             rows.append({"picture": label, "tile": tile, "mean difference, levels": round(float(np.abs(tiled - whole).mean()), 3),
                          "largest": int(np.abs(tiled - whole).max()),
                          "gradient at borders, across rows": round(excess[0], 3),
