@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -54,6 +55,13 @@ void add_line(const std::string& text, Lines& lines) {
   }
 }
 
+/// Whether a text may be what a kill has left of a line.
+bool begins_as_a_line(const std::string& text) {
+  constexpr std::string_view head = R"({"input":)";
+  const std::size_t both = std::min(head.size(), text.size());
+  return text.compare(0, both, head, 0, both) == 0;
+}
+
 void add_report(const fs::path& path, Lines& lines) {
   std::istringstream stream(read_file(path));
   std::size_t number = 0;
@@ -62,7 +70,7 @@ void add_report(const fs::path& path, Lines& lines) {
     try {
       add_line(text, lines);
     } catch (const std::exception&) {
-      if (!stream.eof()) {
+      if (!stream.eof() || !begins_as_a_line(text)) {
         throw InputError(path.string() + ":" + std::to_string(number) +
                          ": is no line of a report of srdiff upscale --report");
       }

@@ -136,9 +136,11 @@ void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
   if (round_up(height, manifest.size_multiple) > limit / round_up(width, manifest.size_multiple)) {
     const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(limit)));
     const std::string square = std::to_string(side) + "x" + std::to_string(side);
-    throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes (" +
-                     std::to_string(limit) + " pixels, such as " + square +
-                     "); crop or reduce it first");
+    const bool several = passes(settings.scale, manifest.scale) > 1;
+    throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes " +
+                     (several ? "at this scale (" : "(") + std::to_string(limit) +
+                     " pixels, such as " + square + "); " +
+                     (several ? "take a smaller scale, or " : "") + "crop or reduce it first");
   }
 }
 

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 7> picture_endings = {".png", ".jpg",  ".jpeg", ".webp",
                                                         ".tif", ".tiff", ".bmp"};
-constexpr std::array<const char*, 4> formats = {"png", "jpg", "webp", "tiff"};
+constexpr std::array<const char*, 7> formats = {"png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"};
 
 /// A file wherever its names are.
 using FileIdentity = std::pair<dev_t, ino_t>;
@@ -223,7 +223,7 @@ void check_writable(const fs::path& output_folder) {
 
 void check_format(const std::string& word) {
   if (!word.empty() && std::find(formats.begin(), formats.end(), word) == formats.end()) {
-    throw UsageError("the format '" + word + "' is not known; give png, jpg, webp or tiff");
+    throw UsageError("the format '" + word + "' is not known; give png, jpg, webp, tiff or bmp");
   }
 }
 
@@ -294,11 +294,13 @@ void check_outputs(const WorkList& work, Existing existing) {
                        ": an output would replace it; name another output folder");
     }
   }
-  const bool unknown = existing == Existing::resume && !Journal::exists_in(work.output_folder);
-  if (!there.empty() && (existing == Existing::refuse || unknown)) {
+  const bool unknown = !Journal::exists_in(work.output_folder);
+  const bool refused = existing == Existing::refuse || (existing == Existing::resume && unknown);
+  if (!there.empty() && refused) {
     throw UsageError(first_few(there) + ": " + std::to_string(there.size()) + " of " +
                      std::to_string(work.items.size()) + " outputs exist already" +
-                     (unknown ? ", without a journal to resume by; --overwrite replaces them"
+                     (unknown ? ", without a journal to resume by; name another output folder, or "
+                                "--overwrite replaces them"
                               : "; --resume keeps what is done, --overwrite replaces them"));
   }
   check_writable(work.output_folder);

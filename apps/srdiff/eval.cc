@@ -97,7 +97,14 @@ std::vector<Metric> chosen_metrics(const EvalArgs& args) {
     metrics = args.reference.empty() ? std::vector<Metric>{Metric::fid}
                                      : std::vector<Metric>{Metric::fid, Metric::kid, Metric::prdc};
     const std::int64_t pictures = fewest_pictures(args);
-    const auto too_few = [&](Metric metric) { return pictures < pictures_needed(metric, {}); };
+    const auto too_few = [&](Metric metric) {
+      const std::int64_t needed = pictures_needed(metric, {});
+      if (pictures < needed) {
+        srdiff::log::warn("{} needs at least {} pictures and is left out", to_string(metric),
+                          needed);
+      }
+      return pictures < needed;
+    };
     metrics.erase(std::remove_if(metrics.begin(), metrics.end(), too_few), metrics.end());
   }
   if (!args.reference.empty()) {

@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <regex>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
@@ -32,15 +35,33 @@ std::string file_name(const srdiff::UpscaleState& state) {
   return "state.png";
 }
 
+bool is_step_name(const std::string& name) {
+  static const std::regex x0_name(std::string(x0_prefix) + R"(\d{3,}_t\d{4}\.png)");
+  return name == x_sr_name || name == weight_map_name || name == x_t_name ||
+         std::regex_match(name, x0_name);
+}
+
+/// Those of an earlier run, which could not be told from this one's.
+void remove_steps(const fs::path& folder) {
+  std::vector<fs::path> steps;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (is_step_name(entry.path().filename()) && entry.is_regular_file(error)) {
+      steps.push_back(entry.path());
+    }
+  }
+  for (const fs::path& step : steps) {
+    fs::remove(step, error);  // where that fails, writing says so
+  }
+}
+
 }  // namespace
 
 bool would_be_step(const fs::path& folder, const fs::path& picture) {
   std::error_code error;
   const fs::path name = picture.filename();
   const fs::path above = picture.has_parent_path() ? picture.parent_path() : ".";
-  const bool is_step_name = name == x_sr_name || name == weight_map_name || name == x_t_name ||
-                            name.native().rfind(x0_prefix, 0) == 0;
-  return is_step_name && fs::equivalent(folder, above, error);
+  return is_step_name(name) && fs::equivalent(folder, above, error);
 }
 
 void prepare_step_folder(const fs::path& folder) {
@@ -51,6 +72,7 @@ void prepare_step_folder(const fs::path& folder) {
     throw srdiff::InputError(folder.string() + ": cannot be made a folder for the steps" +
                              (error ? ": " + error.message() : ""));
   }
+  remove_steps(folder);
 }
 
 void write_step_picture(const fs::path& folder, const srdiff::UpscaleState& state) {

@@ -5,6 +5,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/ansicolor_sink.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -124,19 +125,64 @@ int run(const CLI::App& app, const Command& command) {
   }
 }
 
+/// What is wrong with the configuration file, or nothing. CLI11 calls every such file an INI file,
+/// and does not say which it is.
+std::string config_problem(const CLI::App& app, const CLI::ParseError& error) {
+  const auto* const option = app.get_config_ptr();
+  const std::string file = option->count() > 0 ? option->as<std::string>() : "the configuration";
+  if (dynamic_cast<const CLI::FileError*>(&error) != nullptr) {
+    return file + ": no such file, or it cannot be read";
+  }
+  const std::string text = error.what();
+  const std::string extras = CLI::ConfigError::Extras("").what();
+  if (dynamic_cast<const CLI::ConfigError*>(&error) == nullptr || text.rfind(extras, 0) != 0) {
+    return "";
+  }
+  const std::string name = text.substr(extras.size());
+  const std::size_t section_mark = name.rfind(".++");
+  return file + ": " +
+         (section_mark == std::string::npos
+              ? name + " is no option; write it below its subcommand, such as [upscale]"
+              : "[" + name.substr(0, section_mark) + "] is no subcommand");
+}
+
+/// The first word that is not understood, or nothing.
+std::string surplus_word(const CLI::App& app, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) {
+    return "";
+  }
+  const std::vector<std::string> words = app.remaining(/*recurse=*/true);
+  const auto option = std::find_if(words.begin(), words.end(), [](const std::string& word) {
+    return word.size() > 1 && word.front() == '-';
+  });
+  if (option != words.end()) {
+    return option->substr(0, option->find('=')) + " is no option of it";
+  }
+  return words.empty() ? "" : "'" + words.front() + "' is one word too many";
+}
+
 /// CLI11 explains over several lines; a wrong command line gets one.
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     return printed(app, app.exit(error));  // --help, --version
   }
-  const auto chosen = app.get_subcommands();
+  if (const std::string problem = config_problem(app, error); !problem.empty()) {
+    return fail(app, exit_usage, problem);
+  }
+  std::string command = "srdiff";
+  const CLI::App* deepest = &app;
+  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = deepest->get_subcommands()) {
+    deepest = chosen.front();
+    command += " " + deepest->get_name();
+  }
   const auto unknown = app.remaining();
-  if (chosen.empty() && !unknown.empty()) {
+  if (deepest == &app && !unknown.empty()) {
     return fail(app, exit_usage, "'" + unknown.front() + "' is not known; see srdiff --help");
   }
-  const std::string help =
-      chosen.empty() ? "srdiff --help" : "srdiff " + chosen.front()->get_name() + " --help";
-  return fail(app, exit_usage, std::string(error.what()) + "; see " + help);
+  const std::string surplus = surplus_word(app, error);
+  return fail(app, exit_usage,
+              (surplus.empty() ? std::string(error.what()) : command + ": " + surplus) + "; see " +
+                  command + " --help");
 }
 
 int parse_and_run(int argc, char** argv) {

@@ -102,6 +102,9 @@ int run_upscale(const UpscaleArgs& args) {
   if (fs::is_directory(args.input, error)) {
     return upscale_folder(args);
   }
+  if (args.input != "-" && !fs::exists(args.input, error)) {
+    throw srdiff::InputError(args.input + ": no such file or folder");
+  }
   if (!args.folder.used.empty()) {
     throw srdiff::UsageError(args.input + ": is no folder, which " + args.folder.used + " needs");
   }
@@ -127,7 +130,7 @@ srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manife
 }
 
 void tell_default_model(const std::string& model) {
-  srdiff::log::info("model {}: --model names another (srdiff models list)", model);
+  srdiff::log::info("model {} is taken; --model NAME takes another (srdiff models list)", model);
 }
 
 srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method) {

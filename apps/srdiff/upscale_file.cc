@@ -67,7 +67,9 @@ Method choose_method_for(const UpscaleArgs& args, Input& input) {
   if (method.model == "auto") {
     const srdiff::DeclaredSize size = input.size();
     method.model = srdiff::default_model(size.height, size.width);
-    tell_default_model(method.model);
+    if (size.height > 0) {  // else reading it will say why not
+      tell_default_model(method.model);
+    }
   }
   return choose_method(method);
 }
@@ -122,13 +124,14 @@ void check_paths(const UpscaleArgs& args) {
   if (!args.format.empty()) {
     throw srdiff::UsageError(args.output + ": names its format by its ending; leave out --format");
   }
-  srdiff::check_writable_format(args.output);
   std::error_code error;
+  if (fs::is_directory(args.output, error)) {
+    throw srdiff::InputError(args.output +
+                             ": cannot be written: it is a folder; name a file in it");
+  }
+  srdiff::check_writable_format(args.output);
   if (args.input != "-" && fs::equivalent(args.input, args.output, error)) {
     throw srdiff::UsageError(args.output + ": is the input itself; name another output");
-  }
-  if (fs::is_directory(args.output, error)) {
-    throw srdiff::InputError(args.output + ": cannot be written: it is a folder");
   }
   const fs::path folder = fs::absolute(args.output).parent_path();
   if (!fs::is_directory(folder, error)) {

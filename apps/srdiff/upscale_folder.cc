@@ -118,7 +118,9 @@ Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) 
       }
     }
     method.model = srdiff::default_model(largest.height, largest.width);
-    tell_default_model(method.model);
+    if (largest.height > 0) {
+      tell_default_model(method.model);
+    }
   }
   return choose_method(method);
 }

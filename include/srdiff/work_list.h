@@ -26,7 +26,7 @@ bool is_picture_name(const std::filesystem::path& name);
 /// Whether a name starts with a dot, as those that macOS puts beside pictures do.
 bool is_hidden(const std::filesystem::path& name);
 
-/// Throws UsageError unless a word is png, jpg, webp, tiff or empty.
+/// Throws UsageError unless a word is png, jpg, jpeg, webp, tif, tiff, bmp or empty.
 void check_format(const std::string& word);
 
 /// Which pictures of a folder, and what becomes of their names.
@@ -36,7 +36,7 @@ struct WorkListOptions {
   /// path below the input folder. None: those with a picture's name. A leading dot fits only a dot.
   std::vector<std::string> globs = {};
   std::vector<std::string> excludes = {};  ///< patterns of files and folders to leave out
-  std::string format = {};                 ///< png, jpg, webp or tiff; empty: each keeps its own
+  std::string format = {};                 ///< as check_format takes; empty: each keeps its own
   std::string suffix = {};                 ///< goes between a name and its ending
   Shard shard = {};
 };

@@ -334,6 +334,16 @@ case_save_steps_without_weight_map() {
   [[ $(ls steps | tr '\n' ' ') == 'x0_001_t0300.png x_sr.png x_t.png ' ]] || fail "$(ls steps)"
 }
 
+# Steps of another run are not mixed with those of this one.
+case_save_steps_again() {
+  pictures make in.png 12x10
+  upscales in.png out.png --nfe 4 --save-steps steps
+  touch steps/{notes.txt,x0_mine.png,x0_001_t300.png}
+  upscales in.png out.png --nfe 1 --save-steps steps --no-weight-map
+  [[ $(ls steps | tr '\n' ' ') == \
+    'notes.txt x0_001_t0300.png x0_001_t300.png x0_mine.png x_sr.png x_t.png ' ]] || fail "$(ls steps)"
+}
+
 case_saving_steps_changes_nothing() {
   pictures make in.png 12x10
   upscales in.png plain.png
@@ -419,9 +429,9 @@ case_auto_precision_gives_the_same_picture() {
 # interrupts SIGNAL: a run of 2000 evaluations that has begun to take steps.
 interrupts() {
   pictures make in.png 64x64
-  "$SRDIFF" upscale --model tiny in.png out.png --start noise --sampler ddpm \
-    --save-steps "$logs/steps" 2>"$logs/stderr" >"$logs/stdout" &
-  local tool=$! code=0
+  in_background upscale --model tiny in.png out.png --start noise --sampler ddpm \
+    --save-steps "$logs/steps" 2>"$logs/stderr" >"$logs/stdout"
+  local code=0
   while kill -0 "$tool" 2>/dev/null && [[ ! -e $logs/steps/x0_002_t1999.png ]]; do
     sleep 0.05
   done
