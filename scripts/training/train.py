@@ -294,9 +294,21 @@ class Trainer:
         self.warm_from, self.grown_from = self.steps, run.get("grown_from")
         print(f"starting from {path} after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
 
+    def diverged(self, what: str) -> SystemExit:
+        """The last words of a run whose numbers are lost: what is left of it, and what to do."""
+        path = self.path("checkpoint.pt")
+        remedy = (f"{path} stands as it was: lower the config's lr and go on from it with --resume" if os.path.exists(path)
+                  else "no checkpoint was written: start again with a lower lr in the config")
+        return SystemExit(f"{what} not finite; {remedy}")
+
     def checkpoint(self):
         cpu = lambda network: {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-        atomic_save({"kind": self.kind, "config": self.config, "network": cpu(self.network), "ema": cpu(self.ema),
+        network, ema = cpu(self.network), cpu(self.ema)
+        # The loss is looked at only in reports, and a run may diverge after its last one.
+        for value in (*network.values(), *ema.values()):
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise self.diverged("the weights are")
+        atomic_save({"kind": self.kind, "config": self.config, "network": network, "ema": ema,
                      "optimizer": self.optimizer.state_dict(), "steps": self.steps, "images": self.images,
                      "seconds": self.seconds, "warm_from": self.warm_from, "curve": self.curve,
                      "grown_from": self.grown_from,
@@ -404,7 +416,7 @@ class Trainer:
             if now - reported > (1 if sys.stderr.isatty() else 20):
                 mean = float(total) / count
                 if not math.isfinite(mean):
-                    raise SystemExit("the loss is not finite: go back to the last checkpoint with a lower lr")
+                    raise self.diverged("the loss is")
                 self.report(mean, rate, count * batch / (now - reported))
                 total, count, reported = 0.0, 0, now
             if now - saved > 60 * self.settings["checkpoint_minutes"]:
