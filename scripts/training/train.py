@@ -125,6 +125,7 @@ class DenoiserTask:
         self.residual_std = section["architecture"].get("residual_std", 0.0)
         if self.residual_std > 0 and self.parameterisation != "x0":
             raise SystemExit("a denoiser with residual_std returns x0: set parameterisation to x0")
+        settings = {**DEFAULTS, **section.get("training", {})}
         self.regressor = None
         if condition_of(config) == "x_sr":
             if not args.regressor:
@@ -132,10 +133,11 @@ class DenoiserTask:
                                  "or model folder")
             self.regressor = load_regressor(args.regressor, config, device)
             # Compiled for the batches of training, not again for those of samples and held-out images.
-            settings = {**DEFAULTS, **config["denoiser"].get("training", {})}
             self.trained_beside = torch.compile(self.regressor) if compiles(settings, device) else self.regressor
-        # An aligned image comes back every epoch with the same x_sr; on a CPU that is worth keeping.
-        self.known = {} if device.type == "cpu" and "crops" not in config else None
+        # An aligned image comes back every epoch with the same x_sr; on a CPU that is worth keeping. Crops and
+        # images that were moved or made grey hardly ever come back, and keeping them would fill the memory.
+        returns = "crops" not in config and settings["shift"] == 0 and settings["grey"] == 0
+        self.known = {} if device.type == "cpu" and returns else None
 
     def condition(self, low, size):
         """What the denoiser is given beside x_t, as at inference: bicubic or x_sr, clamped to [-1,1]."""
