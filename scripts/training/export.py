@@ -88,13 +88,20 @@ def input_multiple(kind: str, network, scale: int) -> int:
     return own if kind == "regressor" else own // math.gcd(own, scale)
 
 
-def write_network(path: str, kind: str, network, config: dict, half: bool):
+def section_of(kind: str, state: dict, config: dict) -> dict:
+    """A network's section of the config that it was trained with. The calibration alone is chosen at export."""
+    section = {key: value for key, value in state["config"][kind].items() if key != "calibration"}
+    chosen = config[kind].get("calibration")
+    return {**section, "calibration": chosen} if chosen else section
+
+
+def write_network(path: str, kind: str, network, section: dict, config: dict, half: bool):
     """The TorchScript file, checked against the network it came from as it will be computed."""
-    written = build(kind, config[kind]["architecture"])
+    written = build(kind, section["architecture"])
     written.load_state_dict(network.state_dict())
-    if "calibration" in config[kind]:
+    if "calibration" in section:
         for each in (network, written):
-            each.calibrate(**config[kind]["calibration"])
+            each.calibrate(**section["calibration"])
     flattened((written.half() if half else written).eval().requires_grad_(False)).save(path)
     loaded = torch.jit.load(path, map_location="cpu").float()
     size = config["native_size"]
@@ -158,8 +165,9 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
     with replacing(out) as folder:
         for kind, (network, state, picture) in networks.items():
             multiple = math.lcm(multiple, input_multiple(kind, network, config["scale"]))
-            write_network(os.path.join(folder, f"{kind}.pt"), kind, network, config, half)
-            states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve")},
+            section = section_of(kind, state, config)
+            write_network(os.path.join(folder, f"{kind}.pt"), kind, network, section, config, half)
+            states[kind] = {**{k: state[k] for k in ("images", "steps", "seconds", "curve")}, "config": {kind: section},
                             "averaged_with": state.get("averaged_with"), "grown_from": state.get("grown_from"),
                             "parameters": parameters(network)}
             if picture:
@@ -192,7 +200,7 @@ def run_entry(state: dict) -> dict:
 
 
 def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures: dict) -> dict:
-    sections = {kind: states[kind].get("config", config)[kind] for kind in states}
+    sections = {kind: state["config"][kind] for kind, state in states.items()}
     runs = {kind: run_entry(state) for kind, state in states.items() if state["curve"]}
     tile = {"tile": config["tile"]} if "tile" in config else {}
     return {
