@@ -121,12 +121,26 @@ def table(rows: list) -> list:
     return lines + ["| " + " | ".join(str(row.get(key, "")) for key in keys) + " |" for row in rows]
 
 
-def model_card(manifest: dict, states: dict, half: bool) -> str:
+def precision_of(path: str) -> str:
+    halved = any(value.dtype == torch.half for value in torch.jit.load(path, map_location="cpu").state_dict().values())
+    return "fp16" if halved else "fp32"
+
+
+def weights_held(precisions: dict) -> str:
+    """In words: a lent file is a copy, and may hold its weights otherwise than the files beside it."""
+    held = sorted(set(precisions.values()))
+    if len(held) == 1:
+        return f"{held[0]} weights"
+    return " and ".join(f"{each} weights ({', '.join(kind for kind, its in precisions.items() if its == each)})"
+                        for each in held)
+
+
+def model_card(manifest: dict, states: dict, precisions: dict) -> str:
     lines = [f"# {manifest['name']} {manifest['version']}", "", manifest["description"] + ".", "",
              f"Data: {manifest['training']['data']}. Licence: {manifest['training']['licence']}.", "",
              f"Scale {manifest['scale']}, native output {manifest['native_size']}x{manifest['native_size']} px, "
              f"parameterisation {manifest['parameterisation']}, T = {manifest['schedule']['T']}. "
-             f"The TorchScript files hold {'fp16' if half else 'fp32'} weights and are computed in fp32. "
+             f"The TorchScript files hold {weights_held(precisions)} and are computed in fp32. "
              "They are code: load only model files you trust.", "",
              "Not for identifying people: the tool invents plausible detail, it does not recover a person's.", "",
              "## Training", "", "| network | parameters | images seen | steps | minutes | last loss |",
@@ -159,7 +173,7 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
 
     networks  kind -> (network, its state as `load` returns it, a picture of its loss or None)
     borrowed  kind -> Borrowed
-    half      weights in fp16; otherwise as they are
+    half      weights of `networks` in fp16; otherwise as they are
     """
     files, states, multiple = {}, {}, 1
     with replacing(out) as folder:
@@ -186,7 +200,8 @@ def export(out: str, config: dict, networks: dict, borrowed: dict, figures: dict
         manifest = manifest_of(config, files, states, multiple, figures)
         write_json(os.path.join(folder, "manifest.json"), manifest)
         with open(os.path.join(folder, "MODEL_CARD.md"), "w") as file:
-            file.write(model_card(manifest, states, half))
+            file.write(model_card(manifest, states, {kind: precision_of(os.path.join(folder, f"{kind}.pt"))
+                                                     for kind in files}))
         size = sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
     print(f"{out}: {', '.join(files)}; {size / 2**20:.1f} MiB")
 
