@@ -1,4 +1,5 @@
 """Group norm and SiLU in one pass over memory, for training in bf16 on a CPU (norm_silu.cc)."""
+import contextlib
 import os
 import sys
 
@@ -8,13 +9,34 @@ from torch import Tensor, nn
 from networks import Block, SelfAttention
 
 
+@contextlib.contextmanager
+def only_compiler(folder: str):
+    """Holds the folder for one process at a time.
+
+    torch's own lock is a file that is there or not: of a process killed while it compiles it stays, and all
+    later ones would wait for it without end. Ours goes with its process, so that who holds it may remove torch's."""
+    import fcntl
+    with open(os.path.join(folder, "one-at-a-time"), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that compiles in {folder}", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, "lock"))
+        yield
+
+
 def load():
     """The extension, compiled on its first use, or None where that cannot be done."""
     try:
-        from torch.utils.cpp_extension import load as compile_and_load
+        from torch.utils.cpp_extension import _get_build_directory, load as compile_and_load
+        name = "srdiff_norm_silu"
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "norm_silu.cc")
-        return compile_and_load("srdiff_norm_silu", [source], extra_ldflags=["-lmvec"],
-                                extra_cflags=["-O3", "-march=native", "-ffast-math", "-fopenmp"])
+        folder = _get_build_directory(name, False)
+        with only_compiler(folder):
+            return compile_and_load(name, [source], extra_ldflags=["-lmvec"], build_directory=folder,
+                                    extra_cflags=["-O3", "-march=native", "-ffast-math", "-fopenmp"])
     except (ImportError, OSError, RuntimeError) as error:
         lines = str(error).splitlines()
         reason = next((line for line in lines if "error:" in line), lines[0])
