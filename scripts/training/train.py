@@ -72,6 +72,26 @@ def compiles(settings: dict, device) -> bool:
     return wanted(settings, "compile", device) and hasattr(torch, "compile")
 
 
+def differences(before, now, name: str = "") -> list:
+    """In words, where two objects of a config differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [line for key in sorted(before.keys() | now.keys())
+                for line in differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)]
+    told = ["its default" if value is None else json.dumps(value) for value in (before, now)]
+    return [] if before == now else [f"{name} {told[0]}, not {told[1]}"]
+
+
+def fixed_in(config: dict, kind: str) -> dict:
+    """What a run cannot change on its way: what its network is and is trained for. `training` may change, and
+    the calibration is no matter of training."""
+    section = {key: value for key, value in config[kind].items() if key not in ("training", "calibration")}
+    whole = {"scale": config["scale"], kind: section}
+    if kind == "denoiser":
+        whole.update(schedule=config["schedule"], parameterisation=config["parameterisation"],
+                     condition=condition_of(config))
+    return whole
+
+
 def learning_rate(settings: dict, step: int, progress: float) -> float:
     rate = settings["lr"] * min(1.0, (step + 1) / settings["warmup"])
     start = settings["decay_from"]
@@ -240,6 +260,8 @@ class Trainer:
             raise SystemExit(f"{args.out} already holds a run: --resume it or choose another folder")
         elif args.initial:
             self.start_from(args.initial)
+        if self.images > 0:  # a new leg must not draw the numbers of the first again; CUDA's generator is seeded too
+            torch.manual_seed(self.settings["seed"] + self.images)
         with open(self.path("config.json"), "w") as file:
             json.dump(self.config, file, indent=2)
 
@@ -261,9 +283,17 @@ class Trainer:
 
     def resume(self):
         state = torch.load(self.path("checkpoint.pt"), map_location="cpu")
+        if state["kind"] != self.kind:
+            raise SystemExit(f"{self.args.out}: holds a run of the {state['kind']}, not of the {self.kind}")
+        changed = differences(fixed_in(state["config"], self.kind), fixed_in(self.config, self.kind))
+        if changed:
+            raise SystemExit(f"{self.args.out}: cannot go on with {self.args.config}, it was trained with "
+                             f"{'; '.join(changed)}")
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:  # the state brought the last leg's
+            group.update(betas=tuple(self.settings["betas"]), weight_decay=self.settings["weight_decay"])
         self.steps, self.images, self.seconds = state["steps"], state["images"], state["seconds"]
         self.warm_from = state.get("warm_from", 0)
         self.grown_from = state.get("grown_from")
