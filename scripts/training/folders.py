@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import tempfile
+import threading
 
 
 def sha256(path: str) -> str:
@@ -19,19 +21,45 @@ def write_json(path: str, document: dict):
 
 
 @contextlib.contextmanager
+def signals_wait():
+    """SIGINT and SIGTERM that come meanwhile take effect at the end.
+
+    Blocking them in this thread would not do: the system would hand them to one of torch's threads."""
+    if threading.current_thread() is not threading.main_thread():  # Python lets no other set handlers
+        yield
+        return
+    came, handlers = [], {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handlers[number] = signal.signal(number, lambda number, frame: came.append(number))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+@contextlib.contextmanager
 def replacing(out: str):
-    """Yields a new folder to fill, which then takes the place of `out` in one step."""
-    out = os.path.abspath(out)
+    """Yields a new folder to fill, which then takes the place of `out` in one step; a link stays one."""
+    out = os.path.realpath(out)
     os.makedirs(os.path.dirname(out), exist_ok=True)
     folder = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(out))
     os.chmod(folder, 0o755)
     try:
         yield folder
         old = folder + ".old"
-        if os.path.exists(out):
-            os.rename(out, old)
-        os.rename(folder, out)
-        shutil.rmtree(old, ignore_errors=True)
+        with signals_wait():
+            if os.path.exists(out):
+                os.rename(out, old)
+            try:
+                os.rename(folder, out)
+            except BaseException:
+                if os.path.exists(old):
+                    os.rename(old, out)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
