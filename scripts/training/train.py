@@ -329,8 +329,8 @@ class Trainer:
     def diverged(self, what: str) -> SystemExit:
         """The last words of a run whose numbers are lost: what is left of it, and what to do."""
         path = self.path("checkpoint.pt")
-        remedy = (f"{path} stands as it was: lower the config's lr and go on from it with --resume" if os.path.exists(path)
-                  else "no checkpoint was written: start again with a lower lr in the config")
+        remedy = (f"{path} stands as it was: lower the config's lr and go on from it with --resume"
+                  if os.path.exists(path) else "no checkpoint was written: start again with a lower lr in the config")
         return SystemExit(f"{what} not finite; {remedy}")
 
     def checkpoint(self):
