@@ -102,7 +102,8 @@ int run_upscale(const UpscaleArgs& args) {
   if (fs::is_directory(args.input, error)) {
     return upscale_folder(args);
   }
-  if (args.input != "-" && !fs::exists(args.input, error)) {
+  // Below a working folder that was deleted all is missing; that is said elsewhere.
+  if (args.input != "-" && !fs::exists(args.input, error) && !fs::current_path(error).empty()) {
     throw srdiff::InputError(args.input + ": no such file or folder");
   }
   if (!args.folder.used.empty()) {
