@@ -119,7 +119,7 @@ takes() {
   local model=$1
   shift
   succeeds upscale "$@" --nfe 1
-  grep -q "^srdiff: model $model:" "$logs/stderr" || fail "not $model: srdiff upscale $*"
+  grep -q "^srdiff: model $model is taken;" "$logs/stderr" || fail "not $model: srdiff upscale $*"
 }
 
 case_default_model() {
