@@ -97,14 +97,7 @@ std::vector<Metric> chosen_metrics(const EvalArgs& args) {
     metrics = args.reference.empty() ? std::vector<Metric>{Metric::fid}
                                      : std::vector<Metric>{Metric::fid, Metric::kid, Metric::prdc};
     const std::int64_t pictures = fewest_pictures(args);
-    const auto too_few = [&](Metric metric) {
-      const std::int64_t needed = pictures_needed(metric, {});
-      if (pictures < needed) {
-        srdiff::log::warn("{} needs at least {} pictures and is left out", to_string(metric),
-                          needed);
-      }
-      return pictures < needed;
-    };
+    const auto too_few = [&](Metric metric) { return pictures < pictures_needed(metric, {}); };
     metrics.erase(std::remove_if(metrics.begin(), metrics.end(), too_few), metrics.end());
   }
   if (!args.reference.empty()) {
@@ -114,6 +107,19 @@ std::vector<Metric> chosen_metrics(const EvalArgs& args) {
     }
   }
   return metrics;
+}
+
+/// Names those of a feature network that too few pictures have kept from being measured.
+void tell_left_out(const EvalArgs& args, const std::vector<Metric>& metrics) {
+  if (!args.metrics.empty() || args.features.empty() || args.reference.empty()) {
+    return;
+  }
+  for (const Metric metric : {Metric::fid, Metric::kid, Metric::prdc}) {
+    if (std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) {
+      srdiff::log::warn("{} needs at least {} pictures and was left out", to_string(metric),
+                        pictures_needed(metric, {}));
+    }
+  }
 }
 
 void check_metrics(const EvalArgs& args, const std::vector<Metric>& metrics) {
@@ -220,6 +226,7 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   if (!args.csv.empty()) {
     srdiff::write_text_file(args.csv, csv.text());
   }
+  tell_left_out(args, options.evaluation.metrics);
   return run;
 }
 
