@@ -36,7 +36,7 @@ std::string file_name(const srdiff::UpscaleState& state) {
 }
 
 bool is_step_name(const std::string& name) {
-  static const std::regex x0_name(std::string(x0_prefix) + R"(\d{3,}_t\d{4}\.png)");
+  static const std::regex x0_name(std::string(x0_prefix) + R"(\d{3,}_t\d{4,}\.png)");
   return name == x_sr_name || name == weight_map_name || name == x_t_name ||
          std::regex_match(name, x0_name);
 }
