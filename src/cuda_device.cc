@@ -17,13 +17,7 @@ thread_local bool without_trials = false;
 
 }  // namespace
 
-WithoutKernelTrials::WithoutKernelTrials() : outer_(without_trials) {
-  without_trials = true;
-}
-
-WithoutKernelTrials::~WithoutKernelTrials() {
-  without_trials = outer_;
-}
+WithoutKernelTrials::WithoutKernelTrials() : ScopedFlag(without_trials) {}
 
 void set_cuda_policy(c10::ScalarType precision) {
   at::globalContext().setAllowTF32CuBLAS(false);

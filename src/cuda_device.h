@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "scoped_flag.h"
+
 namespace srdiff {
 
 // Built against a LibTorch without CUDA, where no device is a CUDA one, these answer as for the
@@ -20,15 +22,9 @@ void set_cuda_policy(c10::ScalarType precision);
 
 /// While it lives, set_cuda_policy on this thread takes what cuDNN proposes in every precision: for
 /// calls of a size that comes once, where trying takes longer than it saves.
-class WithoutKernelTrials {
+class WithoutKernelTrials : ScopedFlag {
  public:
   WithoutKernelTrials();
-  WithoutKernelTrials(const WithoutKernelTrials&) = delete;
-  WithoutKernelTrials& operator=(const WithoutKernelTrials&) = delete;
-  ~WithoutKernelTrials();
-
- private:
-  bool outer_;
 };
 
 /// Whether the device multiplies bf16 in hardware: compute capability 8.0 and later.

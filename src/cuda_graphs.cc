@@ -25,13 +25,7 @@ thread_local bool without_graphs = false;
 
 }  // namespace
 
-WithoutCudaGraphs::WithoutCudaGraphs() : outer_(without_graphs) {
-  without_graphs = true;
-}
-
-WithoutCudaGraphs::~WithoutCudaGraphs() {
-  without_graphs = outer_;
-}
+WithoutCudaGraphs::WithoutCudaGraphs() : ScopedFlag(without_graphs) {}
 
 #ifdef SRDIFF_CUDA
 

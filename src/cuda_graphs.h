@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "scoped_flag.h"
+
 namespace srdiff {
 
 /// A network's calls, recorded as CUDA graphs: replaying one costs the host a single launch where a
@@ -35,15 +37,9 @@ class CudaGraphs {
 
 /// While it lives, networks' calls on this thread are made as they stand, neither recorded nor
 /// replayed: whoever watches operators or memory sees those of one call.
-class WithoutCudaGraphs {
+class WithoutCudaGraphs : ScopedFlag {
  public:
   WithoutCudaGraphs();
-  WithoutCudaGraphs(const WithoutCudaGraphs&) = delete;
-  WithoutCudaGraphs& operator=(const WithoutCudaGraphs&) = delete;
-  ~WithoutCudaGraphs();
-
- private:
-  bool outer_;
 };
 
 }  // namespace srdiff

@@ -34,6 +34,10 @@ std::string shell_quoted(const std::string& word) {
   return quoted + "'";
 }
 
+std::string option_name(const std::string& word) {
+  return word.substr(0, word.find('='));
+}
+
 std::string typed_command(const std::vector<std::string>& words) {
   return "srdiff" + quoted_words(words.begin() + 1, words.end());
 }
@@ -43,7 +47,7 @@ std::string resume_command(const std::vector<std::string>& words) {
   std::vector<std::string> kept;
   std::copy_if(words.begin() + 1, names_follow, std::back_inserter(kept),
                [](const std::string& word) {
-                 const std::string option = word.substr(0, word.find('='));
+                 const std::string option = option_name(word);
                  return option != "--overwrite" && option != "--resume";
                });
   kept.emplace_back("--resume");

@@ -22,6 +22,7 @@
 #include "commands.h"
 #include "exit_status.h"
 #include "help_tiers.h"
+#include "shell_words.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "srdiff/name_text.h"
@@ -109,17 +110,18 @@ int run(const CLI::App& app, const Command& command) {
     const std::string path = error.path1().string();
     return fail(app, exit_input_failed,
                 (path.empty() ? "the working directory" : path) + ": " + error.code().message());
-  } catch (const std::system_error& error) {
-    const bool threads = error.code() == std::errc::resource_unavailable_try_again;
-    return fail(app, exit_model_unusable,
-                threads ? "the system gives no more threads; raise its limit (ulimit -u)"
-                        : std::string("unexpected failure: ") + error.what());
   } catch (const std::exception& error) {
     if (srdiff::is_out_of_memory(error)) {
       return fail(app, exit_input_failed, "not enough memory; give a smaller picture");
     }
     if (const auto* from_libtorch = dynamic_cast<const c10::Error*>(&error)) {
       return fail(app, exit_model_unusable, "LibTorch failed: " + from_libtorch->msg());
+    }
+    const auto* const from_system = dynamic_cast<const std::system_error*>(&error);
+    if (from_system != nullptr &&
+        from_system->code() == std::errc::resource_unavailable_try_again) {
+      return fail(app, exit_model_unusable,
+                  "the system gives no more threads; raise its limit (ulimit -u)");
     }
     return fail(app, exit_model_unusable, std::string("unexpected failure: ") + error.what());
   }
@@ -156,7 +158,7 @@ std::string surplus_word(const CLI::App& app, const CLI::ParseError& error) {
     return word.size() > 1 && word.front() == '-';
   });
   if (option != words.end()) {
-    return option->substr(0, option->find('=')) + " is no option of it";
+    return option_name(*option) + " is no option of it";
   }
   return words.empty() ? "" : "'" + words.front() + "' is one word too many";
 }

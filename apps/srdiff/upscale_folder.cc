@@ -30,7 +30,7 @@ using Stop = srdiff::BatchSummary::Stop;
 bool is_typed(const std::string& option) {
   const auto names_follow = std::find(command_line.begin(), command_line.end(), "--");
   return std::any_of(command_line.begin(), names_follow, [&](const std::string& word) {
-    return word.substr(0, word.find('=')) == option;
+    return option_name(word) == option;
   });
 }
 

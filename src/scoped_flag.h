@@ -1,0 +1,18 @@
+#pragma once
+
+namespace srdiff {
+
+/// Sets a flag while it lives, and leaves it then as it was.
+class ScopedFlag {
+ public:
+  explicit ScopedFlag(bool& flag) : flag_(flag), outer_(flag) { flag = true; }
+  ScopedFlag(const ScopedFlag&) = delete;
+  ScopedFlag& operator=(const ScopedFlag&) = delete;
+  ~ScopedFlag() { flag_ = outer_; }
+
+ private:
+  bool& flag_;
+  const bool outer_;
+};
+
+}  // namespace srdiff
