@@ -29,9 +29,8 @@ using Stop = srdiff::BatchSummary::Stop;
 
 bool is_typed(const std::string& option) {
   const auto names_follow = std::find(command_line.begin(), command_line.end(), "--");
-  return std::any_of(command_line.begin(), names_follow, [&](const std::string& word) {
-    return option_name(word) == option;
-  });
+  return std::any_of(command_line.begin(), names_follow,
+                     [&](const std::string& word) { return option_name(word) == option; });
 }
 
 /// What is typed goes before a configuration's opposite, as elsewhere: the command that goes on
