@@ -27,10 +27,11 @@ constexpr std::int64_t points = side * side;  ///< products of each pair of chan
 constexpr std::int64_t filter_side = 3;
 constexpr std::int64_t floats_of_line = 16;  ///< of a cache
 
-/// Tiles that one thread takes from the image to the result: their values stay in its second cache,
-/// and the filters, which do not, are read once for all of them. Half as many where there would be
-/// too few groups for the threads.
+/// Tiles that one thread takes from the image to the result at most: their values stay in its
+/// second cache, and the filters, which do not, are read once for all of them.
 constexpr std::int64_t most_tiles_of_group = 32;
+
+/// Threads that would have fewer each share all tiles.
 constexpr std::int64_t least_tiles_of_group = 16;
 
 /// Channels of the image that are transformed and multiplied at once, for the same reason.
@@ -134,8 +135,8 @@ struct Group {
   std::int64_t count;
   std::int64_t first_input;
   std::int64_t inputs;
-  float* d;             ///< [points, count, inputs], transformed
-  float* m;             ///< [points, count, panels · panel], the products' sums
+  float* d;             ///< [points, inputs/b, count, b], transformed
+  float* m;             ///< [points, panels, count, panel], the products' sums
   std::int64_t d_step;  ///< from one point to the next
   std::int64_t m_step;
 };
@@ -158,61 +159,51 @@ template <std::int64_t Width, std::int64_t Vectors, std::int64_t Rows>
 struct Kernel {
   using Floats = Values<Width>;
   static constexpr std::int64_t panel = Vectors * Width;
-  static constexpr std::int64_t rows = Rows;
 
-  /// The pixels below a tile as six rows of six columns: where they are in the image, or, of a tile
-  /// at its edge or of an enlarged image, gathered in `gathered`, with zeros outside.
+  /// The pixels below a tile, zeros in the place of those outside the image.
   struct Pixels {
-    const float* first;
-    std::int64_t row;
-  };
+    std::array<const float*, side> rows;     ///< null outside
+    std::array<std::int64_t, side> columns;  ///< from the row's beginning; negative outside
 
-  static SRDIFF_INLINE Pixels pixels_below(const Convolution& c, const Place& place,
-                                           std::int64_t block, float* gathered) {
-    const std::int64_t top = place.top - 1;
-    const std::int64_t left = place.left - 1;
-    const std::int64_t image_width = c.width >> c.doublings;
-    const float* image =
-        c.x + (place.image * (c.inputs / Width) + block) * c.pixels_of_image() * Width;
-    const bool inside = top >= 0 && left >= 0 && top + side <= c.height && left + side <= c.width;
-    if (inside && c.doublings == 0) {
-      return {image + (top * image_width + left) * Width, image_width * Width};
-    }
-    for (std::int64_t y = 0; y < side; ++y) {
-      const bool row_inside = top + y >= 0 && top + y < c.height;
-      const float* row = image + ((top + y) >> c.doublings) * image_width * Width;
-      for (std::int64_t x = 0; x < side; ++x) {
-        Floats pixel{};
-        if (row_inside && left + x >= 0 && left + x < c.width) {
-          load(row + ((left + x) >> c.doublings) * Width, pixel);
-        }
-        store(pixel, gathered + (y * side + x) * Width);
+    SRDIFF_INLINE Pixels(const Convolution& c, const Place& place, std::int64_t block) {
+      const std::int64_t image_width = c.width >> c.doublings;
+      const float* image =
+          c.x + (place.image * (c.inputs / Width) + block) * c.pixels_of_image() * Width;
+#pragma GCC unroll 6
+      for (std::size_t i = 0; i < side; ++i) {
+        const std::int64_t y = place.top - 1 + static_cast<std::int64_t>(i);
+        const std::int64_t x = place.left - 1 + static_cast<std::int64_t>(i);
+        rows[i] =
+            y >= 0 && y < c.height ? image + (y >> c.doublings) * image_width * Width : nullptr;
+        columns[i] = x >= 0 && x < c.width ? (x >> c.doublings) * Width : -1;
       }
     }
-    return {gathered, side * Width};
-  }
+
+    SRDIFF_INLINE void read(std::size_t y, std::size_t x, Floats& pixel) const {
+      static constexpr std::array<float, Width> zeros{};
+      const bool inside = rows[y] != nullptr && columns[x] >= 0;
+      load(inside ? rows[y] + columns[x] : zeros.data(), pixel);
+    }
+  };
 
   /// Bᵀ d B of the group's tiles `first` to `end`.
   static SRDIFF_INLINE void transform_inputs(const Convolution& c, const Group& group,
                                              std::int64_t first, std::int64_t end) {
-    std::array<float, points * Width> gathered;
     std::array<Floats, points> rows;
     // Tile by tile within a block: what is read next lies beside what was read last.
     for (std::int64_t input = 0; input < group.inputs; input += Width) {
       for (std::int64_t tile = first; tile < end; ++tile) {
-        const Place place(c, group.first + tile);
-        const Pixels pixels =
-            pixels_below(c, place, (group.first_input + input) / Width, gathered.data());
+        const Pixels pixels(c, Place(c, group.first + tile), (group.first_input + input) / Width);
 #pragma GCC unroll 6
-        for (std::int64_t x = 0; x < side; ++x) {
+        for (std::size_t x = 0; x < side; ++x) {
           std::array<Floats, side> column;
 #pragma GCC unroll 6
-          for (std::int64_t y = 0; y < side; ++y) {
-            load(pixels.first + y * pixels.row + x * Width, column[static_cast<std::size_t>(y)]);
+          for (std::size_t y = 0; y < side; ++y) {
+            pixels.read(y, x, column[y]);
           }
           transform_input(column.data(), rows.data() + x, side);
         }
-        float* to = group.d + tile * group.inputs + input;
+        float* to = group.d + input * group.count + tile * Width;
 #pragma GCC unroll 6
         for (std::int64_t y = 0; y < side; ++y) {
           std::array<Floats, side> row;
@@ -226,58 +217,73 @@ struct Kernel {
     }
   }
 
-  /// m = d · filters of `Count` tiles and one panel of outputs, or, with `more`, that added to m.
-  /// `next` is what will be read next, as far as `inputs` lines of the cache: a processor's own
-  /// guesses end with a page.
-  template <std::int64_t Count>
-  static SRDIFF_INLINE void product(const float* d, const float* filters, std::int64_t inputs,
-                                    bool more, const float* next, float* m, std::int64_t m_row) {
+  /// m = d · filters of `Count` tiles and one panel of outputs, or, with `More`, that added to m.
+  /// `next` is what will be read next, as far as there are lines of the cache for each channel: a
+  /// processor's own guesses end with a page.
+  template <std::int64_t Count, bool More>
+  static SRDIFF_INLINE void product(const Group& group, const float* d, const float* filters,
+                                    const float* next, float* m) {
     RegisterTile<Width, Vectors, Count> sums;
-    for (std::int64_t tile = 0; more && tile < Count; ++tile) {
-      sums.read(tile, m + tile * m_row);
+    if constexpr (More) {
+#pragma GCC unroll 12
+      for (std::int64_t tile = 0; tile < Count; ++tile) {
+        sums.read(tile, m + tile * panel);
+      }
     }
-    for (std::int64_t channel = 0; channel < inputs; ++channel) {
-      __builtin_prefetch(next + channel * floats_of_line, 0, 2);
-      sums.add([&](std::int64_t tile) { return d[tile * inputs + channel]; },
-               filters + channel * panel);
+    for (std::int64_t input = 0; input < group.inputs; input += Width) {
+      const float* x = d + input * group.count;
+      for (std::int64_t channel = 0; channel < Width; ++channel, ++x) {
+        __builtin_prefetch(next, 0, 2);
+        sums.add([&](std::int64_t tile) { return x[tile * Width]; }, filters);
+        next += floats_of_line;
+        filters += panel;
+      }
     }
+#pragma GCC unroll 12
     for (std::int64_t tile = 0; tile < Count; ++tile) {
-      sums.write(tile, m + tile * m_row);
+      sums.write(tile, m + tile * panel);
     }
   }
 
   /// The same of fewer than `Rows` tiles.
-  template <std::int64_t Count = Rows - 1>
-  static SRDIFF_INLINE void last_product(std::int64_t count, const float* d, const float* filters,
-                                         std::int64_t inputs, bool more, const float* next,
-                                         float* m, std::int64_t m_row) {
+  template <bool More, std::int64_t Count = Rows - 1>
+  static SRDIFF_INLINE void last_product(std::int64_t count, const Group& group, const float* d,
+                                         const float* filters, const float* next, float* m) {
     if constexpr (Count > 0) {
       if (count == Count) {
-        product<Count>(d, filters, inputs, more, next, m, m_row);
+        product<Count, More>(group, d, filters, next, m);
       } else {
-        last_product<Count - 1>(count, d, filters, inputs, more, next, m, m_row);
+        last_product<More, Count - 1>(count, group, d, filters, next, m);
       }
     }
+  }
+
+  /// The same of all tiles.
+  template <bool More>
+  static SRDIFF_INLINE void products(const Group& group, const float* d, const float* filters,
+                                     const float* next, float* m) {
+    std::int64_t tile = 0;
+    for (; tile + Rows <= group.count; tile += Rows) {
+      product<Rows, More>(group, d + tile * Width, filters, next, m + tile * panel);
+      next += group.inputs * floats_of_line;
+    }
+    last_product<More>(group.count - tile, group, d + tile * Width, filters, next,
+                       m + tile * panel);
   }
 
   /// Products `first` to `end` of the group, counted over points and panels.
   static SRDIFF_INLINE void multiply(const Convolution& c, const Group& group, std::int64_t first,
                                      std::int64_t end) {
-    const std::int64_t row = c.panels * panel;
-    const std::int64_t inputs = group.inputs;
-    const bool more = group.first_input > 0;
     for (std::int64_t i = first; i < end; ++i) {
       const float* d = group.d + i / c.panels * group.d_step;
       const float* filters = c.filters + (i * c.inputs + group.first_input) * panel;
-      float* m = group.m + i / c.panels * group.m_step + i % c.panels * panel;
       const float* next = filters + c.inputs * panel;  // behind the last panel it is never read
-      std::int64_t tile = 0;
-      for (; tile + Rows <= group.count; tile += Rows) {
-        product<Rows>(d + tile * inputs, filters, inputs, more, next, m + tile * row, row);
-        next += inputs * floats_of_line;
+      float* m = group.m + i / c.panels * group.m_step + i % c.panels * group.count * panel;
+      if (group.first_input > 0) {
+        products<true>(group, d, filters, next, m);
+      } else {
+        products<false>(group, d, filters, next, m);
       }
-      last_product(group.count - tile, d + tile * inputs, filters, inputs, more, next,
-                   m + tile * row, row);
     }
   }
 
@@ -291,7 +297,8 @@ struct Kernel {
         const Place place(c, group.first + tile);
         const std::int64_t height = std::min(step, c.height - place.top);
         const std::int64_t width = std::min(step, c.width - place.left);
-        const float* from = group.m + tile * c.panels * panel + block * Width;
+        const float* from =
+            group.m + (block / Vectors * group.count + tile) * panel + block % Vectors * Width;
 #pragma GCC unroll 6
         for (std::int64_t x = 0; x < side; ++x) {
           std::array<Floats, side> column;
@@ -384,7 +391,6 @@ SRDIFF_INLINE void run_phase(Phase phase, const Convolution& c, const Group& gro
 /// from, so that it always rounds alike.
 struct Loops {
   std::int64_t panel;
-  std::int64_t rows;
   void (*run)(Phase phase, const Convolution& c, const Group& group, std::int64_t first,
               std::int64_t end);
   void (*transform_filters)(const Convolution& c, const float* filters, float* to,
@@ -393,7 +399,7 @@ struct Loops {
 
 #ifdef SRDIFF_VECTOR_WIDTHS
 using Avx2 = Kernel<8, 2, 6>;
-using Avx512 = Kernel<16, 2, 8>;
+using Avx512 = Kernel<16, 2, 12>;
 #else
 using Avx2 = Kernel<8, 1, 4>;
 using Avx512 = Kernel<16, 1, 2>;
@@ -421,8 +427,8 @@ SRDIFF_FOR_AVX512 void filters_avx512(const Convolution& c, const float* filters
 
 /// That of the vectors that images' blocks fill.
 Loops loops() {
-  return channel_block() == 16 ? Loops{Avx512::panel, Avx512::rows, run_avx512, filters_avx512}
-                               : Loops{Avx2::panel, Avx2::rows, run_avx2, filters_avx2};
+  return channel_block() == 16 ? Loops{Avx512::panel, run_avx512, filters_avx512}
+                               : Loops{Avx2::panel, run_avx2, filters_avx2};
 }
 
 struct Free {
@@ -512,24 +518,18 @@ Convolution convolution_of(const at::Tensor& x, const at::Tensor& filters,
 /// How tiles are divided among threads. What comes out is the same however it is done.
 struct Division {
   std::int64_t tiles;  ///< of all images
-  std::int64_t tiles_of_group;
   std::int64_t groups;
-  /// Few groups do not keep all threads busy: these share the tiles of one, all of them, and wait
-  /// for each other between the phases.
+  std::int64_t tiles_of_group;
+  /// Threads share one group, of all tiles, and wait for each other between the phases.
   bool in_common;
 
-  Division(std::int64_t of_tiles, std::int64_t rows) : tiles(of_tiles) {
+  explicit Division(std::int64_t of_tiles) : tiles(of_tiles) {
     const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
-    groups = divide_up(tiles, most_tiles_of_group);
-    if (groups < 2 * threads) {
-      groups = divide_up(tiles, least_tiles_of_group);
-    }
-    tiles_of_group = std::min(tiles, round_up(divide_up(tiles, groups), rows));
+    in_common = threads > 1 && tiles < threads * least_tiles_of_group;
+    // As many for each thread.
+    groups = in_common ? 1 : threads * divide_up(tiles, threads * most_tiles_of_group);
+    tiles_of_group = divide_up(tiles, groups);
     groups = divide_up(tiles, tiles_of_group);
-    in_common = threads > 1 && groups < 2 * threads;
-    if (in_common) {
-      tiles_of_group = tiles;
-    }
   }
 };
 
@@ -543,7 +543,7 @@ at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
       at::empty({x.size(0), c.outputs / x.size(4), c.height, c.width, x.size(4)}, x.options());
   c.result = result.data_ptr<float>();
 
-  const Division division(x.size(0) * c.tiles_of_image(), own.rows);
+  const Division division(x.size(0) * c.tiles_of_image());
   const std::int64_t inputs_at_once = std::min(c.inputs, inputs_of_piece);
   // A vector more than there is: powers of two fall into the same lines of a cache.
   const std::int64_t d_step = division.tiles_of_group * inputs_at_once + x.size(4);
