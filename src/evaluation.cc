@@ -263,7 +263,8 @@ std::vector<Figure> Evaluator::distances(const FeatureSet& reference,
     const std::string subsets =
         kid.subsets == 1 ? "1 subset" : std::to_string(kid.subsets) + " subsets";
     const std::string images = std::to_string(kid.subset_size) + " images";
-    figures.push_back({"kid", "KID" + network, kid.mean, kid.spread, Better::lower,
+    figures.push_back({"kid", "KID" + network, kid.mean,
+                       kid.subsets > 1 ? std::optional(kid.spread) : std::nullopt, Better::lower,
                        whole ? "all " + images + " at once" : subsets + " of " + images});
   }
   if (wants(options_, Metric::prdc)) {

@@ -140,7 +140,8 @@ void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
     throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes " +
                      (several ? "at this scale (" : "(") + std::to_string(limit) +
                      " pixels, such as " + square + "); " +
-                     (several ? "take a smaller scale, or " : "") + "crop or reduce it first");
+                     (several ? "take a smaller scale, or " : "") +
+                     "crop or reduce it first, or take another model (srdiff models)");
   }
 }
 

@@ -257,7 +257,8 @@ int run_figures(const EvalArgs& args) {
   if (args.json) {
     print_json(document_of(args, run, seconds_since(start)));
   } else {
-    std::cout << run.evaluation.images << " images\n";
+    const std::int64_t images = run.evaluation.images;
+    std::cout << images << (images == 1 ? " image\n" : " images\n");
     print_table(std::cout, run.evaluation);
   }
   return exit_ok;
