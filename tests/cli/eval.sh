@@ -76,6 +76,9 @@ case_metrics_are_those_asked_for() {
   holds 'list(f) == ["ssim", "psnr"]'
   succeeds eval --reference a --output b --metrics ssim
   [[ $(<"$logs/stdout") == $'3 images\nSSIM  1 +- 0' ]] || fail "the table is $(<"$logs/stdout")"
+  references one 1
+  succeeds eval --reference one --output one --metrics ssim
+  [[ $(<"$logs/stdout") == $'1 image\n'* ]] || fail "the table is $(<"$logs/stdout")"
   refuses 2 "'crispness' is not known" eval --reference a --output b --metrics ssim,crispness
   refuses 2 'name one by --features' eval --reference a --output b --metrics fid
   refuses 4 "no feature network 'nonesuch'" eval --reference a --output b --features nonesuch

@@ -88,6 +88,15 @@ TEST_F(EvaluationTest, MeansAndSpreadsAreOverPictures) {
   EXPECT_EQ(evaluation.seconds.network, 0.0);
 }
 
+TEST_F(EvaluationTest, OneSubsetHasNoSpread) {
+  options_.metrics = {Metric::kid};
+  EXPECT_FALSE(evaluate(0.3).figures.front().spread.has_value());  // all pictures at once
+  options_.kid = {.subsets = 1, .subset_size = 4};
+  EXPECT_FALSE(evaluate(0.3).figures.front().spread.has_value());
+  options_.kid.subsets = 10;
+  EXPECT_GT(evaluate(0.3).figures.front().spread.value_or(0.0), 0.0);
+}
+
 TEST_F(EvaluationTest, AMetricWithoutValuesSaysWhy) {
   options_.metrics = {Metric::ms_ssim};
   const Figure figure = evaluate(0.3).figures.front();
