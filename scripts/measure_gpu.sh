@@ -3,8 +3,9 @@
 # docs/PERFORMANCE.md. In an environment whose python3 has torch and Pillow, after
 # `scripts/test.sh pip-torch`:
 #   scripts/measure_gpu.sh OUT
-#       OUT gets bench-*.json, peers-*.txt and peers-*.json
-#   DEVICE=cpu BATCHES=1 REPEATS=1 scripts/measure_gpu.sh OUT    a trial without a GPU
+#       OUT gets pictures, bench-*.json, peers-*.txt and peers-*.json
+#   DEVICE=cpu BATCHES=1 REPEATS=1 BUILD=build/default scripts/measure_gpu.sh OUT
+#       a trial without a GPU, with another build
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -47,9 +48,7 @@ done
 for precision in fp32 bf16; do
   say "srdiff bench, $precision"
   "$srdiff" bench --model faces-x8 --device "$device" --precision "$precision" --batch "$batches" \
-    --repeats "$repeats" --json >"$out/bench-$precision.json"
-  "$srdiff" bench --model faces-x8 --device "$device" --precision "$precision" --batch "$batches" \
-    --repeats "$repeats" --compare "$out/bench-$precision.json"
+    --repeats "$repeats" --json | tee "$out/bench-$precision.json"
 done
 
 for batch in 1 64; do
