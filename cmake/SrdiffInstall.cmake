@@ -1,6 +1,8 @@
 include(CMakePackageConfigHelpers)
 
-install(TARGETS srdiff EXPORT srdiffTargets
+install(TARGETS srdiff srdiff_base srdiff_engine_graph srdiff_engine_cpu srdiff_engine_cuda
+                srdiff_engine srdiff_method srdiff_models srdiff_images srdiff_pipeline
+  EXPORT srdiffTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/srdiff DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

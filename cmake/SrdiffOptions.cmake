@@ -20,6 +20,19 @@ if(SRDIFF_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+if(SRDIFF_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "SRDIFF_FUZZ needs clang: cmake --preset fuzz")
+  endif()
+  set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
+  # C++17 with two of C++20's features, as clang-tidy reads the sources: clang 14 cannot read
+  # LibTorch 1.13 with GCC 12's constexpr vector.
+  add_compile_options(-g -O1 -std=gnu++17 -Wno-c++20-extensions -Wno-c++20-designator
+                      -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+                      -fno-sanitize=vptr)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 if(SRDIFF_TIDY)
   find_program(CLANG_TIDY NAMES clang-tidy clang-tidy-14 REQUIRED)
   # GCC's precompiled headers mean nothing to clang, and GCC's own flags neither.

@@ -12,8 +12,8 @@
 #include <system_error>
 
 #include "closed_streams.h"
-#include "early_work.h"
 #include "exit_status.h"
+#include "prehash_models.h"
 #include "tool.h"
 
 namespace {

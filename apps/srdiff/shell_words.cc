@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "srdiff/name_text.h"
+#include "base/text_escape.h"
 
 namespace {
 

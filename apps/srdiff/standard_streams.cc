@@ -7,7 +7,7 @@
 #include <iostream>
 #include <system_error>
 
-#include "commands.h"
+#include "commands/commands.h"
 #include "srdiff/error.h"
 
 std::string read_standard_input(std::int64_t max_bytes) {

@@ -19,13 +19,13 @@
 #include <utility>
 #include <vector>
 
-#include "commands.h"
+#include "base/text_escape.h"
+#include "commands/commands.h"
 #include "exit_status.h"
 #include "help_tiers.h"
 #include "shell_words.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
-#include "srdiff/name_text.h"
 #include "standard_streams.h"
 #include "user_stderr.h"
 

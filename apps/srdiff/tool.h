@@ -1,6 +1,6 @@
 #pragma once
 
-#include "srdiff/known_digests.h"
+#include "base/known_digests.h"
 
 /// All of the program behind main(), which may stand in another file (launcher.cc) and may have
 /// hashed some files before. Ends the process with the command's exit status.

@@ -4,15 +4,13 @@
 #include <stdexcept>
 #include <string>
 
-#include "srdiff/name_text.h"
-
 namespace srdiff {
 
 /// Every failure that the library reports is one of these. The message is one line that names the
 /// thing at fault, the reason and, where there is one, the remedy; it is made printable here.
 class Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& message) : std::runtime_error(printable(message)) {}
+  explicit Error(const std::string& message);
 };
 
 /// A picture that cannot be read, is not one, is too large for the model, or cannot be written.

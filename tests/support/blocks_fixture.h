@@ -3,7 +3,7 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
-#include "channel_blocks.h"
+#include "engine/cpu/blocked_layout.h"
 
 namespace srdiff::support {
 

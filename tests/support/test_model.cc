@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "sha256.h"
+#include "base/sha256.h"
 
 namespace srdiff::support {
 namespace {

@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include "base/parse_number.h"
+#include "commands/commands.h"
+#include "commands/upscale_args.h"
+#include "srdiff/error.h"
+#include "srdiff/logging.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* folder_group = "Folders";
+constexpr const char* folder_more_group = "Folders, more";
+
+void add_folder_options(CLI::App& sub, FolderArgs& args) {
+  const auto folders = [](auto* option) { return option->group(folder_group); };
+  folders(sub.add_flag("-r,--recursive", args.recursive,
+                       "Folders below IN too; OUT gets the same tree"));
+  folders(sub.add_flag("--overwrite", args.overwrite, "Replace outputs that exist"));
+  folders(sub.add_flag("--resume", args.resume,
+                       "Skip what is done and unchanged, go on with the rest"));
+  folders(sub.add_option("--report", args.report, "JSON Lines file: what became of each picture"));
+  const auto more = [](auto* option) { return option->group(folder_more_group); };
+  auto* const glob =
+      sub.add_option("--glob", args.globs, "Take what fits this pattern only, whatever its ending")
+          ->expected(1)
+          ->take_all();
+  more(glob);
+  auto* const exclude = sub.add_option("--exclude", args.excludes,
+                                       "Leave out files and folders that fit this pattern")
+                            ->expected(1)
+                            ->take_all();
+  more(exclude);
+  auto* const files_from = sub.add_option(
+      "--files-from", args.files_from, "Take the names below IN that this file lists, - for stdin");
+  more(files_from)->excludes(glob)->excludes(exclude);
+  more(sub.add_flag("-0,--null", args.null_separated,
+                    "The list has NUL between its names, not line ends"))
+      ->needs(files_from);
+  more(sub.add_option("--suffix", args.suffix, "Goes between a name and its ending"));
+  more(sub.add_flag("--fail-fast", args.fail_fast, "Stop at the first picture that fails"));
+  more(sub.add_option("--shard", args.shard, "Part I/N of the pictures, the same for each run"));
+}
+
+/// Why a word is no ratio, or nothing: CLI11's ranges let nan pass.
+std::string ratio_problem(const std::string& word) {
+  const double ratio = number_word<double>(word).value_or(0.0);
+  return ratio > 0.0 && std::isfinite(ratio) ? "" : word + " is no number above 0";
+}
+
+void add_output_options(CLI::App& sub, UpscaleArgs& args) {
+  const auto output = [](auto* option) { return option->group("Output"); };
+  output(sub.add_option("--format", args.format,
+                        "png, jpg, webp or tiff, of a folder's outputs or of stdout"));
+  output(sub.add_option("--quality", args.encode.quality, "Of JPEG and WebP, 1 to 100"))
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  output(sub.add_flag("--strip-metadata", args.encode.strip_metadata, "Write pixels only"));
+  output(sub.add_flag("--json", args.json, "Print a report on standard output"));
+  output(sub.add_flag("--quiet", args.quiet, "Print warnings and errors only"));
+  output(sub.add_flag("--verbose", args.verbose, "Print more"));
+  const auto more = [](auto* option) { return option->group("Output, more"); };
+  more(sub.add_option("--save-steps", args.save_steps,
+                      "Folder for x_sr, W, x_t, each x0 of one picture"));
+  const auto limit = [](auto* option) { return option->group("Limits, more"); };
+  limit(sub.add_option("--max-pixels", args.max_pixels,
+                       "Width x height of an input (default: the model's)"))
+      ->check(CLI::PositiveNumber);
+  constexpr int max_mib = 2047;  // OpenCV counts a file's bytes as int
+  limit(sub.add_option("--max-file-size", args.max_file_mib, "MiB of an input file, 1 to 2047"))
+      ->check(CLI::Range(1, max_mib))
+      ->capture_default_str();
+  limit(sub.add_option("--max-ratio", args.max_ratio,
+                       "Pixels for each byte of an input above 16 Mi pixels"))
+      ->check(ratio_problem, "")
+      ->capture_default_str();
+}
+
+/// The first option given that a single picture has no use for; one picture's output is replaced
+/// in any case, so that --overwrite is not among them.
+std::string first_used(const CLI::App& sub) {
+  const auto used = sub.get_options([](const CLI::Option* option) {
+    const bool is_flag = option->get_expected_min() == 0;  // a configuration may say false
+    return option->count() > 0 && (!is_flag || option->as<bool>()) &&
+           option->get_name() != "--overwrite" &&
+           (option->get_group() == folder_group || option->get_group() == folder_more_group);
+  });
+  return used.empty() ? "" : used.front()->get_name();
+}
+
+int run_upscale(const UpscaleArgs& args) {
+  spdlog::set_level(args.quiet     ? spdlog::level::warn
+                    : args.verbose ? spdlog::level::debug
+                                   : spdlog::level::info);
+  std::error_code error;
+  if (fs::is_directory(args.input, error)) {
+    return upscale_folder(args);
+  }
+  // Below a working folder that was deleted all is missing; that is said elsewhere.
+  if (args.input != "-" && !fs::exists(args.input, error) && !fs::current_path(error).empty()) {
+    throw srdiff::InputError(args.input + ": no such file or folder");
+  }
+  if (!args.folder.used.empty()) {
+    throw srdiff::UsageError(args.input + ": is no folder, which " + args.folder.used + " needs");
+  }
+  return upscale_file(args);
+}
+
+}  // namespace
+
+srdiff::DecodeLimits file_limits(const UpscaleArgs& args) {
+  srdiff::DecodeLimits limits;
+  limits.max_pixels_per_byte = args.max_ratio;
+  limits.max_file_bytes = args.max_file_mib << 20;
+  return limits;
+}
+
+srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
+  srdiff::DecodeLimits limits = file_limits(args);
+  limits.max_pixels = manifest.max_input_pixels();
+  if (args.max_pixels > 0) {
+    limits.max_pixels = std::min(limits.max_pixels, args.max_pixels);
+  }
+  return limits;
+}
+
+void tell_default_model(const std::string& model) {
+  srdiff::log::info("model {} is taken; --model NAME takes another (srdiff models list)", model);
+}
+
+srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method) {
+  srdiff::EncodeOptions options = args.encode;
+  options.made_by = made_by(method.manifest, method.settings, method.precision);
+  return options;
+}
+
+void add_upscale(CLI::App& app, Command& command) {
+  auto args = std::make_shared<UpscaleArgs>();
+  CLI::App& sub = *app.add_subcommand("upscale", "Enlarge a picture, or a folder of pictures");
+  sub.footer(
+      "Of a folder, files that end in .png .jpg .jpeg .webp .tif .tiff .bmp are taken; a name "
+      "that\n"
+      "starts with a dot is not. What --glob takes besides becomes PNG.\n"
+      "Without --model, pictures of up to 16x16 are taken for faces (faces-x8), others for\n"
+      "photographs (photos-x4).\n"
+      "Exit status: 0 done, 1 a picture failed, 2 wrong usage, 4 model or device unusable, 130\n"
+      "interrupted. Settings left out are the model's (srdiff models info MODEL); options can "
+      "also\n"
+      "come from a file: --config FILE, TOML with a section [upscale].");
+  sub.add_option("IN", args->input, "Picture (PNG, JPEG, WebP, TIFF, BMP) or folder; - for stdin")
+      ->required();
+  sub.add_option("OUT", args->output, "Picture to write, by its ending, or folder; - for stdout")
+      ->required();
+  args->method.model = "auto";
+  add_method_options(sub, args->method);
+  sub.add_option("--scale", args->method.options.scale,
+                 "Output side / input side, 1 to 64 (default: the model's)")
+      ->group("Method");
+  add_folder_options(sub, args->folder);
+  add_output_options(sub, *args);
+  sub.callback([&sub, args, &command] {
+    args->folder.used = first_used(sub);
+    command = [args] { return run_upscale(*args); };
+  });
+}

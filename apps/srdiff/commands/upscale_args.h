@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "commands/method_options.h"
+#include "srdiff/image_io.h"
+
+/// What only a folder has.
+struct FolderArgs {
+  std::string used;  ///< the first of these options given that one picture cannot have, or empty
+  bool recursive = false;
+  std::vector<std::string> globs;
+  std::vector<std::string> excludes;
+  std::string suffix;
+  std::string files_from;
+  bool null_separated = false;
+  bool overwrite = false;
+  bool resume = false;
+  bool fail_fast = false;
+  std::string report;
+  std::string shard = "1/1";
+};
+
+struct UpscaleArgs {
+  std::string input;
+  std::string output;
+  MethodArgs method;
+  FolderArgs folder;
+  std::string format;
+  srdiff::EncodeOptions encode;
+  std::int64_t max_pixels = 0;  ///< 0: the model's own limit
+  std::int64_t max_file_mib = 1024;
+  double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
+  std::string save_steps;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// What the options say of files, whatever the model.
+srdiff::DecodeLimits file_limits(const UpscaleArgs& args);
+
+/// What may be decoded: a picture that is too large for the model is refused by its header.
+srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manifest& manifest);
+
+/// Says which model was taken where none was named.
+void tell_default_model(const std::string& model);
+
+/// What is written: the options, and how the picture was made.
+srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method);
+
+int upscale_file(const UpscaleArgs& args);
+int upscale_folder(const UpscaleArgs& args);

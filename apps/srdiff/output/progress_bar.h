@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "batch/batch.h"
+#include "srdiff/upscaler.h"
+
+/// Progress on standard error: one line drawn over on a terminal, a plain line every few seconds
+/// in a log.
+class ProgressBar {
+ public:
+  explicit ProgressBar(bool quiet);
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  /// Clears the bar, so that what is printed next starts on a clean line.
+  ~ProgressBar();
+
+  /// Evaluations of one picture.
+  void update(const srdiff::UpscaleProgress& progress);
+  /// `unit` is what is counted, such as "pictures".
+  void update(std::int64_t done, std::int64_t total, const char* unit);
+  /// Pictures of a folder; on a terminal only.
+  void update(const srdiff::BatchProgress& progress);
+  void clear();
+
+ private:
+  void draw(double fraction, const std::string& text);
+
+  using Clock = std::chrono::steady_clock;
+
+  bool quiet_;
+  bool terminal_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_line_ = start_;
+  Clock::time_point last_drawn_ = {};
+};

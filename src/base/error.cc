@@ -1,0 +1,33 @@
+#include "srdiff/error.h"
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <string_view>
+
+#include "base/text_escape.h"
+
+namespace srdiff {
+
+Error::Error(const std::string& message) : std::runtime_error(printable(message)) {}
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const Error*>(&error) != nullptr) {
+    return dynamic_cast<const MemoryError*>(&error) != nullptr;
+  }
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    return true;
+  }
+  // LibTorch's allocators on CUDA and on the CPU, its libraries, LibTorch where memory held none of
+  // cuDNN's kernels for a convolution, OpenCV, and std::bad_alloc's words.
+  constexpr std::array<std::string_view, 7> words = {
+      "out of memory",     "can't allocate memory",    "STATUS_ALLOC_FAILED",
+      "ALLOCATION_FAILED", "unable to find an engine", "Insufficient memory",
+      "std::bad_alloc"};
+  const std::string_view message = error.what();
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return message.find(word) != std::string_view::npos;
+  });
+}
+
+}  // namespace srdiff

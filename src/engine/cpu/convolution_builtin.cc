@@ -1,0 +1,64 @@
+#include <ATen/ATen.h>
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "engine/cpu/blocked_layout.h"
+#include "engine/cpu/channel_padding.h"
+#include "engine/cpu/convolution_direct.h"
+#include "engine/cpu/convolution_kernel.h"
+#include "engine/cpu/packed_weights.h"
+
+namespace srdiff {
+
+bool has_bf16_convolutions() {
+  return false;
+}
+
+struct ConvolutionKernels::State {
+  std::shared_ptr<FiltersOfWeights> filters = std::make_shared<FiltersOfWeights>();
+};
+
+ConvolutionKernels::ConvolutionKernels() : ConvolutionKernels(std::make_unique<State>()) {}
+
+ConvolutionKernels ConvolutionKernels::for_another_thread() const {
+  auto state = std::make_unique<State>();
+  state->filters = state_->filters;
+  return ConvolutionKernels(std::move(state));
+}
+
+void ConvolutionKernels::use_bf16() {}
+
+bool ConvolutionKernels::in_bf16() const {
+  return false;
+}
+
+at::Tensor ConvolutionKernels::in_these_blocks(const at::Tensor& x) const {
+  return in_blocks_of(x, channel_block());
+}
+
+at::Tensor ConvolutionKernels::input(const at::Tensor& x) const {
+  return filled_blocks(x, channel_block());
+}
+
+at::Tensor ConvolutionKernels::operator()(const at::Tensor& x, const at::Tensor& weight,
+                                          const at::Tensor& bias, const ConvolutionSteps& steps,
+                                          const at::Tensor& addend) {
+  return direct_convolution(input(x), state_->filters->get(weight, direct_filters),
+                            filled_size(weight), bias, steps, addend);
+}
+
+at::Tensor ConvolutionKernels::of_enlarged(const at::Tensor& x, const at::Tensor& weight,
+                                           const at::Tensor& bias) {
+  constexpr std::array<std::int64_t, 2> one = {1, 1};
+  return (*this)(repeat_pixels(input(x), 2), weight, bias, {one, one, one}, {});
+}
+
+ConvolutionKernels::ConvolutionKernels(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+ConvolutionKernels::ConvolutionKernels(ConvolutionKernels&&) noexcept = default;
+
+ConvolutionKernels::~ConvolutionKernels() = default;
+
+}  // namespace srdiff

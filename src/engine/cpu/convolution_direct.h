@@ -1,0 +1,25 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "engine/cpu/convolution_geometry.h"
+
+namespace srdiff {
+
+// Convolutions as they are written, of any filter and steps, in blocks of channel_block() channels
+// (channel_blocks.h), float32: for what Winograd's algorithm does not do (winograd.h).
+
+/// Filters [O,C,kh,kw], of any floating-point type on the CPU, O and C multiples of
+/// channel_block(): float32, in the order that direct_convolution reads, which nothing else does.
+at::Tensor direct_filters(const at::Tensor& weight);
+
+/// conv2d(x, weight, bias) + addend in blocks, of filters of `weight_size` [O,C,kh,kw]. `x` in
+/// blocks, contiguous; `bias` [O], contiguous; `addend` in blocks, contiguous, or undefined; one
+/// group. Undefined where the result has no pixel. Does not depend on the number of threads.
+at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
+                              at::IntArrayRef weight_size, const at::Tensor& bias,
+                              const ConvolutionSteps& steps, const at::Tensor& addend);
+
+}  // namespace srdiff

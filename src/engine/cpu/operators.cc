@@ -1,0 +1,250 @@
+#include "engine/cpu/operators.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/cpu/attention.h"
+#include "engine/cpu/blocked_layout.h"
+#include "engine/cpu/jit_memory_check.h"
+#include "engine/cpu/linear.h"
+#include "engine/cpu/norm.h"
+
+namespace srdiff {
+namespace {
+
+thread_local OperatorState* current = nullptr;
+
+at::Tensor plain_conv2d(const at::Tensor& x, const at::Tensor& weight,
+                        const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
+                        at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups) {
+  const at::Tensor b = bias.value_or(at::Tensor());
+  require_memory_for_code();
+  return current == nullptr
+             ? at::conv2d(x, weight.to(x.scalar_type()), b, stride, padding, dilation, groups)
+             : current->packed(x, weight, b, stride, padding, dilation, groups);
+}
+
+/// The same, into blocks where that can be had.
+at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
+                            const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
+                            at::IntArrayRef padding, at::IntArrayRef dilation,
+                            std::int64_t groups) {
+  if (current != nullptr) {
+    at::Tensor blocks = current->blocked(x, weight, bias.value_or(at::Tensor()),
+                                         {stride, padding, dilation, groups});
+    if (blocks.defined()) {
+      return blocks;
+    }
+  }
+  return plain_conv2d(from_blocks(x), weight, bias, stride, padding, dilation, groups);
+}
+
+/// x + y, y of x's size or a value for each channel [N,C,1,1].
+at::Tensor add_in_any_layout(const at::Tensor& x, const at::Tensor& y) {
+  if (in_blocks(x) && in_blocks(y)) {
+    return x.sizes() == y.sizes() ? at::add(x, y) : at::add(from_blocks(x), from_blocks(y));
+  }
+  if (in_blocks(x) == in_blocks(y)) {
+    return at::add(x, y);
+  }
+  const at::Tensor& blocks = in_blocks(x) ? x : y;
+  const at::Tensor& other = in_blocks(x) ? y : x;
+  const std::int64_t block = blocks.size(4);
+  if (other.dim() == 4 && other.size(2) == 1 && other.size(3) == 1 &&
+      other.size(1) == blocks.size(1) * block) {
+    return at::add(blocks, other.reshape({other.size(0), blocks.size(1), 1, 1, block}));
+  }
+  return at::add(from_blocks(x), from_blocks(y));
+}
+
+/// The value for each channel [C] that `addend` [N,C,1,1] stands for; undefined when it is
+/// something else, or not the same for all images.
+at::Tensor channel_offset(const at::Tensor& addend, std::int64_t channels) {
+  if (addend.dim() != 4 || addend.size(1) != channels || addend.size(2) != 1 ||
+      addend.size(3) != 1 || addend.scalar_type() != c10::kFloat || !addend.device().is_cpu()) {
+    return {};
+  }
+  const at::Tensor rows = addend.contiguous();
+  const auto* first = rows.data_ptr<float>();
+  for (std::int64_t i = 1; i < rows.size(0); ++i) {
+    if (!std::equal(first, first + channels, first + i * channels)) {
+      return {};
+    }
+  }
+  return rows[0].reshape({channels});
+}
+
+/// conv2d(x) + addend, an image or a value for each channel: one pass over memory less than with
+/// the sum behind it.
+at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
+                                const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
+                                at::IntArrayRef padding, at::IntArrayRef dilation,
+                                std::int64_t groups, const at::Tensor& addend) {
+  const at::Tensor offset = channel_offset(addend, weight.size(0));
+  if (current != nullptr) {
+    const ConvolutionSteps steps{stride, padding, dilation, groups};
+    const at::Tensor own_bias = bias.value_or(at::Tensor());
+    const bool folds = offset.defined() && (addend.size(0) == 1 || addend.size(0) == x.size(0));
+    // Only blocks read a bias anew in each call.
+    at::Tensor sum =
+        folds ? current->blocked(x, weight, own_bias.defined() ? own_bias + offset : offset, steps)
+              : current->blocked(x, weight, own_bias, steps, addend);
+    if (sum.defined()) {
+      return sum;
+    }
+  }
+  return add_in_any_layout(conv2d_to_blocks(x, weight, bias, stride, padding, dilation, groups),
+                           addend);
+}
+
+at::Tensor upsample_in_any_layout(const at::Tensor& x, std::int64_t factor) {
+  if (in_blocks(x)) {
+    return repeat_pixels(x, factor);
+  }
+  return at::upsample_nearest2d(x, {x.size(2) * factor, x.size(3) * factor});
+}
+
+/// conv2d, with a padding of 1, of an image enlarged twice by repeating its pixels.
+at::Tensor conv2d_of_enlarged(const at::Tensor& x, const at::Tensor& weight,
+                              const c10::optional<at::Tensor>& bias) {
+  if (current != nullptr) {
+    at::Tensor blocks = current->blocked.of_enlarged(x, weight, bias.value_or(at::Tensor()));
+    if (blocks.defined()) {
+      return blocks;
+    }
+  }
+  return conv2d_to_blocks(upsample_in_any_layout(x, 2), weight, bias, {1, 1}, {1, 1}, {1, 1}, 1);
+}
+
+/// What a norm writes when nothing but convolutions reads it: these would round it themselves.
+c10::ScalarType type_for(bool products) {
+  return products && convolutions_round_to_bf16() ? c10::kBFloat16 : c10::kFloat;
+}
+
+at::Tensor norm(const at::Tensor& x, std::int64_t groups, const c10::optional<at::Tensor>& weight,
+                const c10::optional<at::Tensor>& bias, double eps, bool for_products) {
+  return group_norm_in_any_layout(x, groups, weight, bias, eps, type_for(for_products));
+}
+
+at::Tensor norm_silu(const at::Tensor& x, std::int64_t groups,
+                     const c10::optional<at::Tensor>& weight, const c10::optional<at::Tensor>& bias,
+                     double eps, bool for_products) {
+  return group_norm_silu(x, groups, weight, bias, eps, type_for(for_products));
+}
+
+at::Tensor position_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
+                              const c10::optional<at::Tensor>& bias, double eps,
+                              bool for_products) {
+  return pixel_norm_silu(x, weight, bias, eps, type_for(for_products));
+}
+
+/// cat along the channels.
+at::Tensor cat_channels(const at::TensorList images) {
+  if (std::all_of(images.begin(), images.end(), in_blocks)) {
+    at::Tensor joined = join_channels(images);
+    if (joined.defined()) {
+      return joined;
+    }
+  }
+  std::vector<at::Tensor> plain_ones;
+  plain_ones.reserve(images.size());
+  for (const at::Tensor& image : images) {
+    plain_ones.push_back(from_blocks(image));
+  }
+  return at::cat(plain_ones, 1);
+}
+
+TORCH_LIBRARY(srdiff, library) {
+  library.def("plain(Tensor(a) x) -> Tensor(a)");
+  const std::string convolution =
+      "(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, int "
+      "groups";
+  library.def(("conv2d" + convolution + ") -> Tensor").c_str());
+  library.def(("conv2d_to_blocks" + convolution + ") -> Tensor").c_str());
+  library.def(("conv2d_add_to_blocks" + convolution + ", Tensor addend) -> Tensor").c_str());
+  library.def("conv2d_of_enlarged(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
+  library.def("cat_channels(Tensor[] images) -> Tensor");
+  library.def("add(Tensor x, Tensor y) -> Tensor");
+  library.def("size(Tensor x) -> int[]");
+  library.def("upsample_nearest(Tensor x, int factor) -> Tensor");
+  library.def("attention(Tensor query, Tensor key, Tensor value, float scale) -> Tensor");
+  library.def("linear(Tensor x, Tensor weight, Tensor bias) -> Tensor");
+  library.def("silu(Tensor x) -> Tensor");
+  library.def("sigmoid(Tensor x) -> Tensor");
+  const std::string group_norm =
+      "(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool for_products) -> "
+      "Tensor";
+  library.def(("group_norm" + group_norm).c_str());
+  library.def(("group_norm_silu" + group_norm).c_str());
+  library.def(
+      "pixel_norm_silu(Tensor x, Tensor? weight, Tensor? bias, float eps, bool for_products) -> "
+      "Tensor");
+}
+
+TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
+  library.impl("plain", from_blocks);
+  library.impl("conv2d", plain_conv2d);
+  library.impl("conv2d_to_blocks", conv2d_to_blocks);
+  library.impl("conv2d_add_to_blocks", conv2d_add_to_blocks);
+  library.impl("conv2d_of_enlarged", conv2d_of_enlarged);
+  library.impl("cat_channels", cat_channels);
+  library.impl("add", add_in_any_layout);
+  library.impl("size", image_size);
+  library.impl("upsample_nearest", upsample_in_any_layout);
+  library.impl("attention", attention);
+  library.impl("linear", linear_of_rows);
+  library.impl("silu", silu_of_each);
+  library.impl("sigmoid", sigmoid_of_each);
+  library.impl("group_norm", norm);
+  library.impl("group_norm_silu", norm_silu);
+  library.impl("pixel_norm_silu", position_norm_silu);
+}
+
+}  // namespace
+
+std::unique_ptr<OperatorState> OperatorStates::take(int threads) {
+  const std::lock_guard lock(mutex_);
+  const auto found = idle_.find(threads);
+  if (found == idle_.end()) {
+    return std::make_unique<OperatorState>(first_.for_another_thread());
+  }
+  std::unique_ptr<OperatorState> state = std::move(found->second);
+  idle_.erase(found);
+  return state;
+}
+
+void OperatorStates::give_back(int threads, std::unique_ptr<OperatorState> state) {
+  const std::lock_guard lock(mutex_);
+  idle_.emplace(threads, std::move(state));
+}
+
+OperatorScope::OperatorScope(OperatorState& state) : outer_(current) {
+  current = &state;
+}
+
+OperatorScope::OperatorScope(OperatorStates& states)
+    : outer_(current),
+      states_(&states),
+      threads_(at::get_num_threads()),
+      taken_(states.take(threads_)) {
+  current = taken_.get();
+}
+
+bool convolutions_round_to_bf16() {
+  return current != nullptr && current->blocked.in_bf16();
+}
+
+OperatorScope::~OperatorScope() {
+  current = outer_;
+  if (states_ != nullptr) {
+    states_->give_back(threads_, std::move(taken_));
+  }
+}
+
+}  // namespace srdiff

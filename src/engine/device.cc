@@ -1,0 +1,155 @@
+#include "srdiff/device.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <sched.h>
+#include <torch/cuda.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "base/enum_words.h"
+#include "engine/cpu/blas_threads.h"
+#include "srdiff/error.h"
+
+namespace srdiff {
+namespace {
+
+constexpr EnumWords<c10::ScalarType, 3> precision_words = {
+    "the precision", {{{c10::kFloat, "fp32"}, {c10::kBFloat16, "bf16"}, {c10::kHalf, "fp16"}}}};
+
+int cuda_devices() {
+  return static_cast<int>(torch::cuda::device_count());
+}
+
+/// What follows `key` on its line of LibTorch's own description of its build.
+std::string config_value(const std::string& key) {
+  std::istringstream lines(at::show_config());
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t found = line.find(key);
+    if (found != std::string::npos) {
+      return line.substr(found + key.size());
+    }
+  }
+  return "unknown";
+}
+
+std::string processor_name() {
+  std::ifstream description("/proc/cpuinfo");
+  for (std::string line; std::getline(description, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
+      return line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
+c10::Device cuda_device(const std::string& word) {
+  int device_index = 0;
+  if (word.size() > 4) {
+    try {
+      std::size_t read = 0;
+      device_index = std::stoi(word.substr(5), &read);
+      if (word[4] != ':' || read != word.size() - 5 || device_index < 0) {
+        throw std::invalid_argument(word);
+      }
+    } catch (const std::exception&) {
+      throw UsageError("the device '" + word + "' is not known; give auto, cpu, cuda or cuda:N");
+    }
+  }
+  const int count = cuda_devices();
+  if (device_index >= count) {
+    throw ModelError("the device '" + word + "' is absent: " + "LibTorch sees " +
+                     std::to_string(count) + " CUDA devices here" + "; use --device cpu");
+  }
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(device_index)};
+}
+
+/// Whether LibTorch computes with the OpenMP that this program is linked to; a wheel brings its
+/// own.
+bool shares_openmp() {
+#ifdef _OPENMP
+  static const bool shares = [] {
+    at::get_num_threads();  // a thread's first call sets the default
+    const int before = ::omp_get_max_threads();
+    ::omp_set_num_threads(before + 1);
+    const bool follows = at::get_num_threads() == before + 1;
+    ::omp_set_num_threads(before);
+    return follows;
+  }();
+  return shares;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+c10::Device parse_device(const std::string& word) {
+  if (word == "auto") {
+    return cuda_devices() > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  }
+  if (word == "cpu") {
+    return c10::kCPU;
+  }
+  if (word.rfind("cuda", 0) == 0) {
+    return cuda_device(word);
+  }
+  throw UsageError("the device '" + word + "' is not known; give auto, cpu, cuda or cuda:N");
+}
+
+c10::ScalarType parse_precision(const std::string& word) {
+  return precision_words.parse(word);
+}
+
+std::string to_string(c10::ScalarType precision) {
+  return precision_words.word(precision);
+}
+
+int available_processors() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof mask, &mask) == 0) {
+    return std::max(1, CPU_COUNT(&mask));
+  }
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void set_threads(int count) {
+  constexpr int most = 1024;  // tens of thousands end in a crash of OpenMP's
+  if (count < 1 || count > most) {
+    throw UsageError("threads = " + std::to_string(count) + "; give 1 to " + std::to_string(most));
+  }
+  // Networks hold small matrix products only, after which OpenBLAS's threads spin on, on processors
+  // that the next operation's threads want. First: one that runs on OpenMP sets OpenMP's threads.
+  set_blas_threads(1);
+  const bool shared = shares_openmp();
+  at::get_num_threads();  // a thread's first call sets the default
+#ifdef _OPENMP
+  ::omp_set_num_threads(count);
+#endif
+  // Telling a LibTorch that shares our OpenMP would start the threads of a second pool that srdiff
+  // has no use for, and they spin for 0.1 s.
+  if (!shared) {
+    at::set_num_threads(count);
+  }
+}
+
+Machine this_machine() {
+  return {TORCH_VERSION,
+          processor_name(),
+          available_processors(),
+          at::get_num_threads(),
+          config_value("CPU capability usage: "),
+          cuda_devices()};
+}
+
+}  // namespace srdiff

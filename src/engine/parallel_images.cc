@@ -1,0 +1,51 @@
+#include "engine/parallel_images.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <atomic>
+
+#include "srdiff/device.h"
+
+namespace srdiff {
+namespace {
+
+/// This thread computes alone while it lives.
+class Alone {
+ public:
+  Alone() { set_threads(1); }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+  ~Alone() { set_threads(before_); }
+
+ private:
+  int before_ = at::get_num_threads();
+};
+
+}  // namespace
+
+void side_by_side(std::int64_t count, const std::function<void(std::int64_t)>& work) {
+  const std::int64_t threads = at::get_num_threads();
+  const std::int64_t together = threads > 1 ? count - count % threads : 0;
+  const bool records_no_gradients = c10::InferenceMode::is_enabled();
+  std::atomic<std::int64_t> next = 0;
+  std::atomic<bool> failed = false;
+  // Images differ in time, and so do processors: each thread takes the next one, not a share.
+  at::parallel_for(0, std::min(threads, together), 1, [&](std::int64_t, std::int64_t) {
+    const Alone alone;
+    const c10::InferenceMode mode(records_no_gradients);
+    for (std::int64_t i = next++; i < together && !failed; i = next++) {
+      try {
+        work(i);
+      } catch (...) {
+        failed = true;
+        throw;
+      }
+    }
+  });
+  for (std::int64_t i = together; i < count; ++i) {
+    work(i);
+  }
+}
+
+}  // namespace srdiff

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+
+#include "images/image_header.h"
+
+namespace cv {
+class Mat;
+}
+
+namespace srdiff {
+
+/// A decoded picture with its samples as they are stored.
+class FilePixels {
+ public:
+  /// The pixels of a file whose header was found good. Throws InputError "NAME: reason".
+  FilePixels(const std::string& file, const ImageHeader& header, const std::string& name);
+  ~FilePixels();
+  FilePixels(const FilePixels&) = delete;
+  FilePixels& operator=(const FilePixels&) = delete;
+
+  int bit_depth() const;  ///< 8 or 16
+  bool grey() const;      ///< one channel and no other
+
+  /// [C,H,W] float32 in [0,1]: 3 RGB, of a grey file three times the same, or 4 RGB and straight
+  /// alpha. `orientation` is EXIF's, 1…8, of the pixels as decoded: TIFF comes upright, the others
+  /// as stored. Gives the stored samples up, so that few copies of a picture are there at a time.
+  at::Tensor channels(int orientation) &&;
+
+ private:
+  std::unique_ptr<cv::Mat> decoded_;
+  ImageHeader::FourthChannel fourth_;
+};
+
+}  // namespace srdiff

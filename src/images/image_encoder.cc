@@ -1,0 +1,237 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "images/metadata.h"
+#include "images/row_encoders.h"
+#include "srdiff/error.h"
+#include "srdiff/image_io.h"
+
+namespace srdiff {
+namespace {
+
+bool is_tiff(const std::string& extension) {
+  return extension == ".tif" || extension == ".tiff";
+}
+
+bool is_jpeg(const std::string& extension) {
+  return extension == ".jpg" || extension == ".jpeg";
+}
+
+/// Where a format, or the library that writes it, ends.
+struct FormatLimits {
+  std::int64_t side;   ///< pixels
+  std::int64_t bytes;  ///< of the picture uncompressed
+};
+
+FormatLimits limits_of(const std::string& extension) {
+  constexpr std::int64_t any_bytes = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t mebibyte = std::int64_t{1} << 20;
+  constexpr std::int64_t readable_side = std::int64_t{1} << 20;  // OpenCV reads no longer one
+  if (extension == ".png") {
+    return {1'000'000, any_bytes};  // libpng's own, of writers and readers
+  }
+  if (is_jpeg(extension)) {
+    return {65'500, any_bytes};
+  }
+  if (extension == ".webp") {
+    return {16'383, any_bytes};
+  }
+  if (is_tiff(extension)) {
+    // The file must stay below 4 GiB, and LZW can make noise larger by half: 12 bits for 8.
+    return {readable_side, 4096 * mebibyte / 3 * 2 - mebibyte};
+  }
+  return {readable_side, 2047 * mebibyte};  // OpenCV counts a BMP's bytes as int
+}
+
+/// How a picture is stored: grey, grey with alpha where srdiff reads that too, RGB, or RGB with
+/// alpha.
+FileLayout file_layout(const ImageLayout& layout, const std::string& extension) {
+  const bool grey = layout.grey && (!layout.alpha || extension == ".png");
+  const bool deep = layout.bit_depth == 16 && (extension == ".png" || is_tiff(extension));
+  return {layout.width, layout.height, (grey ? 1 : 3) + (layout.alpha ? 1 : 0), deep ? 16 : 8};
+}
+
+std::string failure(const std::string& name, const std::string& extension) {
+  return name + ": cannot be encoded as " + extension;
+}
+
+void check_size(const ImageLayout& layout, const std::string& extension, const std::string& name) {
+  if (layout.width < 1 || layout.height < 1) {
+    throw InputError(failure(name, extension) + ": it has no pixels");
+  }
+  const FormatLimits limits = limits_of(extension);
+  const std::string would_be = name + ": would have " + std::to_string(layout.width) + "x" +
+                               std::to_string(layout.height) + " pixels, and " + extension;
+  const std::string remedy =
+      extension == ".png" ? "; make it smaller" : "; write .png or make it smaller";
+  if (std::max(layout.width, layout.height) > limits.side) {
+    throw InputError(would_be + " holds at most " + std::to_string(limits.side) + " a side" +
+                     remedy);
+  }
+  const FileLayout file = file_layout(layout, extension);
+  const std::int64_t row_bytes = file.width * file.channels * (file.bit_depth / 8);
+  if (file.height > limits.bytes / row_bytes) {
+    throw InputError(would_be + " holds at most " + std::to_string(limits.bytes >> 20) +
+                     " MiB uncompressed" + remedy);
+  }
+}
+
+/// [C,rows,W] in [0,1]: the channels that go into the file.
+at::Tensor file_channels(const at::Tensor& rgb, const at::Tensor& alpha, bool grey,
+                         std::int64_t channels) {
+  at::Tensor colour = rgb.add(1.0).mul(0.5);
+  if (grey) {
+    // Rec. 601 luma; the planes of a grey picture drift apart a little inside the networks.
+    colour = (colour[0] * 0.299 + colour[1] * 0.587 + colour[2] * 0.114).unsqueeze(0);
+  }
+  if (!alpha.defined()) {
+    return colour;
+  }
+  return at::cat({colour.expand({channels - 1, -1, -1}), alpha});
+}
+
+/// Rounded samples, interleaved, in the machine's order.
+std::vector<unsigned char> samples(const at::Tensor& channels, int bit_depth) {
+  const double top = bit_depth == 16 ? 65535.0 : 255.0;
+  const at::Tensor levels = channels.clamp(0.0, 1.0).mul_(top).round_().permute({1, 2, 0});
+  if (bit_depth == 8) {
+    const at::Tensor bytes = levels.to(at::kByte).contiguous();
+    const auto* first = bytes.data_ptr<std::uint8_t>();
+    return {first, first + bytes.numel()};
+  }
+  const at::Tensor wide = levels.to(at::kInt).contiguous();  // LibTorch 1.13 has no uint16
+  const auto* first = wide.data_ptr<std::int32_t>();
+  std::vector<unsigned char> result(static_cast<std::size_t>(wide.numel()) * 2);
+  auto* out = reinterpret_cast<std::uint16_t*>(result.data());
+  std::transform(first, first + wide.numel(), out,
+                 [](std::int32_t level) { return static_cast<std::uint16_t>(level); });
+  return result;
+}
+
+std::string shape_of(const at::Tensor& tensor) {
+  std::ostringstream text;
+  text << tensor.sizes();
+  return text.str();
+}
+
+}  // namespace
+
+ImageLayout layout_of(const Image& image) {
+  return {image.width(),   image.height(), image.alpha.defined(),
+          image.bit_depth, image.grey,     image.metadata};
+}
+
+void check_encodable(const ImageLayout& layout, const std::string& extension,
+                     const std::string& name, const EncodeOptions& options) {
+  if (layout.alpha && (is_jpeg(extension) || extension == ".bmp")) {
+    throw InputError(name + ": this format cannot hold the picture's transparency; " +
+                     "write .png, .webp or .tiff");
+  }
+  if (options.quality < 1 || options.quality > 100) {
+    throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
+  }
+  if (!is_written(extension)) {
+    throw InputError(failure(name, extension));
+  }
+  check_size(layout, extension, name);
+}
+
+struct ImageEncoder::Picture {
+  ImageLayout layout;
+  std::string extension;
+  std::string name;
+  EncodeOptions options;
+  FileLayout file;
+  std::unique_ptr<StripEncoder> encoder;
+  std::int64_t rows = 0;  ///< that are encoded
+
+  void check_continues(const at::Tensor& rgb, const at::Tensor& alpha) const {
+    const auto fits = [&](const at::Tensor& strip, std::int64_t channels) {
+      return strip.defined() && strip.dim() == 3 && strip.size(0) == channels &&
+             strip.size(1) <= layout.height - rows && strip.size(2) == layout.width;
+    };
+    if (!fits(rgb, 3) || alpha.defined() != layout.alpha ||
+        (layout.alpha && !(fits(alpha, 1) && alpha.size(1) == rgb.size(1)))) {
+      throw UsageError(name + ": a strip does not continue the picture of " +
+                       std::to_string(layout.width) + "x" + std::to_string(layout.height) +
+                       " pixels at row " + std::to_string(rows) + ": " +
+                       (rgb.defined() ? shape_of(rgb) : "no colours") + ", " +
+                       (alpha.defined() ? shape_of(alpha) : "no alpha"));
+    }
+  }
+
+  void encode(const at::Tensor& rgb, const at::Tensor& alpha) {
+    const std::vector<unsigned char> strip =
+        samples(file_channels(rgb, alpha, layout.grey, file.channels), file.bit_depth);
+    const std::size_t row_bytes = strip.size() / static_cast<std::size_t>(rgb.size(1));
+    for (std::size_t row = 0; row < strip.size(); row += row_bytes) {
+      encoder->add_row(strip.data() + row);
+    }
+    rows += rgb.size(1);
+  }
+};
+
+ImageEncoder::ImageEncoder(ImageLayout layout, const std::string& extension,
+                           const std::string& name, const EncodeOptions& options) {
+  check_encodable(layout, extension, name, options);
+  FileLayout file = file_layout(layout, extension);
+  if (is_tiff(extension) && layout.metadata && !options.strip_metadata) {
+    file.resolution = resolution_of(*layout.metadata);
+  }
+  auto encoder = make_strip_encoder(file, extension, options.quality, failure(name, extension));
+  picture_ = std::make_unique<Picture>(
+      Picture{std::move(layout), extension, name, options, file, std::move(encoder)});
+}
+
+ImageEncoder::~ImageEncoder() = default;
+ImageEncoder::ImageEncoder(ImageEncoder&& other) noexcept = default;
+ImageEncoder& ImageEncoder::operator=(ImageEncoder&& other) noexcept = default;
+
+void ImageEncoder::add(const at::Tensor& rgb, const at::Tensor& alpha) {
+  picture_->check_continues(rgb, alpha);
+  // A whole picture is a strip too: few rows at a time keep the copies small.
+  constexpr std::int64_t pixels_at_a_time = std::int64_t{1} << 18;
+  const std::int64_t rows = std::max<std::int64_t>(1, pixels_at_a_time / rgb.size(2));
+  for (std::int64_t y = 0; y < rgb.size(1); y += rows) {
+    picture_->encode(rgb.slice(1, y, y + rows),
+                     alpha.defined() ? alpha.slice(1, y, y + rows) : at::Tensor());
+  }
+}
+
+std::string ImageEncoder::finish() {
+  const std::unique_ptr<Picture> picture = std::move(picture_);
+  const ImageLayout& layout = picture->layout;
+  const std::string& extension = picture->extension;
+  const std::string& made_by = picture->options.made_by;
+  if (picture->rows != layout.height) {
+    throw UsageError(picture->name + ": has " + std::to_string(picture->rows) + " of " +
+                     std::to_string(layout.height) + " rows");
+  }
+  std::string file = picture->encoder->finish();
+  picture->encoder.reset();
+  const Metadata none;
+  const Metadata& blocks = layout.metadata ? *layout.metadata : none;
+  const bool nothing = blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() &&
+                       blocks.icc.empty() && (made_by.empty() || extension == ".bmp");
+  if (nothing || picture->options.strip_metadata) {
+    return file;
+  }
+  const bool grey = picture->file.channels < 3 && extension != ".webp";
+  return embed_metadata(std::move(file), {layout.width, layout.height, grey}, blocks, made_by,
+                        picture->name);
+}
+
+std::string encode_image(const Image& image, const std::string& extension, const std::string& name,
+                         const EncodeOptions& options) {
+  ImageEncoder encoder(layout_of(image), extension, name, options);
+  encoder.add(image.rgb, image.alpha);
+  return encoder.finish();
+}
+
+}  // namespace srdiff

@@ -1,0 +1,167 @@
+#include "srdiff/image_io.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/file_io.h"
+#include "images/codecs.h"
+#include "images/image_header.h"
+#include "images/metadata.h"
+#include "images/row_encoders.h"
+#include "srdiff/error.h"
+#include "srdiff/logging.h"
+
+namespace srdiff {
+namespace {
+
+namespace fs = std::filesystem;
+using Format = ImageHeader::Format;
+
+/// What OpenCV's own limits are unless the environment changes them.
+constexpr std::int64_t opencv_max_pixels = std::int64_t{1} << 30;
+constexpr std::int64_t opencv_max_side = std::int64_t{1} << 20;
+/// Up to this size a picture may be as flat as it likes.
+constexpr std::int64_t small_picture_pixels = std::int64_t{1} << 24;
+
+void check_declared_size(const ImageHeader& header, std::size_t file_bytes, const std::string& name,
+                         const DecodeLimits& limits) {
+  const std::string size = std::to_string(header.width) + "x" + std::to_string(header.height);
+  if (header.width < 0 || header.height < 0) {
+    throw InputError(name + ": is damaged: its header does not say how large it is");
+  }
+  if (header.width == 0 || header.height == 0) {
+    throw InputError(name + ": has no pixels (its header says " + size + ")");
+  }
+  const std::int64_t max_pixels = std::min(limits.max_pixels, opencv_max_pixels);
+  if (header.height > max_pixels / header.width ||
+      std::max(header.width, header.height) > opencv_max_side) {
+    throw InputError(name + ": declares " + size + " pixels, more than the " +
+                     std::to_string(max_pixels) + " allowed; crop or reduce it first");
+  }
+  const std::int64_t pixels = header.width * header.height;
+  if (pixels > small_picture_pixels &&
+      static_cast<double>(pixels) > limits.max_pixels_per_byte * static_cast<double>(file_bytes)) {
+    throw InputError(
+        name + ": declares " + size + " pixels in " + std::to_string(file_bytes) +
+        " bytes, which looks like a decompression bomb; raise the limit (--max-ratio) if it is "
+        "none");
+  }
+}
+
+ImageHeader checked_header(const std::string& bytes, const std::string& name,
+                           const DecodeLimits& limits) {
+  if (bytes.empty()) {
+    throw InputError(name + ": is empty");
+  }
+  // OpenCV counts a file's bytes as int.
+  const std::int64_t max_bytes =
+      std::min<std::int64_t>(limits.max_file_bytes, std::numeric_limits<int>::max());
+  if (static_cast<std::int64_t>(bytes.size()) > max_bytes) {
+    throw InputError(name + ": is larger than the " + std::to_string(max_bytes) + " bytes allowed");
+  }
+  ImageHeader header = read_image_header(bytes);
+  if (header.format == Format::unknown) {
+    throw InputError(name + ": is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP)");
+  }
+  if (header.truncated) {
+    throw InputError(name + ": is cut short; fetch or export it again");
+  }
+  if (!header.unfit.empty()) {
+    throw InputError(name + ": " + header.unfit);
+  }
+  check_declared_size(header, bytes.size(), name, limits);
+  return header;
+}
+
+/// FilePixels has turned a TIFF already, as OpenCV does whatever its flags say.
+constexpr int tiff_is_upright = 1;
+
+/// Opaque but where a grey plane has the value that its file calls transparent.
+at::Tensor alpha_of_clear_grey(const at::Tensor& grey, double clear) {
+  constexpr double less_than_a_level = 1e-6;
+  return grey.sub(clear).abs_().gt_(less_than_a_level);
+}
+
+}  // namespace
+
+DeclaredSize declared_size(const std::string& bytes) {
+  const ImageHeader header = read_image_header(bytes);
+  return {std::max<std::int64_t>(0, header.width), std::max<std::int64_t>(0, header.height)};
+}
+
+DeclaredSize declared_size(const fs::path& path, const DecodeLimits& limits) {
+  return declared_size(read_file(path, limits.max_file_bytes));
+}
+
+namespace {
+
+Image decoded(const std::string& bytes, const ImageHeader& header, const std::string& name) {
+  FilePixels pixels(bytes, header, name);
+  if (header.several_pictures) {
+    log::warn("{}: holds several pictures; the first is taken", name);
+  }
+  const FoundMetadata metadata =
+      header.format == Format::bmp ? FoundMetadata() : read_metadata(bytes, name);
+  if (!header.foreign_colour.empty()) {
+    log::warn("{}: its colours are not sRGB, and what says so ({}) is left out", name,
+              header.foreign_colour);
+  }
+  Image image;
+  image.bit_depth = pixels.bit_depth();
+  image.grey = pixels.grey() || header.grey_alpha;
+  const at::Tensor channels = std::move(pixels).channels(
+      header.format == Format::tiff ? tiff_is_upright : metadata.orientation);
+  image.rgb = channels.slice(0, 0, 3);
+  if (channels.size(0) == 4) {
+    image.alpha = channels.slice(0, 3);
+  } else if (header.clear_grey) {
+    image.alpha = alpha_of_clear_grey(channels.slice(0, 0, 1), *header.clear_grey);
+  }
+  image.rgb.mul_(2.0).sub_(1.0);
+  image.metadata = metadata.blocks;
+  return image;
+}
+
+}  // namespace
+
+Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
+  const ImageHeader header = checked_header(bytes, name, limits);
+  try {
+    return decoded(bytes, header, name);
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) {
+      throw;
+    }
+    throw MemoryError(name + ": not enough memory to read its " + std::to_string(header.width) +
+                      "x" + std::to_string(header.height) + " pixels");
+  }
+}
+
+Image read_image(const fs::path& path, const DecodeLimits& limits) {
+  return decode_image(read_file(path, limits.max_file_bytes), path.string(), limits);
+}
+
+void check_writable_format(const fs::path& path) {
+  if (!is_written(lower_case_extension(path))) {
+    throw UsageError(path.string() +
+                     ": its ending names no format that srdiff writes; use .png, .jpg, .webp, "
+                     ".tiff or .bmp");
+  }
+}
+
+std::string picture_ending(const fs::path& path) {
+  return lower_case_extension(path);
+}
+
+void write_image_file(const fs::path& path, const std::string& encoded) {
+  write_file_atomically(path, encoded);
+}
+
+void write_image(const fs::path& path, const Image& image, const EncodeOptions& options) {
+  write_image_file(path, encode_image(image, picture_ending(path), path.string(), options));
+}
+
+}  // namespace srdiff

@@ -1,0 +1,413 @@
+#include "images/metadata.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <exiv2/exiv2.hpp>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "srdiff/logging.h"
+
+namespace srdiff {
+namespace {
+
+using Exiv2::byte;
+
+void log_message(int /*level*/, const char* text) {
+  std::string_view line(text);
+  line.remove_suffix(line.size() - std::min(line.size(), line.find_last_not_of('\n') + 1));
+  log::debug("exiv2: {}", line);
+}
+
+/// Exiv2's XMP toolkit and its log handler are global: one picture at a time.
+class Exiv2Session {
+ public:
+  Exiv2Session() : lock_(mutex()) {
+    static const bool initialised = [] {
+      Exiv2::LogMsg::setHandler(log_message);
+      return Exiv2::XmpParser::initialize();
+    }();
+    static_cast<void>(initialised);
+  }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex value;
+    return value;
+  }
+  std::lock_guard<std::mutex> lock_;
+};
+
+const byte* data_of(const std::string& bytes) {
+  return reinterpret_cast<const byte*>(bytes.data());
+}
+
+std::string string_of(const Exiv2::DataBuf& buffer) {
+  return buffer.size_ > 0 ? std::string(reinterpret_cast<const char*>(buffer.pData_),
+                                        static_cast<std::size_t>(buffer.size_))
+                          : std::string();
+}
+
+Exiv2::Image::AutoPtr open(const std::string& file) {
+  Exiv2::Image::AutoPtr image =
+      Exiv2::ImageFactory::open(data_of(file), static_cast<long>(file.size()));
+  image->readMetadata();
+  return image;
+}
+
+/// IFD0's tags that describe how a file stores its pixels, or hold blocks that travel apart.
+bool is_of_the_file(const Exiv2::Exifdatum& datum) {
+  constexpr std::array<std::uint16_t, 37> tags = {
+      0x00fe, 0x00ff, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010a, 0x0111, 0x0115,
+      0x0116, 0x0117, 0x011c, 0x012d, 0x013d, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145,
+      0x014a, 0x0152, 0x0153, 0x015b, 0x0200, 0x0201, 0x0202, 0x0203, 0x0211, 0x0212,
+      0x0213, 0x0214, 0x02bc, 0x83bb, 0x8649, 0x8773, 0x0129};
+  const std::string group = datum.groupName();
+  if (group == "Image") {
+    return std::find(tags.begin(), tags.end(), datum.tag()) != tags.end();
+  }
+  return group == "Thumbnail" || group.rfind("SubImage", 0) == 0 ||
+         group.rfind("SubThumb", 0) == 0 || group == "Image2" || group == "Image3";
+}
+
+int orientation_of(const Exiv2::ExifData& exif) {
+  const auto found = exif.findKey(Exiv2::ExifKey("Exif.Image.Orientation"));
+  if (found == exif.end() || found->count() == 0) {
+    return 1;
+  }
+  const long value = found->toLong();
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+}
+
+Exiv2::ExifData decode_exif(const std::string& block) {
+  Exiv2::ExifData exif;
+  if (!block.empty()) {
+    Exiv2::ExifParser::decode(exif, data_of(block), static_cast<std::uint32_t>(block.size()));
+  }
+  return exif;
+}
+
+std::string encode_exif(const Exiv2::ExifData& exif, Exiv2::ByteOrder order) {
+  if (exif.empty()) {
+    return {};
+  }
+  Exiv2::Blob blob;
+  Exiv2::ExifParser::encode(blob, order == Exiv2::invalidByteOrder ? Exiv2::littleEndian : order,
+                            exif);
+  return {blob.begin(), blob.end()};
+}
+
+/// Exiv2 encodes for a JPEG segment, 64 KiB: where the tags do not fit it leaves large ones out.
+void warn_of_lost_tags(const Exiv2::ExifData& exif, const std::string& block,
+                       const std::string& name) {
+  constexpr long always_kept_bytes = 4096;
+  const auto may_be_lost = [](const auto& datum) { return datum.size() > always_kept_bytes; };
+  if (std::none_of(exif.begin(), exif.end(), may_be_lost)) {
+    return;
+  }
+  const Exiv2::ExifData kept = decode_exif(block);
+  std::string lost;
+  for (const Exiv2::Exifdatum& datum : exif) {
+    const auto is_it = [&datum](const auto& other) { return other.key() == datum.key(); };
+    if (may_be_lost(datum) && std::none_of(kept.begin(), kept.end(), is_it)) {
+      lost += (lost.empty() ? "" : ", ") + datum.key();
+    }
+  }
+  if (!lost.empty()) {
+    log::warn("{}: its EXIF is larger than 64 KiB, and {} is left out", name, lost);
+  }
+}
+
+std::string upright_exif(Exiv2::ExifData exif, Exiv2::ByteOrder order, const std::string& name) {
+  for (auto datum = exif.begin(); datum != exif.end();) {
+    if (datum->key() == "Exif.Image.Orientation") {  // a file can hold it twice
+      *datum = std::uint16_t{1};
+    }
+    datum = is_of_the_file(*datum) ? exif.erase(datum) : std::next(datum);
+  }
+  std::string block = encode_exif(exif, order);
+  warn_of_lost_tags(exif, block, name);
+  return block;
+}
+
+Exiv2::XmpData decode_xmp(const std::string& packet) {
+  Exiv2::XmpData xmp;
+  if (!packet.empty() && Exiv2::XmpParser::decode(xmp, packet) != 0) {
+    throw std::invalid_argument("it is no valid XMP");
+  }
+  return xmp;
+}
+
+std::string encode_xmp(const Exiv2::XmpData& xmp) {
+  std::string packet;
+  if (!xmp.empty() && Exiv2::XmpParser::encode(packet, xmp) != 0) {
+    throw std::invalid_argument("it is no valid XMP");
+  }
+  return packet;
+}
+
+bool starts_with(const std::string& text, std::string_view start) {
+  return text.compare(0, start.size(), start) == 0;
+}
+
+std::string upright_xmp(const std::string& packet) {
+  Exiv2::XmpData xmp = decode_xmp(packet);
+  const auto is_of_the_file = [](const std::string& key) {
+    constexpr std::array<std::string_view, 8> starts = {
+        "Xmp.tiff.ImageWidth",          "Xmp.tiff.ImageLength",
+        "Xmp.tiff.BitsPerSample",       "Xmp.tiff.Compression",
+        "Xmp.tiff.SamplesPerPixel",     "Xmp.tiff.PhotometricInterpretation",
+        "Xmp.tiff.PlanarConfiguration", "Xmp.xmp.Thumbnails"};
+    return std::any_of(starts.begin(), starts.end(),
+                       [&](std::string_view start) { return starts_with(key, start); });
+  };
+  for (auto datum = xmp.begin(); datum != xmp.end();) {
+    datum = is_of_the_file(datum->key()) ? xmp.erase(datum) : std::next(datum);
+  }
+  if (xmp.findKey(Exiv2::XmpKey("Xmp.tiff.Orientation")) != xmp.end()) {
+    xmp["Xmp.tiff.Orientation"] = "1";
+  }
+  return encode_xmp(xmp);
+}
+
+constexpr std::size_t icc_header_bytes = 128;
+
+/// ICC.1, 7.2: the signature 'acsp', and what the device's values are: "RGB ", "GRAY", "CMYK"…
+bool is_profile(const std::string& icc) {
+  return icc.size() >= icc_header_bytes && icc.compare(36, 4, "acsp") == 0;
+}
+std::string colour_space(const std::string& icc) {
+  return icc.substr(16, 4);
+}
+
+/// Runs one step and says of which block it failed; no failure of Exiv2 gets past it.
+class Attempts {
+ public:
+  Attempts(const std::string& name, const char* done) : name_(name), done_(done) {}
+
+  void operator()(const char* block, const std::function<void()>& step) const {
+    try {
+      step();
+    } catch (const std::exception& error) {
+      log::warn("{}: its {} cannot be {} and is left out: {}", name_, block, done_, error.what());
+    }
+  }
+
+ private:
+  const std::string& name_;
+  const char* done_;
+};
+
+/// Exiv2's own answer leaves out colour profiles, which it writes to all formats but BMP.
+bool can_hold(const Exiv2::Image& image, Exiv2::MetadataId kind) {
+  return kind == Exiv2::mdIccProfile ? image.imageType() != Exiv2::ImageType::bmp
+                                     : (image.checkMode(kind) & Exiv2::amWrite) != 0;
+}
+
+/// A picture file with one block more.
+template <typename Change>
+std::string changed(const std::string& file, Exiv2::MetadataId kind, const Change& change) {
+  const Exiv2::Image::AutoPtr image = open(file);
+  if (!can_hold(*image, kind)) {
+    throw std::invalid_argument("the output's format does not hold it");
+  }
+  change(*image);
+  image->writeMetadata();
+  Exiv2::BasicIo& io = image->io();
+  return {reinterpret_cast<const char*>(io.mmap()), io.size()};
+}
+
+void set_exif(Exiv2::Image& image, const std::string& block, const EncodedFacts& facts,
+              bool made_here) {
+  const Exiv2::ExifData carried = decode_exif(block);
+  Exiv2::ExifData& exif = image.exifData();  // a TIFF's own tags are there already
+  for (const Exiv2::Exifdatum& datum : carried) {
+    if (!is_of_the_file(datum)) {
+      exif[datum.key()].setValue(&datum.value());
+    }
+  }
+  const auto correct = [&](const char* key, std::int64_t value) {
+    if (exif.findKey(Exiv2::ExifKey(key)) != exif.end()) {
+      exif[key] = static_cast<std::uint32_t>(value);
+    }
+  };
+  correct("Exif.Photo.PixelXDimension", facts.width);
+  correct("Exif.Photo.PixelYDimension", facts.height);
+  if (made_here) {
+    exif["Exif.Image.Software"] = "srdiff " SRDIFF_VERSION;
+  }
+}
+
+/// Appends to xmpMM:History, where XMP has a file's processing steps.
+void add_history(Exiv2::XmpData& xmp, const std::string& made_by) {
+  const std::string history = "Xmp.xmpMM.History";
+  int steps = 0;
+  const auto has_next = [&](const Exiv2::Xmpdatum& datum) {
+    return starts_with(datum.key(), history + "[" + std::to_string(steps + 1) + "]");
+  };
+  while (std::any_of(xmp.begin(), xmp.end(), has_next)) {
+    ++steps;
+  }
+  if (steps == 0) {
+    Exiv2::XmpTextValue list;
+    list.setXmpArrayType(Exiv2::XmpValue::xaSeq);
+    xmp.add(Exiv2::XmpKey(history), &list);
+  }
+  const std::string step = history + "[" + std::to_string(steps + 1) + "]/stEvt:";
+  xmp[step + "action"] = "converted";
+  xmp[step + "softwareAgent"] = "srdiff " SRDIFF_VERSION;
+  xmp[step + "parameters"] = made_by;
+}
+
+void set_xmp(Exiv2::Image& image, const std::string& packet, const EncodedFacts& facts,
+             const std::string& made_by) {
+  Exiv2::XmpData xmp = decode_xmp(packet);
+  const auto correct = [&](const char* key, std::int64_t value) {
+    if (xmp.findKey(Exiv2::XmpKey(key)) != xmp.end()) {
+      xmp[key] = std::to_string(value);
+    }
+  };
+  correct("Xmp.exif.PixelXDimension", facts.width);
+  correct("Xmp.exif.PixelYDimension", facts.height);
+  if (!made_by.empty()) {
+    add_history(xmp, made_by);
+  }
+  image.setXmpData(xmp);
+}
+
+void set_icc(Exiv2::Image& image, const std::string& icc, const EncodedFacts& facts) {
+  if (colour_space(icc) != (facts.grey ? "GRAY" : "RGB ")) {
+    throw std::invalid_argument(std::string("it is for ") + colour_space(icc) +
+                                " values, and the picture is written as " +
+                                (facts.grey ? "grey" : "RGB"));
+  }
+  Exiv2::DataBuf buffer(data_of(icc), static_cast<long>(icc.size()));
+  image.setIccProfile(buffer);
+}
+
+void set_iptc(Exiv2::Image& image, const std::string& block) {
+  Exiv2::IptcData iptc;
+  if (Exiv2::IptcParser::decode(iptc, data_of(block), static_cast<std::uint32_t>(block.size())) !=
+      0) {
+    throw std::invalid_argument("it is damaged");
+  }
+  image.setIptcData(iptc);
+}
+
+/// The file with the extended header that WebP needs before a colour profile. Exiv2 0.27 would add
+/// it with the profile under a wrong name. The encoder has written it where there is alpha.
+std::string with_extended_header(const std::string& webp, const EncodedFacts& facts) {
+  constexpr std::size_t riff_header_bytes = 12;
+  constexpr std::size_t chunk_bytes = 18;
+  if (webp.compare(0, 4, "RIFF") != 0 || webp.compare(riff_header_bytes, 4, "VP8X") == 0) {
+    return webp;
+  }
+  std::string chunk("VP8X\x0a", 5);
+  chunk.resize(chunk_bytes, '\0');
+  std::string file = webp.substr(0, riff_header_bytes) + chunk + webp.substr(riff_header_bytes);
+  const auto put = [&file](std::size_t offset, std::size_t bytes, std::uint64_t value) {
+    for (std::size_t i = 0; i < bytes; ++i) {
+      file[offset + i] = static_cast<char>(value >> 8 * i & 0xff);
+    }
+  };
+  put(4, 4, file.size() - 8);
+  put(riff_header_bytes + 12, 3, static_cast<std::uint64_t>(facts.width - 1));
+  put(riff_header_bytes + 15, 3, static_cast<std::uint64_t>(facts.height - 1));
+  return file;
+}
+
+}  // namespace
+
+std::optional<Resolution> resolution_of(const Metadata& blocks) {
+  const Exiv2Session session;
+  try {
+    Exiv2::ExifData exif = decode_exif(blocks.exif);
+    const auto number = [&exif](const char* key) {
+      const float value = exif[key].count() > 0 ? exif[key].toFloat() : 0.0F;
+      return std::isfinite(value) ? value : 0.0F;
+    };
+    const float unit = std::clamp(number("Exif.Image.ResolutionUnit"), 0.0F, 3.0F);
+    const Resolution found = {number("Exif.Image.XResolution"), number("Exif.Image.YResolution"),
+                              static_cast<int>(unit)};
+    if (found.x > 0 && found.y > 0) {
+      return found;
+    }
+  } catch (const std::exception&) {
+    return std::nullopt;  // embed_metadata says that the block is damaged
+  }
+  return std::nullopt;
+}
+
+FoundMetadata read_metadata(const std::string& file, const std::string& name) {
+  const Exiv2Session session;
+  const Attempts attempt(name, "read");
+  FoundMetadata found;
+  Metadata blocks;
+  attempt("metadata", [&] {
+    const Exiv2::Image::AutoPtr image = open(file);
+    attempt("EXIF", [&] {
+      found.orientation = orientation_of(image->exifData());
+      blocks.exif = upright_exif(image->exifData(), image->byteOrder(), name);
+    });
+    attempt("XMP", [&] { blocks.xmp = upright_xmp(image->xmpPacket()); });
+    attempt("IPTC", [&] {
+      blocks.iptc = image->iptcData().empty()
+                        ? std::string()
+                        : string_of(Exiv2::IptcParser::encode(image->iptcData()));
+    });
+    attempt("colour profile", [&] {
+      blocks.icc = string_of(*image->iccProfile());
+      if (!blocks.icc.empty() && !is_profile(blocks.icc)) {
+        blocks.icc.clear();
+        throw std::invalid_argument("it is no ICC profile");
+      }
+    });
+  });
+  if (!(blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() && blocks.icc.empty())) {
+    found.blocks = std::make_shared<const Metadata>(std::move(blocks));
+  }
+  return found;
+}
+
+std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const Metadata& blocks,
+                           const std::string& made_by, const std::string& name) {
+  const Exiv2Session session;
+  const Attempts attempt(name, "written");
+  std::string file = std::move(encoded);
+  // One after the other, so that one that fails takes none with it.
+  if (!blocks.icc.empty()) {
+    attempt("colour profile", [&] {
+      file = changed(with_extended_header(file, facts), Exiv2::mdIccProfile,
+                     [&](Exiv2::Image& image) { set_icc(image, blocks.icc, facts); });
+    });
+  }
+  if (!blocks.exif.empty() || !made_by.empty()) {
+    attempt("EXIF", [&] {
+      file = changed(file, Exiv2::mdExif, [&](Exiv2::Image& image) {
+        set_exif(image, blocks.exif, facts, !made_by.empty());
+      });
+    });
+  }
+  if (!blocks.iptc.empty()) {
+    attempt("IPTC", [&] {
+      file =
+          changed(file, Exiv2::mdIptc, [&](Exiv2::Image& image) { set_iptc(image, blocks.iptc); });
+    });
+  }
+  if (!blocks.xmp.empty() || !made_by.empty()) {
+    attempt("XMP", [&] {
+      file = changed(file, Exiv2::mdXmp,
+                     [&](Exiv2::Image& image) { set_xmp(image, blocks.xmp, facts, made_by); });
+    });
+  }
+  return file;
+}
+
+}  // namespace srdiff

@@ -1,0 +1,330 @@
+#include "srdiff/model.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <future>
+#include <mutex>
+#include <sstream>
+#include <utility>
+
+#include "base/search_path.h"
+#include "base/sha256.h"
+#include "engine/cpu/convolution.h"
+#include "engine/cuda/device_state.h"
+#include "engine/cuda/graph_replay.h"
+#include "engine/finite.h"
+#include "models/model_folder.h"
+#include "srdiff/device.h"
+#include "srdiff/error.h"
+#include "srdiff/logging.h"
+#include "srdiff/sampler.h"
+
+namespace srdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Above this relative error a reduced precision counts as computed wrongly: bf16 done rightly on
+/// this method's networks stays near 0.015, the known faulty kernels give 1 and more.
+constexpr double max_precision_error = 0.05;
+
+/// From this PSNR on, in dB, a reduced precision is as good as float32: 8-bit outputs of the
+/// shipped models then differ by at most one level.
+constexpr double min_psnr = 45.0;
+
+constexpr NetworkFolderKind model_folders = {
+    "model", models_variable, models_subfolder,
+    "name one of `srdiff models list`, or a folder with a '/' in it"};
+
+std::vector<NetworkFile> files_of(const Manifest& manifest) {
+  std::vector<NetworkFile> files;
+  for (const auto& file : {manifest.regressor, manifest.weight_map}) {
+    if (file) {
+      files.push_back(*file);
+    }
+  }
+  files.push_back(manifest.denoiser);
+  return files;
+}
+
+}  // namespace
+
+fs::path find_model(const std::string& name) {
+  return find_network_folder(model_folders, name);
+}
+
+std::vector<fs::path> list_models() {
+  return list_network_folders(model_folders);
+}
+
+std::string default_model(std::int64_t height, std::int64_t width) {
+  std::string faces = model_of_faces;
+  std::string photographs = model_of_photographs;
+  fs::path folder;
+  try {
+    folder = find_model(faces);
+  } catch (const ModelError&) {
+    return photographs;
+  }
+  const Manifest manifest = read_manifest(folder);
+  return std::max(height, width) <= manifest.native_size / manifest.scale ? faces : photographs;
+}
+
+void verify_files(const fs::path& folder, const Manifest& manifest) {
+  for (const NetworkFile& file : files_of(manifest)) {
+    map_verified(folder, file);
+  }
+}
+
+struct Model::Late {
+  std::mutex mutex;
+  Network network;
+};
+
+Model::Model(fs::path folder, Manifest manifest, c10::Device device)
+    : folder_(std::move(folder)),
+      manifest_(std::move(manifest)),
+      schedule_(Schedule::linear(manifest_.T, manifest_.beta_start, manifest_.beta_end)),
+      float32_denoiser_(std::make_shared<Late>()),
+      device_(device) {}
+
+Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType precision) {
+  return load(folder, read_manifest(folder), device, precision);
+}
+
+Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
+                  c10::ScalarType precision) {
+  if (precision == c10::kHalf && device.is_cpu()) {
+    throw ModelError("fp16 is not computed on the CPU; use --precision bf16 or fp32");
+  }
+  Model model(folder, std::move(manifest), device);
+  const Network reference = model.load_networks(precision);
+  if (reference.defined()) {
+    model.check_precision(reference);
+  }
+  return model;
+}
+
+Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device) {
+  Model model(folder, std::move(manifest), device);
+  const bool has_faster = device.is_cpu() ? has_bf16_convolutions() : multiplies_bf16(device);
+  Network reference = model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat);
+  if (!has_faster) {
+    return model;
+  }
+  const SamplerOptions options{SamplerKind::ddim, model.manifest_.parameterisation};
+  const ReverseSteps step(model.schedule_, {model.manifest_.defaults.t, 0}, options);
+  const at::Tensor x_t = model.test_image();
+  const at::Tensor exact = step.x0(0, x_t, model.test_evaluation(reference));
+  const at::Tensor fast = step.x0(0, x_t, model.test_evaluation(model.denoiser_));
+  const auto mse = (fast - exact).square().mean().item<double>();
+  constexpr double square_of_range = 4.0;
+  if (!(mse <= square_of_range * std::pow(10.0, -min_psnr / 10.0))) {
+    log::debug("{}: bf16 differs from fp32 by a mean squared {} on one evaluation: fp32 is taken",
+               model.manifest_.name, mse);
+    model.denoiser_ = std::move(reference);
+    model.precision_ = c10::kFloat;
+  }
+  return model;
+}
+
+Network Model::load_network(const NetworkFile& file, c10::ScalarType precision) const {
+  return Network::from_bytes(map_verified(folder_, file).bytes(), (folder_ / file.path).string(),
+                             device_, precision);
+}
+
+Model Model::in_float32() const {
+  Model exact = *this;
+  if (precision_ != c10::kFloat) {
+    const std::lock_guard lock(float32_denoiser_->mutex);
+    Network& network = float32_denoiser_->network;
+    if (!network.defined()) {
+      log::warn("{}: {} gave values that are not finite; such pictures are made in fp32",
+                manifest_.name, to_string(precision_));
+      network = load_network(manifest_.denoiser, c10::kFloat);
+    }
+    exact.denoiser_ = network;
+    exact.precision_ = c10::kFloat;
+  }
+  return exact;
+}
+
+Network Model::load_networks(c10::ScalarType precision) {
+  // Reading a network's code takes as long as many evaluations: side by side, or, where the system
+  // gives no more threads, when it is asked for.
+  const auto start = [this](const std::optional<NetworkFile>& file) {
+    return std::async(std::launch::async | std::launch::deferred, [this, file] {
+      set_threads(1);
+      return file ? load_network(*file, c10::kFloat) : Network();
+    });
+  };
+  std::future<Network> regressor = start(manifest_.regressor);
+  std::future<Network> weight_map = start(manifest_.weight_map);
+  std::future<Network> reference =
+      start(precision == c10::kFloat ? std::nullopt : std::optional(manifest_.denoiser));
+  const int network_threads = at::get_num_threads();
+  denoiser_ = load_network(manifest_.denoiser, precision);
+  regressor_ = regressor.get();
+  weight_map_ = weight_map.get();
+  Network exact = reference.get();
+  set_threads(network_threads);
+  precision_ = precision;
+  measure_device_memory();
+  log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder_.string());
+  return exact;
+}
+
+std::int64_t Model::test_side() const {
+  return std::int64_t{manifest_.size_multiple} * manifest_.scale;
+}
+
+void Model::check() const {
+  check(1);
+}
+
+void Model::check(std::int64_t images) const {
+  at::Tensor image = test_image().repeat({images, 1, 1, 1});
+  if (has_regressor()) {
+    const std::int64_t low = manifest_.size_multiple;
+    image = regressor_output(at::zeros({images, 3, low, low}));
+    require_finite(*manifest_.regressor, "regressor", image);
+  }
+  if (has_weight_map()) {
+    require_finite(*manifest_.weight_map, "weight map", weight_map_output(image));
+  }
+  require_finite(manifest_.denoiser, "denoiser", denoise(image, image, manifest_.defaults.t));
+}
+
+std::string Model::name_of(const NetworkFile& file, const char* what) const {
+  return (folder_ / file.path).string() + ": the " + what;
+}
+
+at::Tensor Model::of_shape(at::IntArrayRef expected, const at::Tensor& output,
+                           const NetworkFile& file, const char* what) const {
+  if (output.sizes() != expected) {
+    std::ostringstream text;
+    text << name_of(file, what) << " gave " << output.sizes() << " where the manifest promises "
+         << expected;
+    throw ModelError(text.str());
+  }
+  return output;
+}
+
+at::Tensor Model::regressor_output(const at::Tensor& lr) const {
+  return of_shape({lr.size(0), 3, lr.size(2) * manifest_.scale, lr.size(3) * manifest_.scale},
+                  regressor_({lr}), *manifest_.regressor, "regressor");
+}
+
+at::Tensor Model::weight_map_output(const at::Tensor& x_sr) const {
+  return of_shape({x_sr.size(0), manifest_.weight_map_channels, x_sr.size(2), x_sr.size(3)},
+                  weight_map_({x_sr}), *manifest_.weight_map, "weight map");
+}
+
+void Model::require_finite(const NetworkFile& file, const char* what,
+                           const at::Tensor& output) const {
+  if (!is_finite(output)) {
+    throw ModelError(name_of(file, what) + " gave values that are not finite");
+  }
+}
+
+/// What a call of each network holds on a CUDA device, against what is free there.
+void Model::measure_device_memory() {
+  if (!device_.is_cuda()) {
+    return;
+  }
+  // These calls are of sizes that no picture has: not worth a recording, nor a search for kernels.
+  const WithoutCudaGraphs plain;
+  const WithoutKernelTrials proposed;
+  const auto peak = [this](std::int64_t images) {
+    check(images);  // what libraries keep from their first call on is no picture's
+    return peak_device_memory(device_, [&] { check(images); });
+  };
+  // By the difference of two calls: of a small one most is held whatever its size.
+  constexpr std::int64_t few = 1;
+  constexpr std::int64_t many = 17;
+  const std::int64_t of_few = peak(few);
+  const std::int64_t each = std::max<std::int64_t>((peak(many) - of_few) / (many - few), 1);
+  constexpr std::int64_t share = 2;  // half of what is free: others use the device too
+  const std::int64_t room = free_device_memory(device_) / share - std::max(of_few - each, {});
+  device_pixels_ = std::max<std::int64_t>(room, 0) / each * (test_side() * test_side());
+}
+
+/// A fixed smooth pattern: any input shows a faulty kernel, and this one needs no generator.
+at::Tensor Model::test_image() const {
+  const std::int64_t side = test_side();
+  return at::linspace(-1.0, 1.0, 3 * side * side).mul(40.0).sin().reshape({1, 3, side, side});
+}
+
+/// What a denoiser makes of that pattern at the recommended t.
+at::Tensor Model::test_evaluation(const Network& denoiser) const {
+  const WithoutCudaGraphs plain;
+  const WithoutKernelTrials proposed;
+  const at::Tensor x = test_image();
+  return denoiser({x, x, at::full({1}, schedule_.noise_level(manifest_.defaults.t))}).to(at::kCPU);
+}
+
+void Model::check_precision(const Network& reference) const {
+  const at::Tensor expected = test_evaluation(reference);
+  const at::Tensor measured = test_evaluation(denoiser_);
+  const auto error =
+      ((measured - expected).norm() / expected.norm().clamp_min(1e-6)).item<double>();
+  if (!(error < max_precision_error)) {
+    std::ostringstream text;
+    text << manifest_.name << ": this LibTorch computes the reduced precision wrongly here "
+         << "(relative error " << error << " on one evaluation); use --precision fp32";
+    throw ModelError(text.str());
+  }
+}
+
+void Model::drop_recordings() const {
+  for (const Network* network : {&regressor_, &weight_map_, &denoiser_}) {
+    if (network->defined()) {
+      network->drop_recordings();
+    }
+  }
+}
+
+at::Tensor Model::regress(const at::Tensor& lr) const {
+  if (!has_regressor()) {
+    throw ModelError(manifest_.name + ": has no regressor; only --start noise runs without one");
+  }
+  return regressor_output(lr).clamp(-1.0, 1.0);
+}
+
+at::Tensor Model::weigh(const at::Tensor& x_sr) const {
+  if (!has_weight_map()) {
+    throw ModelError(manifest_.name + ": has no weight map; use --no-weight-map");
+  }
+  return weight_map_output(x_sr).clamp(0.0, 1.0);
+}
+
+at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
+  // Made on the device: a copy from the host would wait for it.
+  const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t),
+                                    at::TensorOptions().dtype(at::kFloat).device(device_));
+  return of_shape(x_t.sizes(), denoiser_({condition, x_t, level}), manifest_.denoiser, "denoiser");
+}
+
+at::Tensor Model::denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
+  at::Tensor output = denoise(condition, x_t, t);
+  if (is_finite(output)) {
+    return output;
+  }
+  if (precision_ != c10::kFloat) {
+    output = in_float32().denoise(condition, x_t, t);
+  }
+  require_finite_picture(output);
+  return output;
+}
+
+void Model::require_finite_picture(const at::Tensor& image, bool outputs_were_finite) const {
+  if (!outputs_were_finite || !is_finite(image)) {
+    throw InputError("the networks of " + manifest_.name +
+                     " gave values that are not finite for this picture");
+  }
+}
+
+}  // namespace srdiff

@@ -1,0 +1,124 @@
+#include "models/model_folder.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/file_io.h"
+#include "base/known_digests.h"
+#include "base/search_path.h"
+#include "base/sha256.h"
+
+namespace srdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+KnownDigests known_digests;
+
+/// What is wrong with a file of a model is wrong with the model.
+template <typename Read>
+auto of_model(Read read) {
+  try {
+    return read();
+  } catch (const InputError& error) {
+    throw ModelError(error.what());
+  }
+}
+
+}  // namespace
+
+void set_known_digests(KnownDigests known) {
+  known_digests = std::move(known);
+}
+
+fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& name) {
+  const std::string what = kind.what;
+  if (name.empty()) {
+    throw ModelError("the " + what + "'s name is empty; " + kind.remedy);
+  }
+  if (name.find('/') != std::string::npos) {
+    if (!has_manifest(name)) {
+      throw ModelError(name + ": is no " + what + " folder (it has no manifest.json)");
+    }
+    return name;
+  }
+  const std::vector<fs::path> places = network_places(kind.variable, kind.subfolder);
+  fs::path folder = first_network_folder(places, name);
+  if (!folder.empty()) {
+    return folder;
+  }
+  std::string list;
+  for (const fs::path& place : places) {
+    list += (list.empty() ? "" : ", ") + place.string();
+  }
+  throw ModelError("there is no " + what + " '" + name + "' in " + list + "; " + kind.remedy);
+}
+
+std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {
+  std::map<std::string, fs::path> found;
+  for (const fs::path& place : network_places(kind.variable, kind.subfolder)) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(place, error)) {
+      if (has_manifest(entry.path())) {
+        found.emplace(entry.path().filename().string(), entry.path());
+      }
+    }
+  }
+  std::vector<fs::path> folders;
+  folders.reserve(found.size());
+  for (auto& [name, folder] : found) {
+    folders.push_back(std::move(folder));
+  }
+  return folders;
+}
+
+std::string read_model_file(const fs::path& path) {
+  return of_model([&] { return read_file(path); });
+}
+
+void parse_network_manifest(
+    const std::string& text, const std::string& name,
+    const std::function<void(const nlohmann::json&, const std::string& where)>& parse) {
+  try {
+    parse(nlohmann::json::parse(text), name);
+  } catch (const nlohmann::json::exception&) {
+    throw ModelError(name + ": is not valid JSON");
+  } catch (const UsageError& error) {
+    throw ModelError(name + ": " + error.what());
+  }
+}
+
+void parse_network_manifest(
+    const fs::path& folder,
+    const std::function<void(const nlohmann::json&, const std::string& where)>& parse) {
+  const fs::path path = folder / "manifest.json";
+  parse_network_manifest(read_model_file(path), path.string(), parse);
+}
+
+std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key) {
+  if (!files.has(key)) {
+    return std::nullopt;
+  }
+  const JsonFields file = files.object(key);
+  NetworkFile result{file.required<std::string>("path"), file.required<std::string>("sha256")};
+  const fs::path path(result.path);
+  if (path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end()) {
+    throw ModelError("the model file '" + result.path + "' must lie inside the model's folder");
+  }
+  return result;
+}
+
+MappedFile map_verified(const fs::path& folder, const NetworkFile& file) {
+  const fs::path path = folder / file.path;
+  MappedFile mapped = of_model([&] { return MappedFile(path); });
+  const std::optional<std::string> known =
+      known_digests ? known_digests(mapped.identity()) : std::nullopt;
+  if ((known ? *known : sha256_hex(mapped.bytes())) != file.sha256) {
+    throw ModelError(path.string() +
+                     ": damaged: its SHA-256 is not the manifest's; fetch the model again");
+  }
+  return mapped;
+}
+
+}  // namespace srdiff

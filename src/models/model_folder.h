@@ -1,0 +1,54 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file_io.h"
+#include "base/json_fields.h"
+#include "srdiff/network.h"
+
+namespace srdiff {
+
+/// A kind of folder that holds manifest.json and TorchScript files, and where such folders are.
+struct NetworkFolderKind {
+  const char* what;       ///< "model", for messages
+  const char* variable;   ///< environment variable with places separated by ':'
+  const char* subfolder;  ///< of the installed data folder and of the source tree
+  const char* remedy;     ///< what to do when there is none of that name
+};
+
+/// The folder of that name: a name with a '/' is a folder as given; any other is looked for in the
+/// variable's places, beside the executable, in the installed library's data folder and in the
+/// source tree. Throws ModelError naming the places.
+std::filesystem::path find_network_folder(const NetworkFolderKind& kind, const std::string& name);
+
+/// All that find_network_folder would find, each name once, sorted.
+std::vector<std::filesystem::path> list_network_folders(const NetworkFolderKind& kind);
+
+/// read_file of a manifest or a network: a failure is a ModelError.
+std::string read_model_file(const std::filesystem::path& path);
+
+/// Hands the text, parsed, with its name to `parse`. Every failure becomes a ModelError with that
+/// name.
+void parse_network_manifest(
+    const std::string& text, const std::string& name,
+    const std::function<void(const nlohmann::json&, const std::string& where)>& parse);
+
+/// The same of FOLDER/manifest.json.
+void parse_network_manifest(
+    const std::filesystem::path& folder,
+    const std::function<void(const nlohmann::json&, const std::string& where)>& parse);
+
+/// A file's entry in a manifest, {"path", "sha256"}, or nothing where there is none.
+/// Throws ModelError for a path that leaves the folder.
+std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key);
+
+/// The file's bytes, once their hash, known (known_digests.h) or computed, is the manifest's.
+/// Throws ModelError.
+MappedFile map_verified(const std::filesystem::path& folder, const NetworkFile& file);
+
+}  // namespace srdiff

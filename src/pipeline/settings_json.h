@@ -1,0 +1,23 @@
+#pragma once
+
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+
+#include "base/json_fields.h"
+#include "srdiff/upscale_settings.h"
+
+namespace srdiff {
+
+/// Settings, without the batch.
+nlohmann::ordered_json to_json(const UpscaleSettings& settings);
+
+/// Overrides those options that a JSON object names: start, weight_map, t, beta, sampler, nfe, eta,
+/// grid, seed, color_fix, tile, tile_overlap. Throws ModelError naming a field of the wrong type,
+/// or one that is neither an option nor among `others`; UsageError on an unknown word.
+void override_options(const JsonFields& fields, UpscaleOptions& options,
+                      std::initializer_list<const char*> others = {});
+
+/// The options that are set, as override_options reads them.
+nlohmann::ordered_json options_json(const UpscaleOptions& options);
+
+}  // namespace srdiff

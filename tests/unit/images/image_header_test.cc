@@ -1,0 +1,68 @@
+#include "images/image_header.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "srdiff/image_io.h"
+
+namespace srdiff {
+namespace {
+
+using Format = ImageHeader::Format;
+
+std::string encoded(const std::string& extension) {
+  Image image;
+  image.rgb = at::linspace(-1, 1, 3 * 7 * 11).reshape({3, 7, 11});
+  return encode_image(image, extension, "test");
+}
+
+struct Case {
+  const char* extension;
+  Format format;
+};
+
+class EveryFormat : public testing::TestWithParam<Case> {};
+
+TEST_P(EveryFormat, IsRecognisedWithItsSize) {
+  const ImageHeader header = read_image_header(encoded(GetParam().extension));
+  EXPECT_EQ(header.format, GetParam().format);
+  EXPECT_EQ(header.width, 11);
+  EXPECT_EQ(header.height, 7);
+  EXPECT_FALSE(header.truncated);
+}
+
+TEST_P(EveryFormat, CanBeCutAnywhere) {
+  const std::string whole = encoded(GetParam().extension);
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    const ImageHeader header = read_image_header(whole.substr(0, length));
+    if (GetParam().format == Format::png || GetParam().format == Format::webp) {
+      EXPECT_TRUE(header.truncated || header.format == Format::unknown) << length;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EveryFormat,
+                         testing::Values(Case{".png", Format::png}, Case{".jpg", Format::jpeg},
+                                         Case{".webp", Format::webp}, Case{".tiff", Format::tiff},
+                                         Case{".bmp", Format::bmp}),
+                         [](const auto& info) { return std::string(info.param.extension + 1); });
+
+TEST(ImageHeader, AJpegWithoutItsEndMarkerIsTruncated) {
+  std::string jpeg = encoded(".jpg");
+  jpeg.resize(jpeg.size() - 2);
+  EXPECT_TRUE(read_image_header(jpeg).truncated);
+}
+
+TEST(ImageHeader, AChunkLengthBeyondTheFileIsTruncation) {
+  std::string png = encoded(".png");
+  png[8] = '\x7f';  // IHDR's length becomes 2 GiB
+  EXPECT_TRUE(read_image_header(png).truncated);
+}
+
+TEST(ImageHeader, ATextIsNoPicture) {
+  EXPECT_EQ(read_image_header("hello").format, Format::unknown);
+  EXPECT_EQ(read_image_header("").format, Format::unknown);
+}
+
+}  // namespace
+}  // namespace srdiff

@@ -1,0 +1,116 @@
+#include "srdiff/noise.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/tensor_noise.h"
+
+namespace srdiff {
+namespace {
+
+// The known answers that the generator's authors publish with Random123 (kat_vectors).
+TEST(Philox, KnownAnswers) {
+  using Words = std::array<std::uint32_t, 4>;
+  EXPECT_EQ(philox4x32_10({0, 0, 0, 0}, {0, 0}),
+            (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox4x32_10({~0U, ~0U, ~0U, ~0U}, {~0U, ~0U}),
+            (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(
+      philox4x32_10({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+      (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(NoiseField, IsStandardNormal) {
+  const at::Tensor field = noise_field(42, 300, 512, 512).to(at::kDouble);
+  const double n = static_cast<double>(field.numel());
+  const double mean = field.mean().item<double>();
+  const double variance = field.var().item<double>();
+  const double kurtosis = (field - mean).pow(4).mean().item<double>() / (variance * variance);
+  // Five standard errors each.
+  EXPECT_NEAR(mean, 0.0, 5 / std::sqrt(n));
+  EXPECT_NEAR(variance, 1.0, 5 * std::sqrt(2 / n));
+  EXPECT_NEAR(kurtosis, 3.0, 5 * std::sqrt(24 / n));
+  EXPECT_TRUE(at::isfinite(field).all().item<bool>());
+}
+
+TEST(NoiseField, ChannelsNeighboursAndStepsAreIndependent) {
+  const auto correlation = [](const at::Tensor& a, const at::Tensor& b) {
+    return (a * b).mean().item<double>();
+  };
+  const at::Tensor field = noise_field(42, 300, 256, 256);
+  const at::Tensor other_step = noise_field(42, 299, 256, 256);
+  const at::Tensor other_key = noise_field(43, 300, 256, 256);
+  constexpr double bound = 5.0 / 255;  // five standard errors of 255·256 products
+  EXPECT_NEAR(correlation(field[0], field[1]), 0, bound);
+  EXPECT_NEAR(correlation(field[0], field[2]), 0, bound);
+  EXPECT_NEAR(correlation(field[1], field[2]), 0, bound);
+  EXPECT_NEAR(correlation(field[0].slice(0, 1), field[0].slice(0, 0, -1)), 0, bound);
+  EXPECT_NEAR(correlation(field[0].slice(1, 1), field[0].slice(1, 0, -1)), 0, bound);
+  EXPECT_NEAR(correlation(field, other_step), 0, bound);
+  EXPECT_NEAR(correlation(field, other_key), 0, bound);
+}
+
+TEST(NoiseField, AWindowIsThatPartOfTheWholeField) {
+  const at::Tensor whole = noise_field(5, 17, 40, 50);
+  const at::Tensor window = noise_field(5, 17, 9, 11, 20, 30);
+  EXPECT_TRUE(at::equal(window, whole.slice(1, 20, 29).slice(2, 30, 41)));
+}
+
+TEST(NoiseField, DoesNotDependOnTheNumberOfThreads) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor one = noise_field(1, 2, 100, 30);
+  at::set_num_threads(3);
+  EXPECT_TRUE(at::equal(one, noise_field(1, 2, 100, 30)));
+  at::set_num_threads(before);
+}
+
+TEST(NoiseBatch, StacksTheFieldsOfItsKeys) {
+  const at::Tensor batch = noise_batch({3, 9}, 4, 8, 6);
+  EXPECT_TRUE(at::equal(batch[0], noise_field(3, 4, 8, 6)));
+  EXPECT_TRUE(at::equal(batch[1], noise_field(9, 4, 8, 6)));
+}
+
+// What a GPU computes, on the CPU: the words must be the same to the bit (a wrong one gives another
+// value altogether), logarithm and cosine to their rounding.
+TEST(TensorNoise, IsTheNoiseOfTheCpu) {
+  const std::vector<std::uint64_t> keys = {0, 0xFFFFFFFFFFFFFFFF, 0x243f6a8885a308d3};
+  for (const int step : {0, 1, 2000}) {
+    const at::Tensor made = tensor_noise(keys, step, 37, 53, 0, 0, c10::kCPU);
+    ASSERT_EQ(made.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::allclose(made, noise_batch(keys, step, 37, 53), 1e-6, 1e-7)) << step;
+  }
+}
+
+TEST(TensorNoise, AWindowIsThatPartOfTheWholeField) {
+  const std::int64_t far = 0xFFFF0000;  // the products' upper halves matter
+  EXPECT_TRUE(at::allclose(tensor_noise({7}, 9, 5, 6, 65530, far, c10::kCPU)[0],
+                           noise_field(7, 9, 5, 6, 65530, far), 1e-6, 1e-7));
+}
+
+at::Tensor picture() {
+  return at::linspace(-1, 1, 3 * 4 * 5).reshape({3, 4, 5});
+}
+
+TEST(NoiseKey, DependsOnSeedPixelsAndShape) {
+  const auto key = noise_key(0, picture());
+  EXPECT_EQ(key, noise_key(0, picture().clone()));
+  EXPECT_NE(key, noise_key(1, picture()));
+  at::Tensor changed = picture().clone();
+  changed[1][2][3] += 1.0 / 255;
+  EXPECT_NE(key, noise_key(0, changed));
+  EXPECT_NE(noise_key(0, at::zeros({3, 4, 5})), noise_key(0, at::zeros({3, 5, 4})));
+}
+
+TEST(NoiseKey, AnEightBitPictureAndItsSixteenBitCopyShareTheirNoise) {
+  const at::Tensor levels = at::arange(256, at::kFloat).repeat({3, 1}).reshape({3, 16, 16});
+  const at::Tensor from8 = levels.div(255.0).mul(2.0).sub(1.0);
+  const at::Tensor from16 = levels.mul(257.0).div(65535.0).mul(2.0).sub(1.0);
+  EXPECT_EQ(noise_key(0, from8), noise_key(0, from16));
+}
+
+}  // namespace
+}  // namespace srdiff

@@ -1,0 +1,57 @@
+#include "pipeline/row_stages.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "srdiff/back_projection.h"
+#include "srdiff/resize.h"
+
+namespace srdiff {
+namespace {
+
+at::Tensor smooth_noise(std::int64_t h, std::int64_t w, double amplitude, std::uint64_t seed = 3) {
+  auto generator = at::detail::createCPUGenerator(seed);
+  return at::randn({1, 3, h, w}, generator).mul(amplitude).clamp(-0.8, 0.8);
+}
+
+TEST(ConsistentStrips, AreTheWholePicturesWhateverTheirHeight) {
+  constexpr std::int64_t scale = 4;
+  const at::Tensor low = smooth_noise(90, 12, 0.2);
+  const at::Tensor high = smooth_noise(90 * scale, 12 * scale, 0.3, 9);
+  const at::Tensor whole = consistent(high, low);
+  for (const std::int64_t rows : {1, 7, 40, 90}) {
+    std::vector<at::Tensor> parts;
+    ConsistentStrips strips(low, scale, [&](const at::Tensor& part) { parts.push_back(part); });
+    for (const at::Tensor& part : high.split(rows * scale, 2)) {
+      strips.add(part);
+    }
+    const at::Tensor joined = at::cat(parts, 2);
+    ASSERT_EQ(joined.sizes(), whole.sizes());
+    EXPECT_TRUE(at::allclose(joined, whole, 0, 1e-5)) << rows;
+  }
+}
+
+TEST(ResizedStrips, AreTheWholePicturesWhateverTheirHeight) {
+  const at::Tensor picture = smooth_noise(97, 33, 0.5);
+  for (const ResizeRatio ratio : {ResizeRatio{1, 2}, {3, 4}, {3, 8}, {17, 40}, {5, 3}}) {
+    const std::int64_t height = std::llround(97 * ratio.value());
+    const std::int64_t width = std::llround(33 * ratio.value());
+    const at::Tensor whole =
+        at::_upsample_bicubic2d_aa(picture, {height, width}, false, ratio.value(), ratio.value());
+    for (const std::int64_t rows : {1, 16, 97}) {
+      std::vector<at::Tensor> parts;
+      ResizedStrips strips({97, 33}, {height, width}, ratio,
+                           [&](const at::Tensor& part) { parts.push_back(part); });
+      for (const at::Tensor& part : picture.split(rows, 2)) {
+        strips.add(part);
+      }
+      const at::Tensor joined = at::cat(parts, 2);
+      ASSERT_EQ(joined.sizes(), whole.sizes());
+      // The kernel's centres are float32: they differ by rounding with where a strip begins.
+      EXPECT_LT((joined - whole).abs().max().item<double>(), 1e-4) << ratio.up << "/" << ratio.down;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace srdiff
