@@ -11,6 +11,7 @@
 #include <random>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace srdiff {
 namespace {
@@ -32,14 +33,14 @@ std::string random_name() {
 
 /// Creates a file that was not there, with the rights of any new file. mkstemp would make it
 /// private, and the umask to undo that cannot be asked without setting it for all threads.
-int create(const fs::path& folder, std::string& path) {
-  int descriptor = -1;
+FileDescriptor create(const fs::path& folder, std::string& path) {
+  FileDescriptor file;
   do {
     path = (folder / random_name()).string();
-    descriptor = uninterrupted(
-        [&path] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
-  } while (descriptor < 0 && errno == EEXIST);
-  return descriptor;
+    file = FileDescriptor(uninterrupted(
+        [&path] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
+  } while (!file.is_open() && errno == EEXIST);
+  return file;
 }
 
 bool has_a_name(int descriptor) {
@@ -48,14 +49,10 @@ bool has_a_name(int descriptor) {
 }
 
 void remove_if_stale(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (descriptor < 0) {
-    return;
-  }
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (file.is_open() && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0) {
     ::unlink(path.c_str());
   }
-  ::close(descriptor);
 }
 
 }  // namespace
@@ -64,50 +61,42 @@ WriteError::WriteError(const fs::path& path, int error_number)
     : InputError(path.string() + ": cannot be written: " + error_text(error_number)),
       error_number_(error_number) {}
 
-TemporaryFile::TemporaryFile(const fs::path& target) : target_(target) {
+AtomicFile::AtomicFile(const fs::path& target) : target_(target) {
   do {
-    if (descriptor_ >= 0) {
-      ::close(descriptor_);
-    }
-    descriptor_ = create(target.parent_path(), name_);
-    if (descriptor_ < 0) {
+    file_ = create(target.parent_path(), name_);
+    if (!file_.is_open()) {
       fail(errno);
     }
-    // Waits only for a process that takes the new file for a stale one and is removing it.
-    uninterrupted([this] { return ::flock(descriptor_, LOCK_EX); });
-  } while (!has_a_name(descriptor_));
+    // Waits only for a process that mistakes the new file for a stale one and is removing it.
+    uninterrupted([this] { return ::flock(file_.number(), LOCK_EX); });
+  } while (!has_a_name(file_.number()));
 }
 
-TemporaryFile::~TemporaryFile() {
-  if (!renamed_ && descriptor_ >= 0) {
+AtomicFile::~AtomicFile() {
+  if (!renamed_ && file_.is_open()) {
     ::unlink(name_.c_str());
   }
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
 }
 
-void TemporaryFile::write(const std::string& bytes) {
-  if (const int error = write_all(descriptor_, bytes)) {
+void AtomicFile::write(const std::string& bytes) {
+  if (const int error = write_all(file_.number(), bytes)) {
     fail(error);
   }
 }
 
-void TemporaryFile::rename_to_target() {
-  if (uninterrupted([this] { return ::fsync(descriptor_); }) != 0 ||
+void AtomicFile::rename_to_target() {
+  if (uninterrupted([this] { return ::fsync(file_.number()); }) != 0 ||
       ::rename(name_.c_str(), target_.c_str()) != 0) {
     fail(errno);
   }
   renamed_ = true;
 }
 
-int TemporaryFile::release() {
-  const int descriptor = descriptor_;
-  descriptor_ = -1;
-  return descriptor;
+FileDescriptor AtomicFile::release() {
+  return std::move(file_);
 }
 
-void TemporaryFile::fail(int error_number) const {
+void AtomicFile::fail(int error_number) const {
   throw WriteError(target_, error_number);
 }
 

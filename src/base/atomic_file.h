@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/file_descriptor.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -21,25 +22,25 @@ class WriteError : public InputError {
 /// A file `.srdiff-XXXXXX` beside `target` that is gone again unless it was renamed into place.
 /// While it is written its owner holds a lock on it (flock): one that can be locked is stale.
 /// All members throw WriteError.
-class TemporaryFile {
+class AtomicFile {
  public:
-  explicit TemporaryFile(const std::filesystem::path& target);
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile();
+  explicit AtomicFile(const std::filesystem::path& target);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
 
   void write(const std::string& bytes);
   /// Flushes to the disk, then takes the target's name.
   void rename_to_target();
-  /// The open file with its lock, for the caller to close.
-  int release();
+  /// The open file with its lock.
+  FileDescriptor release();
 
  private:
   [[noreturn]] void fail(int error_number) const;
 
   std::filesystem::path target_;
   std::string name_;
-  int descriptor_ = -1;
+  FileDescriptor file_;
   bool renamed_ = false;
 };
 
@@ -47,7 +48,7 @@ class TemporaryFile {
 /// living process stay, as do those on a file system without locks.
 void remove_stale_temporary_files(const std::filesystem::path& folder);
 
-/// Whether a file has the name of a TemporaryFile.
+/// Whether a file has the name of a AtomicFile.
 bool is_temporary_name(const std::string& name);
 
 /// Appends all of `bytes`. Returns the system's error number, 0 for none.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/file_descriptor.h"
 #include "base/known_digests.h"
 #include "srdiff/error.h"
 
@@ -19,19 +20,6 @@ namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Closes itself.
-struct Descriptor {
-  explicit Descriptor(int number) : number(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number >= 0) {
-      ::close(number);
-    }
-  }
-  const int number;
-};
 
 std::string identity_of(const struct stat& file) {
   const auto time = [](const timespec& of) {
@@ -44,7 +32,7 @@ std::string identity_of(const struct stat& file) {
 /// A regular file that is open for reading.
 class InputFile {
  public:
-  explicit InputFile(const fs::path& path) : path_(path), descriptor_(open_regular()) {
+  explicit InputFile(const fs::path& path) : path_(path), file_(open_regular()) {
     require_regular(status());  // the name can have got another file meanwhile
   }
 
@@ -59,7 +47,7 @@ class InputFile {
       return {};
     }
     void* const start =
-        ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor_.number, 0);
+        ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file_.number(), 0);
     if (start == MAP_FAILED) {
       fail(errno);
     }
@@ -70,7 +58,7 @@ class InputFile {
   std::size_t read(char* bytes, std::size_t count) const {
     std::size_t done = 0;
     while (done < count) {
-      const ssize_t got = ::read(descriptor_.number, bytes + done, count - done);
+      const ssize_t got = ::read(file_.number(), bytes + done, count - done);
       if (got == 0) {
         break;
       }
@@ -84,18 +72,18 @@ class InputFile {
 
  private:
   /// Opening a device can do things; opening a pipe that nobody writes to waits.
-  int open_regular() const {
+  FileDescriptor open_regular() const {
     struct stat found {};
     if (::stat(path_.c_str(), &found) != 0) {
       fail(errno);
     }
     require_regular(found);
-    const int number = uninterrupted(
-        [this] { return ::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); });
-    if (number < 0) {
+    FileDescriptor file(uninterrupted(
+        [this] { return ::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); }));
+    if (!file.is_open()) {
       fail(errno);
     }
-    return number;
+    return file;
   }
 
   void require_regular(const struct stat& found) const {
@@ -109,7 +97,7 @@ class InputFile {
 
   struct stat status() const {
     struct stat found {};
-    if (::fstat(descriptor_.number, &found) != 0) {
+    if (::fstat(file_.number(), &found) != 0) {
       fail(errno);
     }
     return found;
@@ -122,7 +110,7 @@ class InputFile {
   }
 
   const fs::path& path_;
-  Descriptor descriptor_;
+  FileDescriptor file_;
 };
 
 }  // namespace
@@ -181,7 +169,7 @@ void write_file_atomically(const fs::path& path, const std::string& bytes) {
     // Renaming over it would replace a device or a pipe by a picture.
     throw InputError(path.string() + ": cannot be written: it is not a regular file");
   }
-  TemporaryFile file(path);
+  AtomicFile file(path);
   file.write(bytes);
   file.rename_to_target();
 }

@@ -4,7 +4,7 @@
 
 namespace srdiff {
 
-/// value / divisor rounded up; both positive.
+/// value / divisor, rounded up; both are positive.
 constexpr std::int64_t divide_up(std::int64_t value, std::int64_t divisor) {
   return (value + divisor - 1) / divisor;
 }

@@ -2,14 +2,19 @@
 
 #include <charconv>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <system_error>
 
-/// The number that a whole word is, whatever the locale; nothing where it is none that fits.
+namespace srdiff {
+
+/// The number that the whole of `word` spells, whatever the locale; nothing
+/// where the word is no number or the number does not fit into the type.
 template <typename Number>
-std::optional<Number> number_word(const std::string& word) {
+std::optional<Number> parse_number(std::string_view word) {
   Number number = 0;
-  const char* end = word.data() + word.size();
+  const char* const end = word.data() + word.size();
   const auto [stop, error] = std::from_chars(word.data(), end, number);
   return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
 }
+
+}  // namespace srdiff

@@ -5,12 +5,12 @@
 namespace srdiff {
 
 /// Adds the time that it lives to a number of seconds.
-class PartTimer {
+class ScopedTimer {
  public:
-  explicit PartTimer(double& seconds) : seconds_(seconds) {}
-  PartTimer(const PartTimer&) = delete;
-  PartTimer& operator=(const PartTimer&) = delete;
-  ~PartTimer() {
+  explicit ScopedTimer(double& seconds) : seconds_(seconds) {}
+  ScopedTimer(const ScopedTimer&) = delete;
+  ScopedTimer& operator=(const ScopedTimer&) = delete;
+  ~ScopedTimer() {
     seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
 

@@ -88,41 +88,26 @@ bool leads_to(const fs::path& path, int descriptor) {
 Journal::Journal(fs::path folder, const Shard& shard, const std::vector<fs::path>& forgotten)
     : folder_(std::move(folder)), path_(journal_path(folder_, shard)) {
   open_locked();
-  try {
-    read_entries(read_file(path_), entries_);
-    for (const fs::path& output : forgotten) {
-      entries_.erase(name_to_utf8(output.native()));
-    }
-    rewrite();
-  } catch (...) {
-    ::close(descriptor_);  // what is not made is not destroyed, and would keep its lock
-    throw;
+  read_entries(read_file(path_), entries_);
+  for (const fs::path& output : forgotten) {
+    entries_.erase(name_to_utf8(output.native()));
   }
-}
-
-Journal::~Journal() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
+  rewrite();
 }
 
 void Journal::open_locked() {
   do {
-    if (descriptor_ >= 0) {
-      ::close(descriptor_);
-    }
-    descriptor_ = uninterrupted(
-        [this] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); });
-    if (descriptor_ < 0) {
+    file_ = FileDescriptor(uninterrupted(
+        [this] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); }));
+    if (!file_.is_open()) {
       throw WriteError(folder_, errno);
     }
     // A file system without locks (ENOLCK, ENOSYS) cannot keep two runs apart.
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      ::close(descriptor_);
+    if (::flock(file_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       throw UsageError(folder_.string() +
                        ": another run is writing here; wait for it, or give each a --shard");
     }
-  } while (!leads_to(path_, descriptor_));
+  } while (!leads_to(path_, file_.number()));
 }
 
 void Journal::read_others() {
@@ -159,12 +144,12 @@ void Journal::append(const fs::path& output, const JournalEntry& entry) {
   const std::string key = name_to_utf8(output.native());
   {
     const std::lock_guard lock(mutex_);
-    if (const int error = write_all(descriptor_, line_of(key, entry))) {
+    if (const int error = write_all(file_.number(), line_of(key, entry))) {
       throw WriteError(path_, error);
     }
     entries_[key] = entry;
   }
-  if (uninterrupted([this] { return ::fdatasync(descriptor_); }) != 0) {
+  if (uninterrupted([this] { return ::fdatasync(file_.number()); }) != 0) {
     throw WriteError(path_, errno);
   }
 }
@@ -175,11 +160,10 @@ void Journal::rewrite() {
   for (const auto& [output, entry] : entries_) {
     text += line_of(output, entry);
   }
-  TemporaryFile file(path_);
+  AtomicFile file(path_);
   file.write(text);
   file.rename_to_target();  // locked since it was made, so the journal is at no time without a lock
-  ::close(descriptor_);
-  descriptor_ = file.release();
+  file_ = file.release();
 }
 
 bool Journal::is_name_of_one(const fs::path& file) {

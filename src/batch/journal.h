@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file_descriptor.h"
 #include "batch/work_list.h"
 
 namespace srdiff {
@@ -32,7 +33,6 @@ class Journal {
           const std::vector<std::filesystem::path>& forgotten = {});
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
-  ~Journal();
 
   /// Reads the other shards' journals too, for find, as far as they go now: their runs may be on.
   /// One that cannot be read is left out, with a warning.
@@ -62,7 +62,7 @@ class Journal {
 
   std::filesystem::path folder_;
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  FileDescriptor file_;
   mutable std::mutex mutex_;
   std::map<std::string, JournalEntry> entries_;  ///< by output, as name_to_utf8 writes it
   std::map<std::string, JournalEntry> others_;

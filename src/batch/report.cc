@@ -17,7 +17,7 @@
 #include "base/file_io.h"
 #include "base/text_escape.h"
 #include "batch/journal.h"
-#include "images/picture_names.h"
+#include "images/image_format.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 
@@ -81,18 +81,18 @@ void add_report(const fs::path& path, Lines& lines) {
 }
 
 /// Opening a pipe waits for its reader, which may never come; writing to it may wait.
-int open_report(const fs::path& path) {
-  const int descriptor = uninterrupted([&path] {
+FileDescriptor open_report(const fs::path& path) {
+  FileDescriptor file(uninterrupted([&path] {
     constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     return ::open(path.c_str(), flags, 0666);
-  });
-  if (descriptor < 0 && errno == ENXIO) {
+  }));
+  if (!file.is_open() && errno == ENXIO) {
     throw InputError(path.string() + ": cannot be written: nobody reads this pipe");
   }
-  if (descriptor < 0 || ::fcntl(descriptor, F_SETFL, O_WRONLY) != 0) {
+  if (!file.is_open() || ::fcntl(file.number(), F_SETFL, O_WRONLY) != 0) {
     throw WriteError(path, errno);
   }
-  return descriptor;
+  return file;
 }
 
 /// Whether a run reads or writes the file, under whatever name.
@@ -137,13 +137,7 @@ std::string to_string(ImageStatus status) {
 ReportFile::ReportFile(fs::path path, std::string made_by, std::uint64_t seed)
     : path_(std::move(path)), made_by_(std::move(made_by)), seed_(seed) {
   if (!path_.empty()) {
-    descriptor_ = open_report(path_);
-  }
-}
-
-ReportFile::~ReportFile() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
+    file_ = open_report(path_);
   }
 }
 
@@ -161,7 +155,7 @@ void ReportFile::add(const ImageReport& report) {
       {"seed", seed_},
       {"parameters", ordered_json::parse(made_by_.empty() ? "null" : made_by_)},
       {"seconds", report.seconds}};
-  if (const int error = write_all(descriptor_, line.dump() + "\n")) {
+  if (const int error = write_all(file_.number(), line.dump() + "\n")) {
     throw WriteError(path_, error);
   }
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/file_descriptor.h"
 #include "batch/batch.h"
 
 namespace srdiff {
@@ -15,7 +16,6 @@ class ReportFile {
   ReportFile(std::filesystem::path path, std::string made_by, std::uint64_t seed);
   ReportFile(const ReportFile&) = delete;
   ReportFile& operator=(const ReportFile&) = delete;
-  ~ReportFile();
 
   /// Throws InputError.
   void add(const ImageReport& report);
@@ -24,7 +24,7 @@ class ReportFile {
   std::filesystem::path path_;
   std::string made_by_;
   std::uint64_t seed_;
-  int descriptor_ = -1;
+  FileDescriptor file_;
 };
 
 }  // namespace srdiff

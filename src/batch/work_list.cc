@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <set>
 #include <system_error>
 #include <unordered_map>
@@ -15,17 +13,16 @@
 
 #include "base/atomic_file.h"
 #include "base/file_io.h"
+#include "base/parse_number.h"
 #include "base/sha256.h"
 #include "batch/journal.h"
-#include "images/picture_names.h"
+#include "images/image_format.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::array<const char*, 7> formats = {"png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"};
 
 /// A file wherever its names are.
 using FileIdentity = std::pair<dev_t, ino_t>;
@@ -221,18 +218,17 @@ void check_writable(const fs::path& output_folder) {
 }  // namespace
 
 void check_format(const std::string& word) {
-  if (!word.empty() && std::find(formats.begin(), formats.end(), word) == formats.end()) {
-    throw UsageError("the format '" + word + "' is not known; give png, jpg, webp, tiff or bmp");
+  if (!word.empty() && !is_format_word(word)) {
+    throw UsageError("the format '" + word + "' is not known; give " + list_of_formats());
   }
 }
 
 Shard parse_shard(const std::string& word) {
   Shard shard;
-  const char* end = word.data() + word.size();
-  const auto [slash, index_error] = std::from_chars(word.data(), end, shard.index);
-  const bool has_slash = index_error == std::errc() && slash != end && *slash == '/';
-  const auto [stop, count_error] = std::from_chars(has_slash ? slash + 1 : end, end, shard.count);
-  if (count_error != std::errc() || stop != end || shard.index < 1 || shard.index > shard.count) {
+  const std::size_t slash = std::min(word.find('/'), word.size());
+  shard.index = parse_number<int>(word.substr(0, slash)).value_or(0);
+  shard.count = parse_number<int>(word.substr(std::min(slash + 1, word.size()))).value_or(0);
+  if (shard.index < 1 || shard.index > shard.count) {
     throw UsageError("the shard '" + word + "' is not I/N with I from 1 to N");
   }
   return shard;

@@ -16,6 +16,7 @@
 #endif
 
 #include "base/enum_words.h"
+#include "base/parse_number.h"
 #include "engine/cpu/blas_threads.h"
 #include "srdiff/error.h"
 
@@ -55,13 +56,8 @@ std::string processor_name() {
 c10::Device cuda_device(const std::string& word) {
   int device_index = 0;
   if (word.size() > 4) {
-    try {
-      std::size_t read = 0;
-      device_index = std::stoi(word.substr(5), &read);
-      if (word[4] != ':' || read != word.size() - 5 || device_index < 0) {
-        throw std::invalid_argument(word);
-      }
-    } catch (const std::exception&) {
+    device_index = word[4] == ':' ? parse_number<int>(word.substr(5)).value_or(-1) : -1;
+    if (device_index < 0) {
       throw UsageError("the device '" + word + "' is not known; give auto, cpu, cuda or cuda:N");
     }
   }

@@ -226,7 +226,7 @@ void Evaluator::add(FeatureCollector& collector, const at::Tensor& image) const 
 
 ImageFigures Evaluator::compare(const std::string& image, const at::Tensor& reference,
                                 const at::Tensor& output, const at::Tensor& input) {
-  const PartTimer timer(comparison_seconds_);
+  const ScopedTimer timer(comparison_seconds_);
   ImageFigures figures{image, {}};
   for (Tally& tally : tallies_) {
     const std::optional<double> value =
@@ -308,7 +308,7 @@ Evaluation Evaluator::result() {
       reference_set_ = std::make_shared<const FeatureSet>(reference_collector_->result());
     }
     const FeatureSet output = output_collector_->result();
-    const PartTimer timer(distance_seconds_);
+    const ScopedTimer timer(distance_seconds_);
     evaluation.figures = distances(*reference_set_, output);
     if (!reference_collector_ && options_.patch == 0) {
       evaluation.references = reference_set_->gaussian.count;

@@ -100,7 +100,7 @@ FeatureCollector::FeatureCollector(const FeatureNetwork& network, std::int64_t s
 void FeatureCollector::add(const at::Tensor& image) {
   at::Tensor prepared;
   {
-    const PartTimer timer(network_seconds_);
+    const ScopedTimer timer(network_seconds_);
     prepared = network_.prepare(image);
   }
   if (!waiting_.empty() && waiting_.front().sizes() != prepared.sizes()) {
@@ -119,11 +119,11 @@ void FeatureCollector::flush() {
   }
   at::Tensor features;
   {
-    const PartTimer timer(network_seconds_);
+    const ScopedTimer timer(network_seconds_);
     features = network_(at::stack(waiting_));
     waiting_.clear();
   }
-  const PartTimer timer(statistics_seconds_);
+  const ScopedTimer timer(statistics_seconds_);
   fit_.add(features);
   keep(features);
 }
@@ -142,7 +142,7 @@ void FeatureCollector::keep(const at::Tensor& features) {
 
 FeatureSet FeatureCollector::result() {
   flush();
-  const PartTimer timer(statistics_seconds_);
+  const ScopedTimer timer(statistics_seconds_);
   FeatureSet set{network_.manifest().name, fingerprint(network_.manifest()), fit_.result(), {}};
   if (sample_size_ > 0) {
     set.sample = sample_.narrow(0, 0, std::min(seen_, sample_size_)).clone();

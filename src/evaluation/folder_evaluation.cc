@@ -12,7 +12,7 @@
 #include "base/scoped_timer.h"
 #include "base/sha256.h"
 #include "images/eight_bit.h"
-#include "images/picture_names.h"
+#include "images/image_format.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
@@ -111,7 +111,7 @@ class FolderRun {
   }
 
   at::Tensor read(const fs::path& path) {
-    const PartTimer timer(seconds_.reading);
+    const ScopedTimer timer(seconds_.reading);
     return read_image(path, limits_of_known_pictures()).rgb;
   }
 
@@ -171,7 +171,7 @@ class FolderRun {
     if (options_.reference_set || options_.statistics.empty() || network_ == nullptr) {
       return options_.reference_set;
     }
-    const PartTimer timer(seconds_.reading);
+    const ScopedTimer timer(seconds_.reading);
     images_hash_ = references_.empty() ? "" : hash_files(references_);
     if (!fs::exists(options_.statistics)) {
       return nullptr;
@@ -313,7 +313,7 @@ class ModelRun {
   }
 
   at::Tensor upscale(const Chunk& chunk) {
-    const PartTimer timer(run_.seconds().upscaling);
+    const ScopedTimer timer(run_.seconds().upscaling);
     check_input_size(upscaler_.model().manifest(), settings_, chunk.inputs.front().size(1),
                      chunk.inputs.front().size(2), chunk.files.front().string());
     UpscaleObserver observer;

@@ -16,7 +16,6 @@
 namespace srdiff {
 namespace {
 
-using Format = ImageHeader::Format;
 using FourthChannel = ImageHeader::FourthChannel;
 
 thread_local bool tiff_failed = false;
@@ -54,7 +53,7 @@ std::string with_colours_left_alone(std::string tiff, const ImageHeader& header)
 
 bool would_multiply_colours(const std::string& file, const ImageHeader& header) {
   const std::size_t at = header.extra_sample_offset;
-  return header.format == Format::tiff && header.fourth == FourthChannel::straight_alpha &&
+  return header.format == ImageFormat::tiff && header.fourth == FourthChannel::straight_alpha &&
          at != 0 && at + 2 <= file.size();
 }
 
@@ -165,7 +164,7 @@ void divide_by_alpha(const at::Tensor& channels) {
 
 FilePixels::FilePixels(const std::string& file, const ImageHeader& header, const std::string& name)
     : fourth_(header.fourth) {
-  if (header.format == Format::jpeg && is_damaged_jpeg(file)) {
+  if (header.format == ImageFormat::jpeg && is_damaged_jpeg(file)) {
     throw InputError(name + ": has damaged picture data; fetch or export it again");
   }
   watch_tiff_errors();

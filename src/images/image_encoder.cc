@@ -2,58 +2,24 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
 #include <sstream>
 #include <utility>
 #include <vector>
 
+#include "images/image_format.h"
 #include "images/metadata.h"
-#include "images/row_encoders.h"
+#include "images/row_encoder.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 
 namespace srdiff {
 namespace {
 
-bool is_tiff(const std::string& extension) {
-  return extension == ".tif" || extension == ".tiff";
-}
-
-bool is_jpeg(const std::string& extension) {
-  return extension == ".jpg" || extension == ".jpeg";
-}
-
-/// Where a format, or the library that writes it, ends.
-struct FormatLimits {
-  std::int64_t side;   ///< pixels
-  std::int64_t bytes;  ///< of the picture uncompressed
-};
-
-FormatLimits limits_of(const std::string& extension) {
-  constexpr std::int64_t any_bytes = std::numeric_limits<std::int64_t>::max();
-  constexpr std::int64_t mebibyte = std::int64_t{1} << 20;
-  constexpr std::int64_t readable_side = std::int64_t{1} << 20;  // OpenCV reads no longer one
-  if (extension == ".png") {
-    return {1'000'000, any_bytes};  // libpng's own, of writers and readers
-  }
-  if (is_jpeg(extension)) {
-    return {65'500, any_bytes};
-  }
-  if (extension == ".webp") {
-    return {16'383, any_bytes};
-  }
-  if (is_tiff(extension)) {
-    // The file must stay below 4 GiB, and LZW can make noise larger by half: 12 bits for 8.
-    return {readable_side, 4096 * mebibyte / 3 * 2 - mebibyte};
-  }
-  return {readable_side, 2047 * mebibyte};  // OpenCV counts a BMP's bytes as int
-}
-
-/// How a picture is stored: grey, grey with alpha where srdiff reads that too, RGB, or RGB with
-/// alpha.
-FileLayout file_layout(const ImageLayout& layout, const std::string& extension) {
-  const bool grey = layout.grey && (!layout.alpha || extension == ".png");
-  const bool deep = layout.bit_depth == 16 && (extension == ".png" || is_tiff(extension));
+/// How a picture is stored in a format.
+FileLayout file_layout(const ImageLayout& layout, ImageFormat format) {
+  const FormatTraits& traits = traits_of(format);
+  const bool grey = layout.grey && (layout.alpha ? traits.grey_alpha : traits.grey);
+  const bool deep = layout.bit_depth == 16 && traits.sixteen_bits;
   return {layout.width, layout.height, (grey ? 1 : 3) + (layout.alpha ? 1 : 0), deep ? 16 : 8};
 }
 
@@ -65,19 +31,20 @@ void check_size(const ImageLayout& layout, const std::string& extension, const s
   if (layout.width < 1 || layout.height < 1) {
     throw InputError(failure(name, extension) + ": it has no pixels");
   }
-  const FormatLimits limits = limits_of(extension);
+  const ImageFormat format = format_of_ending(extension);
+  const FormatTraits& limits = traits_of(format);
   const std::string would_be = name + ": would have " + std::to_string(layout.width) + "x" +
                                std::to_string(layout.height) + " pixels, and " + extension;
   const std::string remedy =
-      extension == ".png" ? "; make it smaller" : "; write .png or make it smaller";
-  if (std::max(layout.width, layout.height) > limits.side) {
-    throw InputError(would_be + " holds at most " + std::to_string(limits.side) + " a side" +
+      format == ImageFormat::png ? "; make it smaller" : "; write .png or make it smaller";
+  if (std::max(layout.width, layout.height) > limits.max_side) {
+    throw InputError(would_be + " holds at most " + std::to_string(limits.max_side) + " a side" +
                      remedy);
   }
-  const FileLayout file = file_layout(layout, extension);
+  const FileLayout file = file_layout(layout, format);
   const std::int64_t row_bytes = file.width * file.channels * (file.bit_depth / 8);
-  if (file.height > limits.bytes / row_bytes) {
-    throw InputError(would_be + " holds at most " + std::to_string(limits.bytes >> 20) +
+  if (file.height > limits.max_bytes / row_bytes) {
+    throw InputError(would_be + " holds at most " + std::to_string(limits.max_bytes >> 20) +
                      " MiB uncompressed" + remedy);
   }
 }
@@ -90,10 +57,8 @@ at::Tensor file_channels(const at::Tensor& rgb, const at::Tensor& alpha, bool gr
     // Rec. 601 luma; the planes of a grey picture drift apart a little inside the networks.
     colour = (colour[0] * 0.299 + colour[1] * 0.587 + colour[2] * 0.114).unsqueeze(0);
   }
-  if (!alpha.defined()) {
-    return colour;
-  }
-  return at::cat({colour.expand({channels - 1, -1, -1}), alpha});
+  colour = colour.expand({channels - (alpha.defined() ? 1 : 0), -1, -1});
+  return alpha.defined() ? at::cat({colour, alpha}) : colour;
 }
 
 /// Rounded samples, interleaved, in the machine's order.
@@ -129,14 +94,15 @@ ImageLayout layout_of(const Image& image) {
 
 void check_encodable(const ImageLayout& layout, const std::string& extension,
                      const std::string& name, const EncodeOptions& options) {
-  if (layout.alpha && (is_jpeg(extension) || extension == ".bmp")) {
+  const ImageFormat format = format_of_ending(extension);
+  if (layout.alpha && format != ImageFormat::unknown && !traits_of(format).alpha) {
     throw InputError(name + ": this format cannot hold the picture's transparency; " +
                      "write .png, .webp or .tiff");
   }
   if (options.quality < 1 || options.quality > 100) {
     throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
   }
-  if (!is_written(extension)) {
+  if (format == ImageFormat::unknown) {
     throw InputError(failure(name, extension));
   }
   check_size(layout, extension, name);
@@ -144,11 +110,11 @@ void check_encodable(const ImageLayout& layout, const std::string& extension,
 
 struct ImageEncoder::Picture {
   ImageLayout layout;
-  std::string extension;
+  ImageFormat format;
   std::string name;
   EncodeOptions options;
   FileLayout file;
-  std::unique_ptr<StripEncoder> encoder;
+  std::unique_ptr<RowEncoder> encoder;
   std::int64_t rows = 0;  ///< that are encoded
 
   void check_continues(const at::Tensor& rgb, const at::Tensor& alpha) const {
@@ -180,13 +146,14 @@ struct ImageEncoder::Picture {
 ImageEncoder::ImageEncoder(ImageLayout layout, const std::string& extension,
                            const std::string& name, const EncodeOptions& options) {
   check_encodable(layout, extension, name, options);
-  FileLayout file = file_layout(layout, extension);
-  if (is_tiff(extension) && layout.metadata && !options.strip_metadata) {
+  const ImageFormat format = format_of_ending(extension);
+  FileLayout file = file_layout(layout, format);
+  if (format == ImageFormat::tiff && layout.metadata && !options.strip_metadata) {
     file.resolution = resolution_of(*layout.metadata);
   }
-  auto encoder = make_strip_encoder(file, extension, options.quality, failure(name, extension));
+  auto encoder = make_row_encoder(file, format, options.quality, failure(name, extension));
   picture_ = std::make_unique<Picture>(
-      Picture{std::move(layout), extension, name, options, file, std::move(encoder)});
+      Picture{std::move(layout), format, name, options, file, std::move(encoder)});
 }
 
 ImageEncoder::~ImageEncoder() = default;
@@ -207,7 +174,7 @@ void ImageEncoder::add(const at::Tensor& rgb, const at::Tensor& alpha) {
 std::string ImageEncoder::finish() {
   const std::unique_ptr<Picture> picture = std::move(picture_);
   const ImageLayout& layout = picture->layout;
-  const std::string& extension = picture->extension;
+  const FormatTraits& traits = traits_of(picture->format);
   const std::string& made_by = picture->options.made_by;
   if (picture->rows != layout.height) {
     throw UsageError(picture->name + ": has " + std::to_string(picture->rows) + " of " +
@@ -218,11 +185,11 @@ std::string ImageEncoder::finish() {
   const Metadata none;
   const Metadata& blocks = layout.metadata ? *layout.metadata : none;
   const bool nothing = blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() &&
-                       blocks.icc.empty() && (made_by.empty() || extension == ".bmp");
+                       blocks.icc.empty() && (made_by.empty() || !traits.exif_and_xmp);
   if (nothing || picture->options.strip_metadata) {
     return file;
   }
-  const bool grey = picture->file.channels < 3 && extension != ".webp";
+  const bool grey = picture->file.channels < 3;
   return embed_metadata(std::move(file), {layout.width, layout.height, grey}, blocks, made_by,
                         picture->name);
 }

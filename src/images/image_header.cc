@@ -85,7 +85,7 @@ class PngColour {
 };
 
 ImageHeader read_png(const Bytes& bytes) {
-  ImageHeader header{ImageHeader::Format::png, bytes.big(16, 4), bytes.big(20, 4), true};
+  ImageHeader header{ImageFormat::png, bytes.big(16, 4), bytes.big(20, 4), true};
   const unsigned bits = bytes.at(24);
   const int colour_type = bytes.at(25);
   header.grey_alpha = colour_type == 4;
@@ -117,7 +117,7 @@ bool is_frame_header(int marker) {  // SOF0…SOF15 but DHT, JPG and DAC
 }
 
 ImageHeader read_jpeg(const Bytes& bytes) {
-  ImageHeader header{ImageHeader::Format::jpeg, -1, -1, true};
+  ImageHeader header{ImageFormat::jpeg, -1, -1, true};
   std::size_t offset = 2;
   while (offset + 4 <= bytes.size() && bytes.at(offset) == 0xFF) {
     const int marker = bytes.at(offset + 1);
@@ -148,7 +148,7 @@ ImageHeader read_jpeg(const Bytes& bytes) {
 }
 
 ImageHeader read_webp(const Bytes& bytes) {
-  ImageHeader header{ImageHeader::Format::webp, -1, -1, false};
+  ImageHeader header{ImageFormat::webp, -1, -1, false};
   header.truncated = std::size_t{8} + bytes.little(4, 4) > bytes.size();
   if (bytes.has(12, "VP8X")) {
     constexpr int animation_flag = 2;
@@ -191,7 +191,7 @@ void read_bmp_masks(const Bytes& bytes, ImageHeader& header) {
 }
 
 ImageHeader read_bmp(const Bytes& bytes) {
-  ImageHeader header{ImageHeader::Format::bmp, -1, -1, bytes.size() < 26};
+  ImageHeader header{ImageFormat::bmp, -1, -1, bytes.size() < 26};
   if (bytes.little(14, 4) == 12) {
     header.unfit = "is a BMP of OS/2; convert it first";
     header.width = bytes.little(18, 2);
@@ -343,7 +343,7 @@ std::string why_tiff_is_unfit(const TiffLayout& tiff) {
 }
 
 ImageHeader read_tiff(const Bytes& bytes) {
-  ImageHeader header{ImageHeader::Format::tiff, -1, -1, false};
+  ImageHeader header{ImageFormat::tiff, -1, -1, false};
   const TiffDirectory directory(bytes);
   header.truncated = directory.truncated();
   header.width = directory.value(TIFFTAG_IMAGEWIDTH, -1);

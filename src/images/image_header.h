@@ -5,16 +5,17 @@
 #include <optional>
 #include <string>
 
+#include "images/image_format.h"
+
 namespace srdiff {
 
 /// What a picture file says of itself before any pixel is decoded. OpenCV's decoders do not tell:
 /// they allocate what the header declares and fill up what is missing.
 struct ImageHeader {
-  enum class Format { unknown, png, jpeg, webp, tiff, bmp };
   /// What a TIFF's or BMP's fourth channel is; the other formats' is straight alpha.
   enum class FourthChannel { straight_alpha, premultiplied_alpha, no_alpha };
 
-  Format format = Format::unknown;
+  ImageFormat format = ImageFormat::unknown;
   std::int64_t width = -1;  ///< −1 where this reader does not find it
   std::int64_t height = -1;
   bool truncated = false;  ///< the file ends before its own structure does

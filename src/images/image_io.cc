@@ -8,9 +8,9 @@
 
 #include "base/file_io.h"
 #include "images/codecs.h"
+#include "images/image_format.h"
 #include "images/image_header.h"
 #include "images/metadata.h"
-#include "images/row_encoders.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 
@@ -18,7 +18,6 @@ namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-using Format = ImageHeader::Format;
 
 /// What OpenCV's own limits are unless the environment changes them.
 constexpr std::int64_t opencv_max_pixels = std::int64_t{1} << 30;
@@ -63,7 +62,7 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
     throw InputError(name + ": is larger than the " + std::to_string(max_bytes) + " bytes allowed");
   }
   ImageHeader header = read_image_header(bytes);
-  if (header.format == Format::unknown) {
+  if (header.format == ImageFormat::unknown) {
     throw InputError(name + ": is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP)");
   }
   if (header.truncated) {
@@ -104,7 +103,7 @@ Image decoded(const std::string& bytes, const ImageHeader& header, const std::st
     log::warn("{}: holds several pictures; the first is taken", name);
   }
   const FoundMetadata metadata =
-      header.format == Format::bmp ? FoundMetadata() : read_metadata(bytes, name);
+      header.format == ImageFormat::bmp ? FoundMetadata() : read_metadata(bytes, name);
   if (!header.foreign_colour.empty()) {
     log::warn("{}: its colours are not sRGB, and what says so ({}) is left out", name,
               header.foreign_colour);
@@ -113,7 +112,7 @@ Image decoded(const std::string& bytes, const ImageHeader& header, const std::st
   image.bit_depth = pixels.bit_depth();
   image.grey = pixels.grey() || header.grey_alpha;
   const at::Tensor channels = std::move(pixels).channels(
-      header.format == Format::tiff ? tiff_is_upright : metadata.orientation);
+      header.format == ImageFormat::tiff ? tiff_is_upright : metadata.orientation);
   image.rgb = channels.slice(0, 0, 3);
   if (channels.size(0) == 4) {
     image.alpha = channels.slice(0, 3);
@@ -145,10 +144,9 @@ Image read_image(const fs::path& path, const DecodeLimits& limits) {
 }
 
 void check_writable_format(const fs::path& path) {
-  if (!is_written(lower_case_extension(path))) {
-    throw UsageError(path.string() +
-                     ": its ending names no format that srdiff writes; use .png, .jpg, .webp, "
-                     ".tiff or .bmp");
+  if (!is_picture_name(path)) {
+    throw UsageError(path.string() + ": its ending names no format that srdiff writes; use " +
+                     list_of_formats("."));
   }
 }
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/text_file.h"
+#include "base/file_io.h"
 #include "commands/commands.h"
 #include "commands/method_options.h"
 #include "evaluation/folder_evaluation.h"
@@ -224,7 +224,7 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
     run.evaluation = srdiff::evaluate_outputs(options, args.output, args.scale, network, observer);
   }
   if (!args.csv.empty()) {
-    srdiff::write_text_file(args.csv, csv.text());
+    srdiff::write_file_atomically(args.csv, csv.text());
   }
   tell_left_out(args, options.evaluation.metrics);
   return run;

@@ -13,7 +13,7 @@ std::optional<int> parse_count(const std::string& what, const std::string& word)
   if (word == "auto") {
     return std::nullopt;
   }
-  const std::optional<int> count = number_word<int>(word);
+  const std::optional<int> count = srdiff::parse_number<int>(word);
   if (!count) {
     throw srdiff::UsageError("the " + what + " '" + word + "' is not known; give auto or a number");
   }
@@ -22,7 +22,7 @@ std::optional<int> parse_count(const std::string& what, const std::string& word)
 
 /// Why a word is no seed, or nothing: CLI11 would wrap a negative one and cap a large one.
 std::string seed_problem(const std::string& word) {
-  return number_word<std::uint64_t>(word) ? "" : word + " is not in 0 to 2^64 - 1";
+  return srdiff::parse_number<std::uint64_t>(word) ? "" : word + " is not in 0 to 2^64 - 1";
 }
 
 srdiff::UpscaleOptions upscale_options(const MethodArgs& args) {

@@ -6,7 +6,7 @@
 #include <system_error>
 #include <vector>
 
-#include "base/text_file.h"
+#include "base/file_io.h"
 #include "batch/batch.h"
 #include "commands/commands.h"
 #include "exit_status.h"
@@ -25,7 +25,7 @@ void write_output(const std::string& path, const std::string& text) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (std::filesystem::is_regular_file(status) || !std::filesystem::exists(status)) {
-    srdiff::write_text_file(path, text);
+    srdiff::write_file_atomically(path, text);
   } else if (!(std::ofstream(path, std::ios::binary) << text << std::flush)) {
     throw srdiff::InputError(path + ": cannot be written");
   }

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/text_file.h"
+#include "base/file_io.h"
 #include "commands/commands.h"
 #include "commands/method_options.h"
 #include "evaluation/sweep.h"
@@ -143,9 +143,9 @@ int sweep(SweepArgs args) {
   circumstances.features = features ? &features->manifest() : nullptr;
   const fs::path out = args.out;
   const std::string table = sweep_table(plan, result, circumstances);
-  srdiff::write_text_file(out / "table.md", table);
-  srdiff::write_text_file(out / "sweep.json",
-                          json_text(sweep_document(plan, result, circumstances), 1));
+  srdiff::write_file_atomically(out / "table.md", table);
+  srdiff::write_file_atomically(out / "sweep.json",
+                                json_text(sweep_document(plan, result, circumstances), 1));
   draw_plot(out);
   std::cout << table;
   if (result.resumed > 0) {

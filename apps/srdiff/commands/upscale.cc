@@ -50,7 +50,7 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
 
 /// Why a word is no ratio, or nothing: CLI11's ranges let nan pass.
 std::string ratio_problem(const std::string& word) {
-  const double ratio = number_word<double>(word).value_or(0.0);
+  const double ratio = srdiff::parse_number<double>(word).value_or(0.0);
   return ratio > 0.0 && std::isfinite(ratio) ? "" : word + " is no number above 0";
 }
 

@@ -14,7 +14,7 @@
 #include "commands/commands.h"
 #include "commands/upscale_args.h"
 #include "exit_status.h"
-#include "images/picture_names.h"
+#include "images/image_format.h"
 #include "output/json_output.h"
 #include "output/progress_bar.h"
 #include "quiet_stderr.h"

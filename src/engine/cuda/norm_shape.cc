@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/integer_math.h"
 #include "engine/cuda/kernels/kernels.h"
 
 namespace srdiff {
@@ -11,14 +12,10 @@ constexpr int most_blocks = 8;     ///< of a cluster, on every device that has c
 constexpr int most_held = 16;
 constexpr int most_chunk = 1024;
 
-int ceil_div(int a, int b) {
-  return (a + b - 1) / b;
-}
-
 /// Blocks that keep a chunk of all positions in registers; 0 where more are needed than can be.
 int blocks_to_hold(int positions, int rows, int held, bool clusters) {
   for (int blocks = 1; blocks <= (clusters ? most_blocks : 1); blocks *= 2) {
-    if (ceil_div(positions, rows * blocks) <= held) {
+    if (divide_up(positions, rows * blocks) <= held) {
       return blocks;
     }
   }
@@ -33,7 +30,7 @@ NormShape holding(int positions, int chunk, int width, int held, bool clusters) 
     return {};
   }
   int least = 1;
-  while (least < ceil_div(positions, rows * blocks)) {
+  while (least < divide_up(positions, rows * blocks)) {
     least *= 2;
   }
   return {chunk, rows, blocks, least};

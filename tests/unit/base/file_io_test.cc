@@ -90,7 +90,7 @@ TEST(FileBytes, RemovesTheTemporaryFilesOfTheDeadAndNoOthers) {
   const support::TemporaryFolder folder;
   std::ofstream(folder.path() / ".srdiff-a1b2c3") << "left by a kill";
   std::ofstream(folder.path() / ".srdiff.journal") << "no temporary file";
-  TemporaryFile living(folder.path() / "x");
+  AtomicFile living(folder.path() / "x");
   living.write("x");
   remove_stale_temporary_files(folder.path());
   EXPECT_FALSE(fs::exists(folder.path() / ".srdiff-a1b2c3"));

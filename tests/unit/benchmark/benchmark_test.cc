@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/text_file.h"
+#include "base/file_io.h"
 #include "benchmark/layer_products.h"
 #include "engine/cpu/convolution.h"
 #include "engine/cpu/operators.h"
@@ -291,7 +291,7 @@ TEST_F(BenchmarkTest, AModelWithoutRegressorStartsFromNoise) {
 TEST_F(BenchmarkTest, IsReadAsItWasWritten) {
   const Benchmark benchmark = run();
   const auto path = folder_.path() / "bench.json";
-  write_text_file(path, benchmark_json(benchmark));
+  write_file_atomically(path, benchmark_json(benchmark));
   const Benchmark read = read_benchmark(path);
   const auto written = nlohmann::json::parse(benchmark_json(benchmark)).flatten();
   const auto again = nlohmann::json::parse(benchmark_json(read)).flatten();
@@ -317,7 +317,7 @@ TEST_F(BenchmarkTest, AFileOfAnotherKindIsRefused) {
   const auto path = folder_.path() / "other.json";
   for (const char* text : {"no json", "[1]", "{}", R"({"format": 2})",
                            R"({"format": 1, "circumstances": {"threads": 2}})"}) {
-    write_text_file(path, text);
+    write_file_atomically(path, text);
     EXPECT_THROW(read_benchmark(path), InputError) << text;
   }
   EXPECT_THROW(read_benchmark(folder_.path() / "absent.json"), InputError);

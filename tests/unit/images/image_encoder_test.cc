@@ -6,7 +6,7 @@
 #include <tuple>
 #include <vector>
 
-#include "images/row_encoders.h"
+#include "images/row_encoder.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "support/expect.h"
@@ -154,12 +154,13 @@ TEST(ImageEncoder, TheLongestSidesThatAreAllowedCanBeWritten) {
 
 TEST(ImageEncoder, WhatALibraryRefusesIsAnInputError) {
   const FileLayout too_wide = {.width = 1'000'001, .height = 1};
-  for (const char* extension : {".png", ".jpg"}) {
-    EXPECT_THROW(make_strip_encoder(too_wide, extension, 95, "words"), InputError) << extension;
-    const auto encoder = make_strip_encoder({.width = 1, .height = 1}, extension, 95, "words");
-    EXPECT_THROW(encoder->finish(), InputError) << extension;
+  for (const ImageFormat format : {ImageFormat::png, ImageFormat::jpeg}) {
+    EXPECT_THROW(make_row_encoder(too_wide, format, 95, "words"), InputError);
+    const auto encoder = make_row_encoder({.width = 1, .height = 1}, format, 95, "words");
+    EXPECT_THROW(encoder->finish(), InputError);
   }
-  EXPECT_THROW(make_strip_encoder({.width = 1, .height = 1}, ".gif", 95, "words"), InputError);
+  EXPECT_THROW(make_row_encoder({.width = 1, .height = 1}, ImageFormat::unknown, 95, "words"),
+               InputError);
 }
 
 TEST(ImageEncoder, JpegHalvesTheResolutionOfColours) {

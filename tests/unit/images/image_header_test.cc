@@ -8,8 +8,6 @@
 namespace srdiff {
 namespace {
 
-using Format = ImageHeader::Format;
-
 std::string encoded(const std::string& extension) {
   Image image;
   image.rgb = at::linspace(-1, 1, 3 * 7 * 11).reshape({3, 7, 11});
@@ -18,7 +16,7 @@ std::string encoded(const std::string& extension) {
 
 struct Case {
   const char* extension;
-  Format format;
+  ImageFormat format;
 };
 
 class EveryFormat : public testing::TestWithParam<Case> {};
@@ -35,16 +33,18 @@ TEST_P(EveryFormat, CanBeCutAnywhere) {
   const std::string whole = encoded(GetParam().extension);
   for (std::size_t length = 0; length < whole.size(); ++length) {
     const ImageHeader header = read_image_header(whole.substr(0, length));
-    if (GetParam().format == Format::png || GetParam().format == Format::webp) {
-      EXPECT_TRUE(header.truncated || header.format == Format::unknown) << length;
+    if (GetParam().format == ImageFormat::png || GetParam().format == ImageFormat::webp) {
+      EXPECT_TRUE(header.truncated || header.format == ImageFormat::unknown) << length;
     }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryFormat,
-                         testing::Values(Case{".png", Format::png}, Case{".jpg", Format::jpeg},
-                                         Case{".webp", Format::webp}, Case{".tiff", Format::tiff},
-                                         Case{".bmp", Format::bmp}),
+                         testing::Values(Case{".png", ImageFormat::png},
+                                         Case{".jpg", ImageFormat::jpeg},
+                                         Case{".webp", ImageFormat::webp},
+                                         Case{".tiff", ImageFormat::tiff},
+                                         Case{".bmp", ImageFormat::bmp}),
                          [](const auto& info) { return std::string(info.param.extension + 1); });
 
 TEST(ImageHeader, AJpegWithoutItsEndMarkerIsTruncated) {
@@ -60,8 +60,8 @@ TEST(ImageHeader, AChunkLengthBeyondTheFileIsTruncation) {
 }
 
 TEST(ImageHeader, ATextIsNoPicture) {
-  EXPECT_EQ(read_image_header("hello").format, Format::unknown);
-  EXPECT_EQ(read_image_header("").format, Format::unknown);
+  EXPECT_EQ(read_image_header("hello").format, ImageFormat::unknown);
+  EXPECT_EQ(read_image_header("").format, ImageFormat::unknown);
 }
 
 }  // namespace

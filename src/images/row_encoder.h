@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "images/image_format.h"
+#include "images/metadata.h"
+
+namespace srdiff {
+
+/// A picture as its file has it.
+struct FileLayout {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  int channels = 3;   ///< 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and straight alpha
+  int bit_depth = 8;  ///< 8 or 16
+  std::optional<Resolution> resolution = {};  ///< for TIFF, where it is no part of EXIF's block
+};
+
+/// One format's encoder. What it throws are InputErrors in the words that it was made with.
+class RowEncoder {
+ public:
+  RowEncoder() = default;
+  RowEncoder(const RowEncoder&) = delete;
+  RowEncoder& operator=(const RowEncoder&) = delete;
+  virtual ~RowEncoder() = default;
+
+  /// The next row: width × channels samples, interleaved, of one byte or two in the machine's
+  /// order.
+  virtual void add_row(const unsigned char* samples) = 0;
+
+  /// The file, once all rows are there.
+  virtual std::string finish() = 0;
+};
+
+/// `quality`, 1…100, is for JPEG and WebP; `failure` is what an error says. Throws InputError where
+/// the format is unknown.
+std::unique_ptr<RowEncoder> make_row_encoder(const FileLayout& layout, ImageFormat format,
+                                             int quality, const std::string& failure);
+
+/// One format's, each in a file of its own.
+std::unique_ptr<RowEncoder> make_png_encoder(const FileLayout& layout, const std::string& failure);
+std::unique_ptr<RowEncoder> make_jpeg_encoder(const FileLayout& layout, int quality,
+                                              const std::string& failure);
+std::unique_ptr<RowEncoder> make_tiff_encoder(const FileLayout& layout, const std::string& failure);
+/// WebP and BMP, whose libraries want the whole picture.
+std::unique_ptr<RowEncoder> make_whole_picture_encoder(const FileLayout& layout, ImageFormat format,
+                                                       int quality, const std::string& failure);
+
+}  // namespace srdiff
