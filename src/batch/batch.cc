@@ -24,6 +24,7 @@
 #include "batch/journal.h"
 #include "batch/report.h"
 #include "batch/size_batcher.h"
+#include "engine/backend.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 
@@ -275,7 +276,7 @@ class BatchRun {
   void compute_all() {
     using Size = std::pair<std::int64_t, std::int64_t>;
     // A CPU loses little when fewer go together, but time when it waits for others of a size.
-    const std::size_t held = upscaler_.model().device().is_cpu()
+    const std::size_t held = backend_for(upscaler_.model().device()).one_image_per_call()
                                  ? 4 * static_cast<std::size_t>(at::get_num_threads())
                                  : max_gathered;
     Gathering<Size, Job> gathering(held, max_queued_bytes);
@@ -488,7 +489,8 @@ class BatchRun {
   std::string run_sha256_;
   Journal journal_;
   ReportFile report_;  // after the lock: it may be another run's
-  const std::size_t queued_ = upscaler_.model().device().is_cpu() ? max_queued : max_gathered;
+  const std::size_t queued_ =
+      backend_for(upscaler_.model().device()).one_image_per_call() ? max_queued : max_gathered;
   BoundedQueue<Job> decoded_{queued_, max_queued_bytes};
   BoundedQueue<Job> computed_{queued_, max_queued_bytes};
   std::atomic<std::size_t> next_ = 0;

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
-#include <torch/cuda.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +15,7 @@
 #include "base/file_io.h"
 #include "base/json_fields.h"
 #include "benchmark/layer_products.h"
+#include "engine/backend.h"
 #include "engine/cpu/activation_pool.h"
 #include "engine/cpu/blas_threads.h"
 #include "srdiff/device.h"
@@ -63,11 +63,7 @@ class DeviceClock {
   }
 
  private:
-  void wait_for_device() const {
-    if (device_.is_cuda()) {
-      torch::cuda::synchronize(device_.index());
-    }
-  }
+  void wait_for_device() const { backend_for(device_).synchronize(); }
 
   c10::Device device_;
   const BenchmarkObserver& observer_;
@@ -156,10 +152,9 @@ EvaluationBenchmark measure_evaluation(const Model& model, const EvaluationBench
     products.push_back(
         {product, calls, std::move(layouts), std::vector<std::vector<double>>(count)});
   }
-  const std::int64_t side = model.device().is_cpu() ? 2048 : 8192;
+  const auto [side, copied] = backend_for(model.device()).ceiling_sizes();
   const auto multiply = matrix_product_on(model.device(), model.precision(), side);
   multiply();
-  const std::int64_t copied = std::int64_t{model.device().is_cpu() ? 128 : 1024} << 20;
   const auto copy = copy_on(model.device(), copied);
   std::vector<double> seconds;
   std::vector<double> matrix_seconds;
@@ -200,13 +195,14 @@ ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& s
   const std::int64_t side = size / upscaler.model().manifest().scale;
   const at::Tensor lr = at::rand({images, 3, side, side});
   const auto upscale = [&] { upscaler.upscale(lr, settings); };
-  if (upscaler.model().device().is_cuda()) {
+  const Backend& backend = backend_for(upscaler.model().device());
+  if (backend.prepares_shapes()) {
     upscale();  // the first call of a shape measures kernels and records
     upscale();
   }
   const Model& model = upscaler.model();
   // Images side by side have no part of their own: each is on its way by itself.
-  const bool in_parts = images == 1 || model.device().is_cuda();
+  const bool in_parts = images == 1 || !backend.one_image_per_call();
   const bool with_regressor = in_parts && needs_regressor(settings, model.manifest());
   const at::Tensor lr_there = lr.to(model.device());
   const at::Tensor x_sr = at::rand({images, 3, size, size}).to(model.device());

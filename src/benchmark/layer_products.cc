@@ -11,12 +11,12 @@
 #include <optional>
 #include <sstream>
 
+#include "engine/backend.h"
 #include "engine/cpu/attention.h"
 #include "engine/cpu/blocked_layout.h"
 #include "engine/cpu/convolution.h"
 #include "engine/cpu/linear.h"
 #include "engine/cpu/operators.h"
-#include "engine/cuda/graph_replay.h"
 
 namespace srdiff {
 namespace {
@@ -412,7 +412,7 @@ std::string describe(const Product& product) {
 std::vector<std::pair<Product, std::int64_t>> record_products(const std::function<void()>& call) {
   Recording result;
   {
-    const WithoutCudaGraphs plain;  // a replay has no operators, a recording each of them twice
+    const UnrecordedCalls plain;  // a replay has no operators, a recording each of them twice
     const RecordingScope scope(result);
     call();
   }

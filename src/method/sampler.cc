@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/enum_words.h"
-#include "engine/weighted_sum.h"
+#include "engine/linear_combination.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -64,25 +64,20 @@ ReverseSteps::ReverseSteps(const Schedule& schedule, std::vector<int> grid,
 at::Tensor ReverseSteps::x0(int i, const at::Tensor& x, const at::Tensor& output) const {
   const double a = schedule_.noise_level(t(i));
   const double s = schedule_.sigma(t(i));
-  at::Tensor x0;
+  const LinearCombination x_t(x);
+  const LinearCombination network(output);
+  LinearCombination x0 = network;
   switch (options_.parameterisation) {
     case Parameterisation::eps:
-      if (x.is_cuda()) {
-        return weighted_sum({{x, 1.0 / a}, {output, -s / a}}, options_.clip_x0);
-      }
-      x0 = (x - output * s) / a;
+      x0 = (x_t - network * s) / a;
       break;
     case Parameterisation::x0:
-      x0 = output;
       break;
     case Parameterisation::v:
-      if (x.is_cuda()) {
-        return weighted_sum({{x, a}, {output, -s}}, options_.clip_x0);
-      }
-      x0 = x * a - output * s;
+      x0 = x_t * a - network * s;
       break;
   }
-  return options_.clip_x0 ? x0.clamp(-1.0, 1.0) : x0;
+  return x0.tensor(options_.clip_x0);
 }
 
 bool ReverseSteps::reads_previous_x0(int i) const {
@@ -113,8 +108,10 @@ at::Tensor ReverseSteps::ddpm(int i, const at::Tensor& x, const at::Tensor& x0,
   const double c_x0 = schedule_.noise_level(next_t) * schedule_.beta(t) / one_minus;
   const double c_x =
       std::sqrt(1.0 - schedule_.beta(t)) * (1.0 - schedule_.alpha_bar(next_t)) / one_minus;
-  return weighted_sum(
-      {{x0, c_x0}, {x, c_x}, {noise(next_t), std::sqrt(schedule_.posterior_variance(t))}});
+  const double sigma = std::sqrt(schedule_.posterior_variance(t));
+  return (LinearCombination(x0) * c_x0 + LinearCombination(x) * c_x +
+          LinearCombination(noise(next_t)) * sigma)
+      .tensor();
 }
 
 at::Tensor ReverseSteps::ddim(int i, const at::Tensor& x, const at::Tensor& x0,
@@ -127,18 +124,14 @@ at::Tensor ReverseSteps::ddim(int i, const at::Tensor& x, const at::Tensor& x0,
   const double sigma =
       options_.eta * std::sqrt((1.0 - ab_next) / (1.0 - ab)) * std::sqrt(1.0 - ab / ab_next);
   const double direction = std::sqrt(std::max(0.0, 1.0 - ab_next - sigma * sigma));
-  if (x.is_cuda()) {
-    const double c_x = direction / schedule_.sigma(t);
-    std::vector<WeightedTerm> terms = {
-        {x, c_x}, {x0, schedule_.noise_level(next_t) - schedule_.noise_level(t) * c_x}};
-    if (sigma > 0.0) {
-      terms.push_back({noise(next_t), sigma});
-    }
-    return weighted_sum(terms);
+  const LinearCombination x0_hat(x0);
+  const LinearCombination eps =
+      (LinearCombination(x) - x0_hat * schedule_.noise_level(t)) / schedule_.sigma(t);
+  LinearCombination next = x0_hat * schedule_.noise_level(next_t) + eps * direction;
+  if (sigma > 0.0) {
+    next = next + LinearCombination(noise(next_t)) * sigma;
   }
-  const at::Tensor eps = (x - x0 * schedule_.noise_level(t)) / schedule_.sigma(t);
-  at::Tensor next = x0 * schedule_.noise_level(next_t) + eps * direction;
-  return sigma > 0.0 ? next + noise(next_t) * sigma : next;
+  return next.tensor();
 }
 
 at::Tensor ReverseSteps::dpmpp(int i, const at::Tensor& x, const at::Tensor& x0,
@@ -152,16 +145,13 @@ at::Tensor ReverseSteps::dpmpp(int i, const at::Tensor& x, const at::Tensor& x0,
   const double h = schedule_.half_log_snr(next_t) - lambda;
   const double c_x = schedule_.sigma(next_t) / schedule_.sigma(t);
   const double c_data = schedule_.noise_level(next_t) * std::expm1(-h);
-  if (i == 0) {
-    return x * c_x - x0 * c_data;
+  const LinearCombination x_t(x);
+  LinearCombination data(x0);
+  if (i > 0) {
+    const double r = (lambda - schedule_.half_log_snr(this->t(i - 1))) / h;
+    data = data * (1.0 + 0.5 / r) - LinearCombination(previous_x0) * (0.5 / r);
   }
-  const double r = (lambda - schedule_.half_log_snr(this->t(i - 1))) / h;
-  if (x.is_cuda()) {
-    return weighted_sum(
-        {{x, c_x}, {x0, -c_data * (1.0 + 0.5 / r)}, {previous_x0, c_data * (0.5 / r)}});
-  }
-  const at::Tensor data = x0 * (1.0 + 0.5 / r) - previous_x0 * (0.5 / r);
-  return x * c_x - data * c_data;
+  return (x_t * c_x - data * c_data).tensor();
 }
 
 at::Tensor sample(const Schedule& schedule, const std::vector<int>& grid, at::Tensor x,

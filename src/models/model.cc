@@ -12,9 +12,7 @@
 
 #include "base/search_path.h"
 #include "base/sha256.h"
-#include "engine/cpu/convolution.h"
-#include "engine/cuda/device_state.h"
-#include "engine/cuda/graph_replay.h"
+#include "engine/backend.h"
 #include "engine/finite.h"
 #include "models/model_folder.h"
 #include "srdiff/device.h"
@@ -97,8 +95,9 @@ Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType pr
 
 Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
                   c10::ScalarType precision) {
-  if (precision == c10::kHalf && device.is_cpu()) {
-    throw ModelError("fp16 is not computed on the CPU; use --precision bf16 or fp32");
+  if (!backend_for(device).computes(precision)) {
+    throw ModelError(to_string(precision) +
+                     " is not computed on the CPU; use --precision bf16 or fp32");
   }
   Model model(folder, std::move(manifest), device);
   const Network reference = model.load_networks(precision);
@@ -110,7 +109,7 @@ Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
 
 Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device) {
   Model model(folder, std::move(manifest), device);
-  const bool has_faster = device.is_cpu() ? has_bf16_convolutions() : multiplies_bf16(device);
+  const bool has_faster = backend_for(device).has_fast_bf16();
   Network reference = model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat);
   if (!has_faster) {
     return model;
@@ -230,17 +229,18 @@ void Model::require_finite(const NetworkFile& file, const char* what,
   }
 }
 
-/// What a call of each network holds on a CUDA device, against what is free there.
+/// Measures what a call of each network holds against what is free on a device with memory of its
+/// own.
 void Model::measure_device_memory() {
-  if (!device_.is_cuda()) {
+  const Backend& backend = backend_for(device_);
+  if (!backend.free_memory()) {
     return;
   }
   // These calls are of sizes that no picture has: not worth a recording, nor a search for kernels.
-  const WithoutCudaGraphs plain;
-  const WithoutKernelTrials proposed;
-  const auto peak = [this](std::int64_t images) {
+  const OneOffCalls one_off;
+  const auto peak = [&](std::int64_t images) {
     check(images);  // what libraries keep from their first call on is no picture's
-    return peak_device_memory(device_, [&] { check(images); });
+    return backend.peak_memory([&] { check(images); });
   };
   // By the difference of two calls: of a small one most is held whatever its size.
   constexpr std::int64_t few = 1;
@@ -248,7 +248,7 @@ void Model::measure_device_memory() {
   const std::int64_t of_few = peak(few);
   const std::int64_t each = std::max<std::int64_t>((peak(many) - of_few) / (many - few), 1);
   constexpr std::int64_t share = 2;  // half of what is free: others use the device too
-  const std::int64_t room = free_device_memory(device_) / share - std::max(of_few - each, {});
+  const std::int64_t room = *backend.free_memory() / share - std::max(of_few - each, {});
   device_pixels_ = std::max<std::int64_t>(room, 0) / each * (test_side() * test_side());
 }
 
@@ -260,8 +260,7 @@ at::Tensor Model::test_image() const {
 
 /// What a denoiser makes of that pattern at the recommended t.
 at::Tensor Model::test_evaluation(const Network& denoiser) const {
-  const WithoutCudaGraphs plain;
-  const WithoutKernelTrials proposed;
+  const OneOffCalls one_off;
   const at::Tensor x = test_image();
   return denoiser({x, x, at::full({1}, schedule_.noise_level(manifest_.defaults.t))}).to(at::kCPU);
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/cancellation.h"
+#include "engine/backend.h"
 #include "engine/parallel_images.h"
 #include "pipeline/memory_backoff.h"
 #include "srdiff/error.h"
@@ -137,7 +138,7 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
 std::vector<at::Tensor> TiledRun::network_outputs(const Stage& stage, std::int64_t first_column,
                                                   std::int64_t last_column) const {
   stop_if(observer_.cancelled);
-  if (!model_.device().is_cpu()) {
+  if (!backend_for(model_.device()).one_image_per_call()) {
     return in_one_call(stage, first_column, last_column).unbind();
   }
   std::vector<at::Tensor> outputs(static_cast<std::size_t>(last_column - first_column));

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/backend.h"
 #include "pipeline/row_stages.h"
 #include "pipeline/scale_passes.h"
 #include "pipeline/tiled_image.h"
@@ -88,14 +89,14 @@ ImageLayout output_layout(const UpscaleSettings& settings, const Image& image) {
 std::int64_t Upscaler::images_at_once(std::int64_t height, std::int64_t width,
                                       const UpscaleSettings& settings) const {
   // On the CPU tiles of one picture are work enough for all threads.
-  const bool alone =
-      model_.device().is_cpu() && takes_tiles(model_.manifest(), settings, height, width);
+  const bool alone = backend_for(model_.device()).one_image_per_call() &&
+                     takes_tiles(model_.manifest(), settings, height, width);
   return alone ? 1 : wanted_together(height, width, settings);
 }
 
 std::int64_t Upscaler::wanted_together(std::int64_t height, std::int64_t width,
                                        const UpscaleSettings& settings) const {
-  if (model_.device().is_cpu()) {
+  if (backend_for(model_.device()).one_image_per_call()) {
     return at::get_num_threads();
   }
   if (settings.batch) {

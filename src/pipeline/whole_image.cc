@@ -9,6 +9,7 @@
 
 #include "base/cancellation.h"
 #include "base/integer_math.h"
+#include "engine/backend.h"
 #include "engine/host_copies.h"
 #include "engine/parallel_images.h"
 #include "pipeline/memory_backoff.h"
@@ -178,10 +179,10 @@ class OnePieceRun {
         copies_(model.device()),
         progress_(observer, lr.size(0) * settings.nfe) {}
 
-  /// On the CPU each image is a call of its own: kernels order their sums by the batch's size, and
-  /// an image's bytes must not depend on its company.
+  /// Some back ends take one image a call (see Backend::one_image_per_call).
   void make(std::int64_t first, std::int64_t last) {
-    const std::int64_t images = model_.device().is_cpu() ? 1 : last - first;
+    const std::int64_t images =
+        backend_for(model_.device()).one_image_per_call() ? 1 : last - first;
     parts_.clear();
     for (std::int64_t i = first; i < last; i += images) {
       parts_.push_back(
@@ -225,7 +226,7 @@ class OnePieceRun {
       part.result = copies_.add(part.run(part.lr));
     };
     // States are shown of one image after another.
-    if (model_.device().is_cpu() && !observer_.on_state) {
+    if (backend_for(model_.device()).one_image_per_call() && !observer_.on_state) {
       side_by_side(count, run);
       return;
     }

@@ -1,9 +1,12 @@
 #include "srdiff/device.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 
+#include "engine/backend.h"
+#include "engine/linear_combination.h"
 #include "srdiff/error.h"
 #include "support/expect.h"
 
@@ -28,6 +31,31 @@ TEST(Device, PrecisionWords) {
     EXPECT_EQ(to_string(parse_precision(word)), word);
   }
   EXPECT_THROW(parse_precision("int8"), UsageError);
+}
+
+TEST(Backend, OfTheCpu) {
+  const Backend& backend = backend_for(c10::kCPU);
+  EXPECT_TRUE(backend.one_image_per_call());
+  EXPECT_TRUE(backend.computes(c10::kBFloat16));
+  EXPECT_FALSE(backend.computes(c10::kHalf));
+  EXPECT_FALSE(backend.free_memory().has_value());
+  bool called = false;
+  EXPECT_EQ(backend.peak_memory([&] { called = true; }), 0);
+  EXPECT_TRUE(called);
+}
+
+TEST(Backend, OfADeviceThatIsNotThere) {
+  EXPECT_THROW(backend_for({c10::kCUDA, 99}), ModelError);
+  EXPECT_THROW(backend_for(c10::kMeta), ModelError);
+}
+
+TEST(LinearCombination, IsTheSumThatIsWritten) {
+  const at::Tensor x = at::randn({2, 3, 4, 5});
+  const at::Tensor y = at::randn({2, 3, 4, 5});
+  const LinearCombination a(x);
+  const LinearCombination b(y);
+  EXPECT_TRUE(at::equal(((a - b * 0.3) / 0.7 + b).tensor(), (x - y * 0.3) / 0.7 + y));
+  EXPECT_TRUE(at::equal((a * 3.0).tensor(true), (x * 3.0).clamp(-1.0, 1.0)));
 }
 
 TEST(Device, ThreadsAreSet) {

@@ -8,7 +8,7 @@
 #include "engine/cuda/noise_level_program.h"
 #include "engine/cuda/operators.h"
 #include "engine/cuda/patch_operators.h"
-#include "engine/weighted_sum.h"
+#include "engine/linear_combination.h"
 #include "srdiff/noise.h"
 #include "srdiff/sampler.h"
 #include "srdiff/schedule.h"
@@ -344,9 +344,11 @@ TEST(Cuda, WeightedSumClipsAndKeepsWhatIsNoNumber) {
   SRDIFF_NEEDS_CUDA();
   const at::Tensor x = randn({3, 5, 7}, c10::kCUDA);
   const at::Tensor y = x / x.new_zeros({1}) - x / x.new_zeros({1});  // NaN
-  EXPECT_TRUE(weighted_sum({{x, 1.0}, {y, 1.0}}, true).isnan().all().item<bool>());
+  EXPECT_TRUE(
+      (LinearCombination(x) + LinearCombination(y)).tensor(true).isnan().all().item<bool>());
   const at::Tensor expected = (x * 2.0 + x.flip(0) * -0.5).clamp(-1.0, 1.0);
-  const at::Tensor result = weighted_sum({{x, 2.0}, {x.flip(0), -0.5}}, true);
+  const at::Tensor result =
+      (LinearCombination(x) * 2.0 - LinearCombination(x.flip(0)) * 0.5).tensor(true);
   EXPECT_LT((result - expected).abs().max().item<double>(), 1e-6);
 }
 

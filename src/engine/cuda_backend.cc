@@ -1,0 +1,127 @@
+#include <ATen/ATen.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/cuda.h>
+
+#include <mutex>
+#include <utility>
+
+#include "engine/backend_list.h"
+#include "engine/cuda/device_state.h"
+#include "engine/cuda/graph_replay.h"
+#include "engine/cuda/rewrite_graph.h"
+#ifdef SRDIFF_CUDA
+#include "engine/cuda/tensor_kernels.h"
+#endif
+#include "srdiff/error.h"
+
+namespace srdiff {
+namespace {
+
+/// A GPU multiplies in channels_last without turning images around first.
+void set_channels_last(torch::jit::Module& module) {
+  const at::NoGradGuard no_gradients;
+  for (at::Tensor weight : module.parameters()) {
+    if (weight.dim() == 4) {
+      weight.set_data(weight.contiguous(at::MemoryFormat::ChannelsLast));
+    }
+  }
+}
+
+class CudaNetwork final : public DeviceNetwork {
+ public:
+  CudaNetwork(const torch::jit::Module& module, c10::Device device, c10::ScalarType precision)
+      : module_(module), device_(device), precision_(precision) {
+    casts_ = optimise_for_cuda(module_, precision_);
+    module_.to(precision_);
+    set_channels_last(module_);
+  }
+
+  at::Tensor run(const std::vector<at::Tensor>& inputs) override {
+    std::vector<at::Tensor> arguments;
+    arguments.reserve(inputs.size());
+    for (const at::Tensor& input : inputs) {
+      // The noise level stays exact: bf16 rounds √ᾱ_t to 1 for every t below 40.
+      const bool image = input.dim() == 4 && !casts_;
+      arguments.push_back(
+          input.to(device_, image ? precision_ : c10::kFloat)
+              .contiguous(image ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous));
+    }
+    const std::lock_guard one_call(mutex_);
+    set_cuda_policy(precision_);
+    return graphs_(arguments, [&](const std::vector<at::Tensor>& tensors) {
+      return module_.forward({tensors.begin(), tensors.end()}).toTensor().to(c10::kFloat);
+    });
+  }
+
+  void drop_recordings() override {
+    const std::lock_guard one_call(mutex_);
+    graphs_.drop();
+  }
+
+ private:
+  torch::jit::Module module_;
+  c10::Device device_;
+  c10::ScalarType precision_;
+  bool casts_ = false;  ///< its inputs itself, from float32
+  std::mutex mutex_;
+  CudaGraphs graphs_;  ///< take one call at a time
+};
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(c10::DeviceIndex index) : device_(c10::kCUDA, index) {}
+
+  bool one_image_per_call() const override { return false; }
+  bool computes(c10::ScalarType /*precision*/) const override { return true; }
+  bool has_fast_bf16() const override { return multiplies_bf16(device_); }
+  std::optional<std::int64_t> free_memory() const override { return free_device_memory(device_); }
+  std::int64_t peak_memory(const std::function<void()>& call) const override {
+    return peak_device_memory(device_, call);
+  }
+  void synchronize() const override { torch::cuda::synchronize(device_.index()); }
+  bool prepares_shapes() const override { return true; }
+  CeilingSizes ceiling_sizes() const override { return {8192, std::int64_t{1024} << 20}; }
+
+#ifdef SRDIFF_CUDA
+  at::Tensor noise(const std::vector<std::uint64_t>& keys, int step, std::int64_t height,
+                   std::int64_t width, std::int64_t y0, std::int64_t x0) const override {
+    return cuda::noise(keys, step, height, width, y0, x0, device_);
+  }
+#else
+  at::Tensor noise(const std::vector<std::uint64_t>& /*keys*/, int /*step*/,
+                   std::int64_t /*height*/, std::int64_t /*width*/, std::int64_t /*y0*/,
+                   std::int64_t /*x0*/) const override {
+    throw ModelError("this program was built without CUDA");
+  }
+#endif
+
+  std::unique_ptr<DeviceNetwork> prepare(const torch::jit::Module& module,
+                                         c10::ScalarType precision) const override {
+    return std::make_unique<CudaNetwork>(module, device_, precision);
+  }
+
+ private:
+  c10::Device device_;
+};
+
+std::vector<CudaBackend> visible_devices() {
+  std::vector<CudaBackend> devices;
+  const auto count = static_cast<int>(torch::cuda::device_count());
+  for (int i = 0; i < count; ++i) {
+    devices.emplace_back(static_cast<c10::DeviceIndex>(i));
+  }
+  return devices;
+}
+
+}  // namespace
+
+const Backend& cuda_backend(c10::DeviceIndex index) {
+  static const std::vector<CudaBackend> devices = visible_devices();
+  const auto place = static_cast<std::size_t>(index);
+  if (place >= devices.size()) {
+    throw ModelError("the device 'cuda:" + std::to_string(place) + "' is absent");
+  }
+  return devices[place];
+}
+
+}  // namespace srdiff
