@@ -18,9 +18,9 @@ namespace srdiff {
 /// JPEG's, which the exact projection x + U·(D·U)⁻¹·(low − D·x) puts back as a visible grid.
 ///
 /// `high` is [N,3,H,W] in [−1,1], `low` [N,3,h,w] with H = s·h, W = s·w; the result is in [−1,1].
-at::Tensor consistent(const at::Tensor& high, const at::Tensor& low);
+at::Tensor back_project(const at::Tensor& high, const at::Tensor& low);
 
 /// Rows of `low` above and below a row that its result depends on: 2 for D and 2 for U.
-inline constexpr std::int64_t consistency_reach = 4;
+inline constexpr std::int64_t back_projection_reach = 4;
 
 }  // namespace srdiff

@@ -15,7 +15,7 @@ namespace srdiff {
 /// What is done to a result so that its colours are the input's.
 enum class ColorFix {
   none,
-  consistency,  ///< its low frequencies become the input's (consistency.h)
+  consistency,  ///< its low frequencies become the input's (back_projection.h)
 };
 
 /// "none", "consistency". `parse_color_fix` throws UsageError on any other word.

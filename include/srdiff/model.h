@@ -38,7 +38,7 @@ void verify_files(const std::filesystem::path& folder, const Manifest& manifest)
 class Model {
  public:
   /// Loads a folder: manifest, hashes, networks. The shape of what a network gives is compared with
-  /// the manifest on every call; `check` makes one of each.
+  /// the manifest on every call; `check_networks` makes one of each.
   /// `precision` is the denoiser's arithmetic; the other networks run once an image and stay in
   /// float32. A reduced precision is compared with float32 on one evaluation and refused where this
   /// LibTorch computes it wrongly. Throws ModelError naming file and reason.
@@ -56,7 +56,7 @@ class Model {
 
   /// One dry call of each network. Throws ModelError naming the file whose output has another shape
   /// than the manifest promises, its scale included, or is not finite.
-  void check() const;
+  void check_networks() const;
 
   /// The same model with a float32 denoiser: itself, or its file read again on the first call, with
   /// a warning. For pictures on which a reduced precision fails: fp16 overflows on some.
@@ -105,7 +105,7 @@ class Model {
   at::Tensor regressor_output(const at::Tensor& lr) const;
   at::Tensor weight_map_output(const at::Tensor& x_sr) const;
   void require_finite(const NetworkFile& file, const char* what, const at::Tensor& output) const;
-  void check(std::int64_t images) const;
+  void check_networks(std::int64_t images) const;
   void measure_device_memory();
   at::Tensor test_image() const;
   at::Tensor test_evaluation(const Network& denoiser) const;

@@ -59,13 +59,15 @@ struct SamplerOptions {
 };
 
 /// The arithmetic of the reverse steps over `grid` = τ_0 > τ_1 > … > τ_NFE = 0 (see step_grid).
-/// Each pixel goes its own way, so that a part of an image can be stepped alone. It remembers
-/// nothing.
+/// No pixel depends on another, so that any part of an image can be stepped alone. The object holds
+/// copies of what it is made from, and no state of the images.
 class ReverseSteps {
  public:
   /// Throws UsageError on a grid that does not fall to 0, a gap under DDPM, or an eta outside
   /// [0,1].
-  ReverseSteps(const Schedule& schedule, std::vector<int> grid, const SamplerOptions& options);
+  ReverseSteps(Schedule schedule, std::vector<int> grid, const SamplerOptions& options);
+
+  const Schedule& schedule() const { return schedule_; }
 
   /// Denoiser evaluations; step i = 0 … nfe() − 1 goes from t(i) to t(i + 1).
   int nfe() const { return static_cast<int>(grid_.size()) - 1; }
@@ -91,7 +93,7 @@ class ReverseSteps {
   at::Tensor dpmpp(int i, const at::Tensor& x, const at::Tensor& x0,
                    const at::Tensor& previous_x0) const;
 
-  const Schedule& schedule_;
+  Schedule schedule_;
   std::vector<int> grid_;
   SamplerOptions options_;
 };

@@ -64,7 +64,7 @@ struct UpscaleSettings {
 /// DDPM takes t and the others the recommended count, at most t. A tile and its overlap are rounded
 /// up to the networks' multiple.
 /// Throws UsageError; ModelError when the model lacks a network that the start needs.
-UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest);
+UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& manifest);
 
 /// Whether a picture made by these needs x_sr: as its start, or as the denoiser's condition.
 bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest);

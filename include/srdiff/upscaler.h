@@ -44,7 +44,7 @@ struct UpscaleObserver {
 
 /// The next rows of a result, from top to bottom: rgb [3,rows,W] float32 in [−1,1], alpha
 /// [1,rows,W] in [0,1], undefined where the picture has none.
-using StripSink = std::function<void(const at::Tensor& rgb, const at::Tensor& alpha)>;
+using PictureRowSink = std::function<void(const at::Tensor& rgb, const at::Tensor& alpha)>;
 
 /// Low resolution in, high resolution out: the regressor, equation (1) and the reverse steps.
 class Upscaler {
@@ -81,7 +81,7 @@ class Upscaler {
                 const UpscaleObserver& observer = {}) const;
   /// The same in strips, so that memory holds the input and some rows of tiles, not the result. Of
   /// several passes the last comes in strips.
-  void upscale(const Image& image, const UpscaleSettings& settings, const StripSink& sink,
+  void upscale(const Image& image, const UpscaleSettings& settings, const PictureRowSink& sink,
                const UpscaleObserver& observer = {}) const;
   /// The same as a file (see ImageEncoder), encoded as the rows come. What the format cannot hold
   /// is refused before any network runs.

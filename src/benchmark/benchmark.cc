@@ -185,7 +185,7 @@ UpscaleSettings recommended(const Manifest& manifest) {
     options.start = Start::noise;
   }
   options.weight_map = manifest.weight_map.has_value();
-  return resolve(options, manifest);
+  return resolve_settings(options, manifest);
 }
 
 ImageBenchmark measure_images(const Upscaler& upscaler, const UpscaleSettings& settings,

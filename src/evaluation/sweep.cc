@@ -194,7 +194,7 @@ class Sweep {
   void load_kept() {
     for (const UpscaleOptions& options : plan_.cells) {
       SweepCell cell;
-      cell.settings = resolve(options, upscaler_.model().manifest());
+      cell.settings = resolve_settings(options, upscaler_.model().manifest());
       const bool found = kept(cell.settings, result_.cells.size()).load(cell);
       done_.push_back(found);
       result_.resumed += found ? 1 : 0;

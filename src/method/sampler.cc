@@ -52,9 +52,8 @@ SamplerKind parse_sampler(const std::string& word) {
   return sampler_words.parse(word);
 }
 
-ReverseSteps::ReverseSteps(const Schedule& schedule, std::vector<int> grid,
-                           const SamplerOptions& options)
-    : schedule_(schedule), grid_(std::move(grid)), options_(options) {
+ReverseSteps::ReverseSteps(Schedule schedule, std::vector<int> grid, const SamplerOptions& options)
+    : schedule_(std::move(schedule)), grid_(std::move(grid)), options_(options) {
   check_grid(grid_, options_.kind);
   if (!(options_.eta >= 0.0 && options_.eta <= 1.0)) {
     throw UsageError("eta = " + std::to_string(options_.eta) + " is outside 0 to 1");

@@ -180,11 +180,11 @@ std::int64_t Model::test_side() const {
   return std::int64_t{manifest_.size_multiple} * manifest_.scale;
 }
 
-void Model::check() const {
-  check(1);
+void Model::check_networks() const {
+  check_networks(1);
 }
 
-void Model::check(std::int64_t images) const {
+void Model::check_networks(std::int64_t images) const {
   at::Tensor image = test_image().repeat({images, 1, 1, 1});
   if (has_regressor()) {
     const std::int64_t low = manifest_.size_multiple;
@@ -239,8 +239,8 @@ void Model::measure_device_memory() {
   // These calls are of sizes that no picture has: not worth a recording, nor a search for kernels.
   const OneOffCalls one_off;
   const auto peak = [&](std::int64_t images) {
-    check(images);  // what libraries keep from their first call on is no picture's
-    return backend.peak_memory([&] { check(images); });
+    check_networks(images);  // what libraries keep from their first call on is no picture's
+    return backend.peak_memory([&] { check_networks(images); });
   };
   // By the difference of two calls: of a small one most is held whatever its size.
   constexpr std::int64_t few = 1;

@@ -8,9 +8,9 @@
 
 namespace srdiff {
 
-std::int64_t in_fitting_pieces(std::int64_t count, std::int64_t at_once, const char* items,
-                               const RangeCall& make, const RangeCall& keep,
-                               const std::function<void()>& make_room) {
+std::int64_t run_with_memory_backoff(std::int64_t count, std::int64_t at_once, const char* items,
+                                     const RangeCall& make, const RangeCall& keep,
+                                     const std::function<void()>& make_room) {
   for (std::int64_t first = 0; first < count;) {
     const std::int64_t last = std::min(first + at_once, count);
     try {

@@ -14,8 +14,8 @@ using RangeCall = std::function<void(std::int64_t first, std::int64_t last)>;
 /// `make` starts a piece anew then, after `make_room`; `keep` sees each item once.
 ///
 /// Returns how many go together in the end. Throws what `make` throws of a single item.
-std::int64_t in_fitting_pieces(std::int64_t count, std::int64_t at_once, const char* items,
-                               const RangeCall& make, const RangeCall& keep,
-                               const std::function<void()>& make_room);
+std::int64_t run_with_memory_backoff(std::int64_t count, std::int64_t at_once, const char* items,
+                                     const RangeCall& make, const RangeCall& keep,
+                                     const std::function<void()>& make_room);
 
 }  // namespace srdiff

@@ -8,28 +8,28 @@
 
 namespace srdiff {
 
-void ConsistentStrips::add(const at::Tensor& rows) {
+void BackProjectedRows::add(const at::Tensor& rows) {
   high_.append(rows);
   const std::int64_t height = low_.size(2);
   const std::int64_t there = high_.end() / scale_;
-  const std::int64_t last = there == height ? height : there - consistency_reach;
+  const std::int64_t last = there == height ? height : there - back_projection_reach;
   if (last <= done_) {
     return;
   }
-  const std::int64_t from = std::max<std::int64_t>(0, done_ - consistency_reach);
-  const std::int64_t to = std::min(last + consistency_reach, height);
+  const std::int64_t from = std::max<std::int64_t>(0, done_ - back_projection_reach);
+  const std::int64_t to = std::min(last + back_projection_reach, height);
   const at::Tensor fixed =
-      consistent(high_.rows(from * scale_, to * scale_), low_.slice(2, from, to));
+      back_project(high_.rows(from * scale_, to * scale_), low_.slice(2, from, to));
   sink_(fixed.slice(2, (done_ - from) * scale_, (last - from) * scale_));
   done_ = last;
-  high_.drop_before((done_ - consistency_reach) * scale_);
+  high_.drop_before((done_ - back_projection_reach) * scale_);
 }
 
-bool ResizedStrips::has_rows_for(std::int64_t output_last) const {
+bool ResizedRows::has_rows_for(std::int64_t output_last) const {
   return rows_to_resize(ratio_, input_.height, {done_, output_last}).last <= rows_.end();
 }
 
-void ResizedStrips::add(const at::Tensor& rows) {
+void ResizedRows::add(const at::Tensor& rows) {
   rows_.append(rows);
   std::int64_t last = output_.height;
   if (rows_.end() < input_.height) {

@@ -11,11 +11,11 @@
 
 namespace srdiff {
 
-/// consistent() for rows that come from top to bottom: hands on what no later row changes.
-class ConsistentStrips {
+/// back_project() for rows that come from top to bottom: hands on what no later row changes.
+class BackProjectedRows {
  public:
   /// low [1,3,h,w]; `sink` takes [1,3,n,s·w], s·h rows in all.
-  ConsistentStrips(at::Tensor low, std::int64_t scale, RowSink sink)
+  BackProjectedRows(at::Tensor low, std::int64_t scale, RowSink sink)
       : low_(std::move(low)), scale_(scale), sink_(std::move(sink)) {}
 
   /// The next rows [1,3,n,s·w], n a multiple of s.
@@ -30,14 +30,14 @@ class ConsistentStrips {
 };
 
 /// resize_bicubic for rows that come from top to bottom.
-class ResizedStrips {
+class ResizedRows {
  public:
   /// From `input` to `output`, both height and width; `ratio` is output / input but for rounding.
   struct Size {
     std::int64_t height;
     std::int64_t width;
   };
-  ResizedStrips(Size input, Size output, ResizeRatio ratio, RowSink sink)
+  ResizedRows(Size input, Size output, ResizeRatio ratio, RowSink sink)
       : input_(input), output_(output), ratio_(ratio), sink_(std::move(sink)) {}
 
   void add(const at::Tensor& rows);

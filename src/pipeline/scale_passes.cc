@@ -6,7 +6,7 @@
 
 namespace srdiff {
 
-int passes(double scale, int model_scale) {
+int pass_count(double scale, int model_scale) {
   int count = 1;
   for (double reached = model_scale; reached < scale && model_scale > 1; reached *= model_scale) {
     ++count;
@@ -16,8 +16,8 @@ int passes(double scale, int model_scale) {
 
 ResizeRatio ratio_to_scale(double scale, int model_scale) {
   constexpr std::int64_t parts = 1000;
-  const auto reached =
-      static_cast<std::int64_t>(std::llround(std::pow(model_scale, passes(scale, model_scale))));
+  const auto reached = static_cast<std::int64_t>(
+      std::llround(std::pow(model_scale, pass_count(scale, model_scale))));
   const auto wanted = static_cast<std::int64_t>(std::llround(scale * parts));
   const std::int64_t divisor = std::gcd(wanted, reached * parts);
   return {wanted / divisor, reached * parts / divisor};

@@ -5,7 +5,7 @@
 namespace srdiff {
 
 /// Passes of a model that come up to a scale.
-int passes(double scale, int model_scale);
+int pass_count(double scale, int model_scale);
 
 /// The factor that brings all passes' output to the scale: to a thousandth, in lowest terms.
 ResizeRatio ratio_to_scale(double scale, int model_scale);

@@ -129,8 +129,8 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
       sum.slice(3, left, left + tile.size(2)).add_(tile * shares);
     }
   };
-  tiles_at_once_ = in_fitting_pieces(grid_.columns(), tiles_at_once_, "tiles", make, blend,
-                                     [this] { model_.drop_recordings(); });
+  tiles_at_once_ = run_with_memory_backoff(grid_.columns(), tiles_at_once_, "tiles", make, blend,
+                                           [this] { model_.drop_recordings(); });
   return sum;
 }
 

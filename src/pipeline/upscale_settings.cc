@@ -98,7 +98,7 @@ bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest) 
   return settings.start != Start::noise || manifest.condition == Condition::x_sr;
 }
 
-UpscaleSettings resolve(const UpscaleOptions& options, const Manifest& manifest) {
+UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& manifest) {
   const ModelDefaults& defaults = manifest.defaults;
   UpscaleSettings settings;
   settings.start = options.start;
@@ -130,13 +130,13 @@ void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
                      " pixels are too few to enlarge; at least 2x2 are needed");
   }
   std::int64_t limit = manifest.max_input_pixels();
-  for (int pass = passes(settings.scale, manifest.scale); pass > 1; --pass) {
+  for (int pass = pass_count(settings.scale, manifest.scale); pass > 1; --pass) {
     limit /= std::int64_t{manifest.scale} * manifest.scale;
   }
   if (round_up(height, manifest.size_multiple) > limit / round_up(width, manifest.size_multiple)) {
     const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(limit)));
     const std::string square = std::to_string(side) + "x" + std::to_string(side);
-    const bool several = passes(settings.scale, manifest.scale) > 1;
+    const bool several = pass_count(settings.scale, manifest.scale) > 1;
     throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes " +
                      (several ? "at this scale (" : "(") + std::to_string(limit) +
                      " pixels, such as " + square + "); " +

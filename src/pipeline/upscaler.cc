@@ -138,7 +138,7 @@ void Upscaler::pass(const at::Tensor& lr, const UpscaleSettings& settings,
   const std::uint64_t key = noise_key(settings.seed, lr[0]);
   TiledRun run(model_, settings, observer, grid, at_once);
   if (settings.color_fix == ColorFix::consistency) {
-    ConsistentStrips fix(lr, manifest.scale, sink);
+    BackProjectedRows fix(lr, manifest.scale, sink);
     run(lr, key, [&](const at::Tensor& rows) { fix.add(rows); });
   } else {
     run(lr, key, sink);
@@ -175,8 +175,8 @@ at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settin
   });
 }
 
-void Upscaler::upscale(const Image& image, const UpscaleSettings& settings, const StripSink& sink,
-                       const UpscaleObserver& observer) const {
+void Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
+                       const PictureRowSink& sink, const UpscaleObserver& observer) const {
   const c10::InferenceMode no_gradients;
   const int scale = model_.manifest().scale;
   check_input_size(model_.manifest(), settings, image.height(), image.width());
@@ -191,7 +191,7 @@ void Upscaler::upscale(const Image& image, const UpscaleSettings& settings, cons
 
   within_memory(model_.manifest(), settings, image.height(), image.width(), [&] {
     at::Tensor input = network_input(image).unsqueeze(0);
-    for (int left = passes(settings.scale, scale); left > 1; --left) {
+    for (int left = pass_count(settings.scale, scale); left > 1; --left) {
       input = upscale(input, settings, observer);
     }
     const ResizeRatio ratio = ratio_to_scale(settings.scale, scale);
@@ -199,8 +199,8 @@ void Upscaler::upscale(const Image& image, const UpscaleSettings& settings, cons
       pass(input, settings, observer, finished);
       return;
     }
-    ResizedStrips resized({input.size(2) * scale, input.size(3) * scale}, {height, width}, ratio,
-                          finished);
+    ResizedRows resized({input.size(2) * scale, input.size(3) * scale}, {height, width}, ratio,
+                        finished);
     pass(input, settings, observer, [&](const at::Tensor& rows) { resized.add(rows); });
   });
 }

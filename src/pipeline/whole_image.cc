@@ -96,7 +96,7 @@ class Run {
     at::Tensor result = crop(x0).clamp(-1.0, 1.0);
     if (settings_.color_fix == ColorFix::consistency) {
       const at::Tensor own = padded.slice(2, 0, lr.size(2)).slice(3, 0, lr.size(3));
-      result = consistent(result, own.contiguous());
+      result = back_project(result, own.contiguous());
     }
     watch(result);
     return result;
@@ -261,7 +261,7 @@ class OnePieceRun {
 OnePiece in_one_piece(const Model& model, const UpscaleSettings& settings,
                       const UpscaleObserver& observer, const at::Tensor& lr, std::int64_t at_once) {
   OnePieceRun run(model, settings, observer, lr);
-  const std::int64_t fitted = in_fitting_pieces(
+  const std::int64_t fitted = run_with_memory_backoff(
       lr.size(0), at_once, "pictures",
       [&](std::int64_t first, std::int64_t last) { run.make(first, last); },
       [&](std::int64_t, std::int64_t) { run.keep(); }, [&] { model.drop_recordings(); });

@@ -103,7 +103,7 @@ at::Tensor noise_of_run(const at::Tensor& lr, const srdiff::UpscaleSettings& set
 
 void run(const Args& args) {
   const srdiff::Upscaler upscaler(srdiff::Model::load(args.model));
-  const auto settings = srdiff::resolve(args.options, upscaler.model().manifest());
+  const auto settings = srdiff::resolve_settings(args.options, upscaler.model().manifest());
   const at::Tensor lr = low_resolution(args);
   const std::filesystem::path folder(args.folder);
   write_npy(folder / "lr.npy", lr);

@@ -97,7 +97,7 @@ Method choose_method(const MethodArgs& args) {
   const c10::Device device = srdiff::parse_device(args.device);
   std::filesystem::path folder = srdiff::find_model(args.model);
   srdiff::Manifest manifest = srdiff::read_manifest(folder);
-  const srdiff::UpscaleSettings settings = srdiff::resolve(options, manifest);
+  const srdiff::UpscaleSettings settings = srdiff::resolve_settings(options, manifest);
   return {std::move(folder), std::move(manifest), settings, device, precision, any_precision};
 }
 

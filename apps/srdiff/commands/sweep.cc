@@ -110,7 +110,8 @@ int sweep(SweepArgs args) {
   }
   Method method = choose_method(args.method);
   for (const srdiff::UpscaleOptions& cell : plan.cells) {
-    srdiff::resolve(cell, method.manifest);  // what cannot run is told before anything runs
+    srdiff::resolve_settings(cell,
+                             method.manifest);  // what cannot run is told before anything runs
   }
   args.options.reference = args.reference;
   args.options.folder = fs::path(args.out) / "cells";

@@ -64,7 +64,7 @@ class BatchTest : public ::testing::Test {
     UpscaleOptions wanted;
     wanted.nfe = nfe_;
     const Manifest& manifest = upscaler_.model().manifest();
-    const UpscaleSettings settings = resolve(wanted, manifest);
+    const UpscaleSettings settings = resolve_settings(wanted, manifest);
     options.encode.made_by = made_by(manifest, settings, c10::kFloat);
     return run_batch(upscaler_, work(), settings, options, observer);
   }
@@ -83,7 +83,7 @@ TEST_F(BatchTest, MakesWhatOnePictureAtATimeMakes) {
   EXPECT_EQ(summary.stop, BatchSummary::Stop::none);
   EXPECT_GT(summary.compute_busy, 0.0);
   EXPECT_LE(summary.compute_busy, 1.0);
-  const UpscaleSettings settings = resolve({.nfe = 2}, upscaler_.model().manifest());
+  const UpscaleSettings settings = resolve_settings({.nfe = 2}, upscaler_.model().manifest());
   for (const WorkItem& item : work().items) {
     const Image expected = upscaler_.upscale(read_image(in_ / item.name), settings);
     const Image found = read_image(out_ / item.output);
@@ -192,7 +192,7 @@ TEST_F(BatchTest, ShardsMakeTheWholeAndOneMoreRunItsJournal) {
   fs::remove_all(out_);
   for (int index = 1; index <= 3; ++index) {
     const WorkList part = list_folder(in_, out_, {.recursive = true, .shard = {index, 3}});
-    const UpscaleSettings settings = resolve({.nfe = 2}, upscaler_.model().manifest());
+    const UpscaleSettings settings = resolve_settings({.nfe = 2}, upscaler_.model().manifest());
     BatchOptions options;
     options.encode.made_by = made_by(upscaler_.model().manifest(), settings, c10::kFloat);
     run_batch(upscaler_, part, settings, options);

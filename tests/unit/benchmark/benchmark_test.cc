@@ -282,7 +282,8 @@ TEST_F(BenchmarkTest, AModelWithoutRegressorStartsFromNoise) {
   EXPECT_EQ(image.nfe, 8);
   EXPECT_EQ(image.regressor_seconds, 0.0);
   EXPECT_EQ(image.weight_map_seconds, 0.0);
-  options.settings = resolve({.start = Start::noise, .weight_map = false, .nfe = 3}, manifest);
+  options.settings =
+      resolve_settings({.start = Start::noise, .weight_map = false, .nfe = 3}, manifest);
   const ImageBenchmark other =
       run_benchmark(model, manifest, c10::kCPU, c10::kFloat, options).images[0];
   EXPECT_EQ(other.what(), "one image, 16 px, 3 evaluations, from noise");

@@ -113,7 +113,7 @@ TEST_F(SweepTest, ACellIsWhatEvalMeasures) {
   FolderEvaluationOptions options;
   options.reference = options_.reference;
   options.evaluation.metrics = small.metrics;
-  const UpscaleSettings settings = resolve(small.cells[3], upscaler_.model().manifest());
+  const UpscaleSettings settings = resolve_settings(small.cells[3], upscaler_.model().manifest());
   const Evaluation alone = evaluate_model(options, upscaler_, settings, {}, &network_);
   for (std::size_t i = 0; i < alone.figures.size(); ++i) {
     EXPECT_EQ(result.cells[3].figures[i].key, alone.figures[i].key);
@@ -126,7 +126,7 @@ TEST_F(SweepTest, ACellIsWhatEvalMeasures) {
 
 TEST_F(SweepTest, FinishedCellsAreNotMeasuredAgain) {
   const SweepPlan small = plan();
-  stop_after_ = 4 * resolve(small.cells[0], upscaler_.model().manifest()).nfe + 1;
+  stop_after_ = 4 * resolve_settings(small.cells[0], upscaler_.model().manifest()).nfe + 1;
   EXPECT_THROW(run(small), Cancelled);
   stop_after_ = 1000000;
   const SweepResult resumed = run(small);

@@ -25,7 +25,7 @@ TEST(Consistent, ReducingGivesTheInputsColoursBack) {
     const at::Tensor high = resize_bicubic(low, 24 * scale, 20 * scale) + 0.08 +
                             smooth_noise(24 * scale, 20 * scale, 0.02, 5);
     EXPECT_GT(residual_levels(high, low), 8.0);
-    EXPECT_LT(residual_levels(consistent(high, low), low), 0.6) << scale;
+    EXPECT_LT(residual_levels(back_project(high, low), low), 0.6) << scale;
   }
 }
 
@@ -34,14 +34,14 @@ TEST(Consistent, DoesNotPutTheInputsOwnNoiseBack) {
   const at::Tensor signs = at::tensor({1.F, -1.F}).repeat({8});
   const at::Tensor noise =
       (signs.unsqueeze(0) * signs.unsqueeze(1)).mul(0.1).expand({1, 3, 16, 16});
-  const at::Tensor fixed = consistent(at::zeros({1, 3, 64, 64}), noise);
+  const at::Tensor fixed = back_project(at::zeros({1, 3, 64, 64}), noise);
   EXPECT_LT(fixed.slice(2, 16, 48).slice(3, 16, 48).abs().max().item<double>(), 0.1);
 }
 
 TEST(Consistent, LeavesAConsistentPictureAlone) {
   const at::Tensor high = smooth_noise(64, 48, 0.3);
   const at::Tensor low = resize_bicubic(high, 16, 12);
-  EXPECT_TRUE(at::allclose(consistent(high, low), high, 0, 1e-5));
+  EXPECT_TRUE(at::allclose(back_project(high, low), high, 0, 1e-5));
 }
 
 TEST(Consistent, TouchesOnlyWhatTheInputKnows) {
@@ -50,7 +50,7 @@ TEST(Consistent, TouchesOnlyWhatTheInputKnows) {
   const at::Tensor detail =
       (signs.unsqueeze(0) * signs.unsqueeze(1)).mul(0.1).expand({1, 3, 64, 64});
   const at::Tensor low = at::full({1, 3, 16, 16}, 0.2);
-  const at::Tensor fixed = consistent(detail + 0.3, low);
+  const at::Tensor fixed = back_project(detail + 0.3, low);
   const auto inner = [](const at::Tensor& image) {
     return image.slice(2, 16, 48).slice(3, 16, 48);
   };
@@ -59,7 +59,7 @@ TEST(Consistent, TouchesOnlyWhatTheInputKnows) {
 
 TEST(Consistent, StaysInRange) {
   const at::Tensor low = at::ones({1, 3, 8, 8});
-  const at::Tensor fixed = consistent(smooth_noise(32, 32, 0.5), low);
+  const at::Tensor fixed = back_project(smooth_noise(32, 32, 0.5), low);
   EXPECT_LE(fixed.abs().max().item<double>(), 1.0);
 }
 

@@ -106,6 +106,17 @@ double measured_order(SamplerKind kind) {
   return std::log2(error_at_100(kind, 43) / error_at_100(kind, 172)) / 2;
 }
 
+TEST(ReverseSteps, KeepTheScheduleThatTheyWereMadeFrom) {
+  const GaussianData data;
+  Schedule schedule = data.schedule;
+  const ReverseSteps steps(schedule, {300, 0}, unclipped(SamplerKind::ddim));
+  schedule = Schedule::linear(1000, 1e-4, 2e-2);
+  const at::Tensor expected =
+      (starts() - 0.5 * data.schedule.sigma(300)) / data.schedule.noise_level(300);
+  EXPECT_TRUE(
+      at::allclose(steps.x0(0, starts(), at::full_like(starts(), 0.5)), expected, 0, 1e-12));
+}
+
 TEST(Ddim, ConvergesToTheOdeAtFirstOrder) {
   EXPECT_NEAR(measured_order(SamplerKind::ddim), 1.0, 0.15);
   EXPECT_LT(error_at(SamplerKind::ddim, 960), 2e-3);

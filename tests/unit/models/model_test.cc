@@ -30,7 +30,8 @@ class ModelTest : public ::testing::Test {
 
   /// Of loading or checking the model.
   void expect_complaint(const TestModelOptions& options, const std::string& part) {
-    const std::string message = message_of<ModelError>([&] { Model::load(make(options)).check(); });
+    const std::string message =
+        message_of<ModelError>([&] { Model::load(make(options)).check_networks(); });
     EXPECT_NE(message.find(part), std::string::npos) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
@@ -163,7 +164,7 @@ TEST_F(ModelTest, APictureOnWhichItFailsIsNamedAsOne) {
       "def forward(self, condition, x_t, noise_level):\n    return x_t / (condition.mean() - "
       "0.5)\n";
   const Model model = Model::load(make(options));
-  EXPECT_NO_THROW(model.check());
+  EXPECT_NO_THROW(model.check_networks());
   const at::Tensor x = at::zeros({1, 3, 8, 8});
   EXPECT_NO_THROW(model.denoise_finite(x, x, 300));
   EXPECT_THROW(model.denoise_finite(x + 0.5, x, 300), InputError);

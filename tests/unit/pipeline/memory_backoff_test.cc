@@ -53,14 +53,14 @@ TEST(OutOfMemory, IsKnownFromLibTorchItself) {
   }
 }
 
-/// What in_fitting_pieces makes and keeps where memory holds so many items at once.
+/// What run_with_memory_backoff makes and keeps where memory holds so many items at once.
 struct Pieces {
   std::vector<std::pair<std::int64_t, std::int64_t>> kept = {};
   std::int64_t at_once = 0;
   int rooms_made = 0;
 
   Pieces(std::int64_t count, std::int64_t wanted, std::int64_t memory) {
-    at_once = in_fitting_pieces(
+    at_once = run_with_memory_backoff(
         count, wanted, "items",
         [&](std::int64_t first, std::int64_t last) {
           if (last - first > memory) {
@@ -94,12 +94,12 @@ TEST(FittingPieces, OneThatDoesNotFitIsAnError) {
 TEST(FittingPieces, OtherFailuresAndThoseOfKeepingAreThrownOn) {
   const auto nothing = [](std::int64_t, std::int64_t) {};
   EXPECT_THROW(
-      in_fitting_pieces(
+      run_with_memory_backoff(
           4, 4, "items", [](std::int64_t, std::int64_t) { throw std::runtime_error("another"); },
           nothing, [] {}),
       std::runtime_error);
   int kept = 0;
-  EXPECT_THROW(in_fitting_pieces(
+  EXPECT_THROW(run_with_memory_backoff(
                    4, 4, "items", nothing,
                    [&](std::int64_t, std::int64_t) {
                      ++kept;
@@ -138,7 +138,7 @@ class MemoryTest : public ::testing::Test {
 
 /// Runs twice, the first time short of memory; expects the same picture and an honest progress.
 void expect_the_same_without_memory(const Upscaler& upscaler, const at::Tensor& lr) {
-  const UpscaleSettings settings = resolve({.nfe = 3}, upscaler.model().manifest());
+  const UpscaleSettings settings = resolve_settings({.nfe = 3}, upscaler.model().manifest());
   UpscaleObserver observer;
   std::vector<std::int64_t> done;
   std::int64_t total = 0;
@@ -172,7 +172,7 @@ TEST_F(MemoryTest, TilesGoOneByOneWhereTwoAreTooMany) {
 
 /// What a picture is told that memory does not hold.
 std::string refusal(const Upscaler& upscaler, const at::Tensor& lr) {
-  const UpscaleSettings settings = resolve({.nfe = 1}, upscaler.model().manifest());
+  const UpscaleSettings settings = resolve_settings({.nfe = 1}, upscaler.model().manifest());
   return support::message_of<MemoryError>([&] { upscaler.upscale(lr, settings); });
 }
 

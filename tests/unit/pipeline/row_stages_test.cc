@@ -14,14 +14,14 @@ at::Tensor smooth_noise(std::int64_t h, std::int64_t w, double amplitude, std::u
   return at::randn({1, 3, h, w}, generator).mul(amplitude).clamp(-0.8, 0.8);
 }
 
-TEST(ConsistentStrips, AreTheWholePicturesWhateverTheirHeight) {
+TEST(BackProjectedRows, AreTheWholePicturesWhateverTheirHeight) {
   constexpr std::int64_t scale = 4;
   const at::Tensor low = smooth_noise(90, 12, 0.2);
   const at::Tensor high = smooth_noise(90 * scale, 12 * scale, 0.3, 9);
-  const at::Tensor whole = consistent(high, low);
+  const at::Tensor whole = back_project(high, low);
   for (const std::int64_t rows : {1, 7, 40, 90}) {
     std::vector<at::Tensor> parts;
-    ConsistentStrips strips(low, scale, [&](const at::Tensor& part) { parts.push_back(part); });
+    BackProjectedRows strips(low, scale, [&](const at::Tensor& part) { parts.push_back(part); });
     for (const at::Tensor& part : high.split(rows * scale, 2)) {
       strips.add(part);
     }
@@ -31,7 +31,7 @@ TEST(ConsistentStrips, AreTheWholePicturesWhateverTheirHeight) {
   }
 }
 
-TEST(ResizedStrips, AreTheWholePicturesWhateverTheirHeight) {
+TEST(ResizedRows, AreTheWholePicturesWhateverTheirHeight) {
   const at::Tensor picture = smooth_noise(97, 33, 0.5);
   for (const ResizeRatio ratio : {ResizeRatio{1, 2}, {3, 4}, {3, 8}, {17, 40}, {5, 3}}) {
     const std::int64_t height = std::llround(97 * ratio.value());
@@ -40,8 +40,8 @@ TEST(ResizedStrips, AreTheWholePicturesWhateverTheirHeight) {
         at::_upsample_bicubic2d_aa(picture, {height, width}, false, ratio.value(), ratio.value());
     for (const std::int64_t rows : {1, 16, 97}) {
       std::vector<at::Tensor> parts;
-      ResizedStrips strips({97, 33}, {height, width}, ratio,
-                           [&](const at::Tensor& part) { parts.push_back(part); });
+      ResizedRows strips({97, 33}, {height, width}, ratio,
+                         [&](const at::Tensor& part) { parts.push_back(part); });
       for (const at::Tensor& part : picture.split(rows, 2)) {
         strips.add(part);
       }

@@ -34,7 +34,7 @@ class TiledRunTest : public ::testing::Test {
   }
 
   UpscaleSettings settings(const UpscaleOptions& options) const {
-    return resolve(options, upscaler_->model().manifest());
+    return resolve_settings(options, upscaler_->model().manifest());
   }
   at::Tensor run(const at::Tensor& lr, UpscaleOptions options, std::optional<int> tile) const {
     options.tile = tile;
@@ -109,7 +109,7 @@ TEST_F(TiledRunTest, ATileThatOverflowsInAReducedPrecisionIsMadeInFloat32) {
   const at::Tensor lr = picture(40, 56);
   const auto run_in = [&](c10::ScalarType precision) {
     const Upscaler upscaler(Model::load(folder, c10::kCPU, precision));
-    return upscaler.upscale(lr, resolve({.beta = 1.0}, upscaler.model().manifest()));
+    return upscaler.upscale(lr, resolve_settings({.beta = 1.0}, upscaler.model().manifest()));
   };
   // Where no value of a tile is large, bf16 stays.
   EXPECT_TRUE(at::allclose(run_in(c10::kBFloat16), run_in(c10::kFloat), 0, 0.01));
@@ -205,10 +205,10 @@ TEST_F(TiledRunTest, TilesComeFromTheOptionsOrTheModel) {
 TEST(Tiles, AModelThatSeesTheWholePictureTakesNone) {
   const TemporaryFolder folder;
   const Manifest manifest = read_manifest(make_test_model(folder.path() / "model"));
-  EXPECT_EQ(resolve({}, manifest).tile.size, 0);
-  EXPECT_EQ(resolve({.tile = 0}, manifest).tile.size, 0);
-  EXPECT_THROW(resolve({.tile = 32}, manifest), UsageError);
-  EXPECT_THROW(resolve({.tile_overlap = 4}, manifest), UsageError);
+  EXPECT_EQ(resolve_settings({}, manifest).tile.size, 0);
+  EXPECT_EQ(resolve_settings({.tile = 0}, manifest).tile.size, 0);
+  EXPECT_THROW(resolve_settings({.tile = 32}, manifest), UsageError);
+  EXPECT_THROW(resolve_settings({.tile_overlap = 4}, manifest), UsageError);
 }
 
 TEST(DefaultModel, IsTheFacesForWhatIsNoLargerThanTheirInput) {

@@ -29,7 +29,7 @@ class UpscalerTest : public ::testing::Test {
     return Upscaler(Model::load(make_test_model(folder_.path() / "model", options)));
   }
   static UpscaleSettings settings(const Upscaler& upscaler, const UpscaleOptions& options = {}) {
-    return resolve(options, upscaler.model().manifest());
+    return resolve_settings(options, upscaler.model().manifest());
   }
   static at::Tensor run(const Upscaler& upscaler, const at::Tensor& lr,
                         const UpscaleOptions& options = {}) {
@@ -279,7 +279,7 @@ class ResolveTest : public UpscalerTest {
 };
 
 TEST_F(ResolveTest, TakesTheModelsRecommendations) {
-  const UpscaleSettings chosen = resolve({}, manifest_);
+  const UpscaleSettings chosen = resolve_settings({}, manifest_);
   EXPECT_EQ(chosen.t, manifest_.defaults.t);
   EXPECT_EQ(chosen.beta, manifest_.defaults.beta);
   EXPECT_EQ(chosen.nfe, manifest_.defaults.nfe);
@@ -287,23 +287,24 @@ TEST_F(ResolveTest, TakesTheModelsRecommendations) {
 }
 
 TEST_F(ResolveTest, CountsFollowFromTheSamplerAndTheStart) {
-  EXPECT_EQ(resolve({.sampler = SamplerKind::ddpm}, manifest_).nfe, manifest_.defaults.t);
-  EXPECT_EQ(resolve({.t = 40, .sampler = SamplerKind::ddpm}, manifest_).nfe, 40);
-  EXPECT_EQ(resolve({.t = 3}, manifest_).nfe, 3);
-  EXPECT_EQ(resolve({.start = Start::noise}, manifest_).t, 2000);
-  EXPECT_FALSE(resolve({.start = Start::sr}, manifest_).weight_map);
+  EXPECT_EQ(resolve_settings({.sampler = SamplerKind::ddpm}, manifest_).nfe, manifest_.defaults.t);
+  EXPECT_EQ(resolve_settings({.t = 40, .sampler = SamplerKind::ddpm}, manifest_).nfe, 40);
+  EXPECT_EQ(resolve_settings({.t = 3}, manifest_).nfe, 3);
+  EXPECT_EQ(resolve_settings({.start = Start::noise}, manifest_).t, 2000);
+  EXPECT_FALSE(resolve_settings({.start = Start::sr}, manifest_).weight_map);
 }
 
 TEST_F(ResolveTest, RefusesRangesAndContradictions) {
-  EXPECT_THROW(resolve({.t = 0}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.t = 2001}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.beta = 1.01}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.nfe = 0}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.t = 300, .nfe = 301}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.eta = -0.1}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.batch = 0}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.start = Start::noise, .t = 300}, manifest_), UsageError);
-  EXPECT_THROW(resolve({.t = 300, .sampler = SamplerKind::ddpm, .nfe = 8}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.t = 0}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.t = 2001}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.beta = 1.01}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.nfe = 0}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.t = 300, .nfe = 301}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.eta = -0.1}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.batch = 0}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.start = Start::noise, .t = 300}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.t = 300, .sampler = SamplerKind::ddpm, .nfe = 8}, manifest_),
+               UsageError);
 }
 
 }  // namespace
