@@ -84,13 +84,6 @@ class Model {
   /// condition and x_t [N,3,H,W], step t → the denoiser's raw output [N,3,H,W] (see
   /// Parameterisation). The network is told √ᾱ_t.
   at::Tensor denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
-  /// The same, and in float32 where a reduced precision's output is not finite. It waits for the
-  /// device to look. Throws InputError when float32's is not finite either.
-  at::Tensor denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
-
-  /// Throws InputError, about the picture at hand, when an image holds values that are not finite,
-  /// or what it was clipped from did.
-  void require_finite_picture(const at::Tensor& image, bool outputs_were_finite = true) const;
 
  private:
   Model(std::filesystem::path folder, Manifest manifest, c10::Device device);

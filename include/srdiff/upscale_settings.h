@@ -77,17 +77,4 @@ std::string settings_json(const UpscaleSettings& settings);
 std::string made_by(const Manifest& manifest, const UpscaleSettings& settings,
                     c10::ScalarType precision);
 
-/// Throws InputError "NAME: …" when a picture of this size is below 2 pixels a side or above what
-/// the model takes, in any of the passes that the scale needs. Takes no memory.
-void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
-                      std::int64_t height, std::int64_t width,
-                      const std::string& name = "the input");
-
-/// Whether a picture of this size is cut into tiles; otherwise it is upscaled in one piece.
-bool takes_tiles(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
-                 std::int64_t width);
-
-/// Output side for an input side: side · scale, rounded.
-std::int64_t output_side(const UpscaleSettings& settings, std::int64_t side);
-
 }  // namespace srdiff

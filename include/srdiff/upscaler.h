@@ -7,18 +7,17 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "srdiff/image.h"
 #include "srdiff/image_io.h"
 #include "srdiff/model.h"
+#include "srdiff/upscale_plan.h"
 #include "srdiff/upscale_settings.h"
 
 namespace srdiff {
-
-/// What becomes of a picture: its layout with the output's sides.
-ImageLayout output_layout(const UpscaleSettings& settings, const Image& image);
 
 /// A state on the way, for looking at the method: x_sr, W, x_t, and x̂_0 after each evaluation.
 struct UpscaleState {
@@ -46,14 +45,19 @@ struct UpscaleObserver {
 /// [1,rows,W] in [0,1], undefined where the picture has none.
 using PictureRowSink = std::function<void(const at::Tensor& rgb, const at::Tensor& alpha)>;
 
-/// Low resolution in, high resolution out: the regressor, equation (1) and the reverse steps.
+/// Low resolution in, high resolution out: the regressor, equation (1) and the reverse steps. What
+/// takes a plan throws InputError on an image of another size than the plan's.
 class Upscaler {
  public:
   explicit Upscaler(Model model) : model_(std::move(model)) {}
 
   const Model& model() const { return model_; }
 
-  /// One pass of the model: lr [N,3,h,w] float32 RGB in [−1,1], any h and w that check_input_size
+  /// How pictures of this low-resolution size are made. Throws as UpscalePlan does.
+  UpscalePlan plan(std::int64_t height, std::int64_t width, const UpscaleSettings& settings,
+                   const std::string& name = "the input") const;
+
+  /// One pass of the model: lr [N,3,h,w] float32 RGB in [−1,1], any h and w that UpscalePlan
   /// accepts → [N,3,s·h,s·w] float32 in [−1,1] on the CPU, s the model's scale.
   ///
   /// An image's result depends on its own pixels, the settings and the seed: on the CPU not on N
@@ -68,43 +72,52 @@ class Upscaler {
   /// where it does not hold one, MemoryError is thrown. Later calls start with the smaller number.
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
+  /// The same by a plan for images of this size, whose first pass it is.
+  at::Tensor upscale(const at::Tensor& lr, const UpscalePlan& plan,
+                     const UpscaleObserver& observer = {}) const;
 
-  /// How many images of this low-resolution size are worth handing over together: on a GPU they go
-  /// into one network call, on the CPU each thread takes one.
-  std::int64_t images_at_once(std::int64_t height, std::int64_t width,
-                              const UpscaleSettings& settings) const;
+  /// How many pictures of one plan are worth handing over together: on a GPU they go into one
+  /// network call, on the CPU each thread takes one.
+  std::int64_t images_at_once(const UpscalePlan& plan) const;
 
   /// One picture. Colour goes through the networks, alpha through antialiased bicubic; grey stays
   /// grey, bit depth and metadata are kept. The networks see the visible colours continued into the
   /// transparent parts: what a file hides there has no say, and leaves no seam along their edges.
   Image upscale(const Image& image, const UpscaleSettings& settings,
                 const UpscaleObserver& observer = {}) const;
-  /// The same in strips, so that memory holds the input and some rows of tiles, not the result. Of
-  /// several passes the last comes in strips.
-  void upscale(const Image& image, const UpscaleSettings& settings, const PictureRowSink& sink,
+  /// The same in rows, so that memory holds the input and some rows of tiles, not the result. Of
+  /// several passes the last comes in rows.
+  void upscale(const Image& image, const UpscalePlan& plan, const PictureRowSink& sink,
                const UpscaleObserver& observer = {}) const;
   /// The same as a file (see ImageEncoder), encoded as the rows come. What the format cannot hold
   /// is refused before any network runs.
-  std::string upscale_encoded(const Image& image, const UpscaleSettings& settings,
+  std::string upscale_encoded(const Image& image, const UpscalePlan& plan,
                               const std::string& extension, const std::string& name,
                               const EncodeOptions& options = {},
                               const UpscaleObserver& observer = {}) const;
   /// Several pictures of one size.
-  std::vector<Image> upscale(const std::vector<Image>& images, const UpscaleSettings& settings,
+  std::vector<Image> upscale(const std::vector<Image>& images, const UpscalePlan& plan,
                              const UpscaleObserver& observer = {}) const;
 
  private:
-  /// Images or tiles of a low-resolution size that are made together: in one network call on a GPU,
-  /// by a thread each on the CPU.
+  using RowSink = std::function<void(const at::Tensor& rows)>;
+
+  /// Images or tiles of a low-resolution size that are to be made together: in one network call on
+  /// a GPU, by a thread each on the CPU.
   std::int64_t wanted_together(std::int64_t height, std::int64_t width,
-                               const UpscaleSettings& settings) const;
+                               const std::optional<int>& batch) const;
   /// The same, or fewer where memory has held fewer before.
   std::int64_t together(std::int64_t height, std::int64_t width,
-                        const UpscaleSettings& settings) const;
-  at::Tensor in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
-                          const UpscaleObserver& observer) const;
-  void pass(const at::Tensor& lr, const UpscaleSettings& settings, const UpscaleObserver& observer,
-            const std::function<void(const at::Tensor& rows)>& sink) const;
+                        const std::optional<int>& batch) const;
+  at::Tensor upscale_whole(const at::Tensor& lr, const UpscalePlan& plan,
+                           const UpscalePlan::Pass& pass, const UpscaleObserver& observer) const;
+  void upscale_tiled(const at::Tensor& lr, const UpscalePlan& plan, const UpscalePlan::Pass& pass,
+                     const UpscaleObserver& observer, const RowSink& sink) const;
+  /// One pass over one image [1,3,h,w], in rows.
+  void run_pass(const at::Tensor& lr, const UpscalePlan& plan, const UpscalePlan::Pass& pass,
+                const UpscaleObserver& observer, const RowSink& sink) const;
+  Image upscale_image(const Image& image, const UpscalePlan& plan,
+                      const UpscaleObserver& observer) const;
 
   Model model_;
   /// Low-resolution pixels that memory is known to hold at once; without a limit until it did not.

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <exception>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -60,6 +61,7 @@ struct Job {
   const WorkItem* item = nullptr;
   Image image;
   std::string input_sha256;
+  std::shared_ptr<const UpscalePlan> plan = nullptr;
   ImageSize input_size;
   double seconds = 0.0;
   std::string encoded = {};  ///< the output's file, of a picture whose pixels would take too much
@@ -249,10 +251,10 @@ class BatchRun {
     }
     job.image = decode_image(bytes, path.string(), options_.limits);
     job.input_size = {job.image.width(), job.image.height()};
-    check_input_size(upscaler_.model().manifest(), settings_, job.image.height(), job.image.width(),
-                     path.string());
+    job.plan = std::make_shared<const UpscalePlan>(
+        upscaler_.plan(job.image.height(), job.image.width(), settings_, path.string()));
     const fs::path output = output_path(item);
-    check_encodable(output_layout(settings_, job.image), lower_case_extension(output),
+    check_encodable(output_layout(*job.plan, job.image), lower_case_extension(output),
                     output.string(), options_.encode);
     const std::size_t size = job.bytes();
     decoded_.push(std::move(job), size);
@@ -283,7 +285,7 @@ class BatchRun {
     while (std::optional<Job> job = decoded_.pop()) {
       if (!stopped()) {
         const auto [width, height] = job->input_size;
-        const std::int64_t enough = upscaler_.images_at_once(height, width, settings_);
+        const std::int64_t enough = upscaler_.images_at_once(*job->plan);
         const std::size_t bytes = job->bytes();
         compute(gathering.add({height, width}, std::move(*job), bytes,
                               static_cast<std::size_t>(enough)));
@@ -324,22 +326,18 @@ class BatchRun {
     }
   }
 
-  /// The pixels of one that is cut into tiles are encoded as they come: there may be too many.
-  bool is_large(const ImageSize& size) const {
-    return takes_tiles(upscaler_.model().manifest(), settings_, size.height, size.width);
-  }
-
   void upscale(std::vector<Job>& group) {
     UpscaleObserver observer;
     observer.cancelled = observer_.cancelled;
     const Clock::time_point start = Clock::now();
-    if (is_large(group.front().input_size)) {
+    // A picture that is cut into tiles may have too many pixels: it is encoded as its rows come.
+    if (group.front().plan->is_tiled()) {
       for (Job& job : group) {
         if (!job.encoded.empty()) {
           continue;  // before another's failure
         }
         const fs::path path = output_path(*job.item);
-        job.encoded = upscaler_.upscale_encoded(job.image, settings_, lower_case_extension(path),
+        job.encoded = upscaler_.upscale_encoded(job.image, *job.plan, lower_case_extension(path),
                                                 path.string(), options_.encode, observer);
         job.image = {};
       }
@@ -349,7 +347,7 @@ class BatchRun {
       for (const Job& job : group) {
         images.push_back(job.image);  // tensors: the pixels are not copied
       }
-      std::vector<Image> results = upscaler_.upscale(images, settings_, observer);
+      std::vector<Image> results = upscaler_.upscale(images, *group.front().plan, observer);
       for (std::size_t i = 0; i < group.size(); ++i) {
         group[i].image = std::move(results[i]);
       }
@@ -391,8 +389,7 @@ class BatchRun {
             ImageStatus::done,
             "",
             job.input_size,
-            {output_side(settings_, job.input_size.width),
-             output_side(settings_, job.input_size.height)},
+            {job.plan->output_width(), job.plan->output_height()},
             job.seconds});
   }
 

@@ -438,7 +438,8 @@ Benchmark run_benchmark(const fs::path& folder, const Manifest& manifest, c10::D
   const UpscaleSettings settings = options.settings ? *options.settings : recommended(manifest);
   for (const std::int64_t size : options.sizes) {
     const std::int64_t side = size / manifest.scale;
-    std::set<std::int64_t> counts = {1, upscaler.images_at_once(side, side, settings)};
+    std::set<std::int64_t> counts = {1,
+                                     upscaler.images_at_once(upscaler.plan(side, side, settings))};
     for (const std::int64_t count : counts) {
       result.images.push_back(
           measure_images(upscaler, settings, size, count, clock, options.repeats));

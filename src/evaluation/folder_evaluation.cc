@@ -269,6 +269,7 @@ struct Chunk {
   std::vector<fs::path> files;
   std::vector<at::Tensor> references;
   std::vector<at::Tensor> inputs;
+  std::optional<UpscalePlan> plan = {};
 };
 
 /// Upscales references and measures the results.
@@ -290,7 +291,10 @@ class ModelRun {
       const int scale = upscaler_.model().manifest().scale;
       chunk.inputs.push_back(reduce_reference(reference, scale, path.string()));
       const at::Tensor& input = chunk.inputs.front();
-      const std::int64_t limit = upscaler_.images_at_once(input.size(1), input.size(2), settings_);
+      if (!chunk.plan) {
+        chunk.plan = upscaler_.plan(input.size(1), input.size(2), settings_, path.string());
+      }
+      const std::int64_t limit = upscaler_.images_at_once(*chunk.plan);
       if (static_cast<std::int64_t>(chunk.files.size()) == limit) {
         finish(chunk);
       }
@@ -314,8 +318,6 @@ class ModelRun {
 
   at::Tensor upscale(const Chunk& chunk) {
     const ScopedTimer timer(run_.seconds().upscaling);
-    check_input_size(upscaler_.model().manifest(), settings_, chunk.inputs.front().size(1),
-                     chunk.inputs.front().size(2), chunk.files.front().string());
     UpscaleObserver observer;
     observer.cancelled = observer_.cancelled;
     if (observer_.on_state) {
@@ -324,7 +326,7 @@ class ModelRun {
     at::Tensor outputs;
     try {
       outputs =
-          as_in_eight_bit_file(upscaler_.upscale(at::stack(chunk.inputs), settings_, observer));
+          as_in_eight_bit_file(upscaler_.upscale(at::stack(chunk.inputs), *chunk.plan, observer));
     } catch (const MemoryError& error) {
       throw MemoryError(chunk.files.front().string() + ": " + error.what());
     }

@@ -59,15 +59,19 @@ GridSpacing parse_grid_spacing(const std::string& word) {
   return spacing_words.parse(word);
 }
 
-std::vector<int> step_grid(const Schedule& schedule, int t, int nfe, GridSpacing spacing) {
-  if (t < 1 || t > schedule.steps()) {
+void check_step_counts(int T, int t, int nfe) {
+  if (t < 1 || t > T) {
     throw UsageError("t = " + std::to_string(t) + " is outside the schedule; give 1 to " +
-                     std::to_string(schedule.steps()));
+                     std::to_string(T));
   }
   if (nfe < 1 || nfe > t) {
     throw UsageError("nfe = " + std::to_string(nfe) + " evaluations do not fit t = " +
                      std::to_string(t) + " steps; give 1 to " + std::to_string(t));
   }
+}
+
+std::vector<int> step_grid(const Schedule& schedule, int t, int nfe, GridSpacing spacing) {
+  check_step_counts(schedule.steps(), t, nfe);
   std::vector<int> grid(static_cast<std::size_t>(nfe) + 1, 0);
   grid.front() = t;
   for (int i = 1; i < nfe; ++i) {

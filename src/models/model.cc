@@ -307,23 +307,4 @@ at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, in
   return of_shape(x_t.sizes(), denoiser_({condition, x_t, level}), manifest_.denoiser, "denoiser");
 }
 
-at::Tensor Model::denoise_finite(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
-  at::Tensor output = denoise(condition, x_t, t);
-  if (is_finite(output)) {
-    return output;
-  }
-  if (precision_ != c10::kFloat) {
-    output = in_float32().denoise(condition, x_t, t);
-  }
-  require_finite_picture(output);
-  return output;
-}
-
-void Model::require_finite_picture(const at::Tensor& image, bool outputs_were_finite) const {
-  if (!outputs_were_finite || !is_finite(image)) {
-    throw InputError("the networks of " + manifest_.name +
-                     " gave values that are not finite for this picture");
-  }
-}
-
 }  // namespace srdiff

@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <vector>
 
 namespace srdiff {
+
+/// Takes the next rows [1,C,n,W] of a picture, from top to bottom.
+using RowSink = std::function<void(const at::Tensor& rows)>;
 
 /// Rows of a picture [1,C,rows,W] that come at its lower end and go at its upper one.
 class RowBuffer {

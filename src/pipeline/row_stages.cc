@@ -4,25 +4,22 @@
 
 #include <algorithm>
 
-#include "srdiff/back_projection.h"
-
 namespace srdiff {
 
-void BackProjectedRows::add(const at::Tensor& rows) {
+void GuidedRows::add(const at::Tensor& rows) {
   high_.append(rows);
   const std::int64_t height = low_.size(2);
   const std::int64_t there = high_.end() / scale_;
-  const std::int64_t last = there == height ? height : there - back_projection_reach;
+  const std::int64_t last = there == height ? height : there - reach_;
   if (last <= done_) {
     return;
   }
-  const std::int64_t from = std::max<std::int64_t>(0, done_ - back_projection_reach);
-  const std::int64_t to = std::min(last + back_projection_reach, height);
-  const at::Tensor fixed =
-      back_project(high_.rows(from * scale_, to * scale_), low_.slice(2, from, to));
+  const std::int64_t from = std::max<std::int64_t>(0, done_ - reach_);
+  const std::int64_t to = std::min(last + reach_, height);
+  const at::Tensor fixed = work_(high_.rows(from * scale_, to * scale_), low_.slice(2, from, to));
   sink_(fixed.slice(2, (done_ - from) * scale_, (last - from) * scale_));
   done_ = last;
-  high_.drop_before((done_ - back_projection_reach) * scale_);
+  high_.drop_before((done_ - reach_) * scale_);
 }
 
 bool ResizedRows::has_rows_for(std::int64_t output_last) const {

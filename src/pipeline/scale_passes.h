@@ -4,7 +4,7 @@
 
 namespace srdiff {
 
-/// Passes of a model that come up to a scale.
+/// How many passes of a model come up to a scale.
 int pass_count(double scale, int model_scale);
 
 /// The factor that brings all passes' output to the scale: to a thousandth, in lowest terms.

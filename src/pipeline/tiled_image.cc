@@ -3,116 +3,122 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/cancellation.h"
 #include "engine/backend.h"
 #include "engine/parallel_images.h"
 #include "pipeline/memory_backoff.h"
-#include "srdiff/error.h"
-#include "srdiff/intermediate.h"
+#include "pipeline/row_stages.h"
 #include "srdiff/noise.h"
-#include "srdiff/resize.h"
-#include "srdiff/step_grid.h"
 
 namespace srdiff {
 namespace {
 
-/// Low-resolution pixels beside a tile that its bicubic enlargement reads.
-constexpr std::int64_t bicubic_reach = 4;
-
 /// Output rows that the arithmetic between networks takes at once: its temporaries are as large.
 constexpr std::int64_t rows_at_once = 64;
 
+using Reach = Stage::Reach;
+
 }  // namespace
 
-TiledRun::TiledRun(const Model& model, const UpscaleSettings& settings,
-                   const UpscaleObserver& observer, const TileGrid& grid,
-                   std::int64_t tiles_at_once)
+TiledRun::TiledRun(const Model& model, const MethodStages& stages, const TileGrid& grid,
+                   const UpscaleObserver& observer, std::int64_t tiles_at_once)
     : model_(model),
-      settings_(settings),
-      observer_(observer),
+      stages_(stages),
       grid_(grid),
+      observer_(observer),
       tiles_at_once_(tiles_at_once),
-      scale_(model.manifest().scale),
-      steps_(model.schedule(), step_grid(model.schedule(), settings.t, settings.nfe, settings.grid),
-             {settings.sampler, model.manifest().parameterisation, settings.eta}) {}
+      scale_(model.manifest().scale) {}
 
 void TiledRun::operator()(const at::Tensor& lr, std::uint64_t key, const RowSink& sink) {
-  height_ = lr.size(2) * scale_;
-  width_ = lr.size(3) * scale_;
-  lr_ = lr;
-  key_ = key;
-  sink_ = &sink;
-  evaluations_ = 0;
-  make_stages();
-  while (stages_.back().done < grid_.rows()) {
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      if (ready(i)) {
-        run_row(i);
+  start(lr, key, sink);
+  while (bands_.back().tile_rows < grid_.rows()) {
+    for (Band& band : bands_) {
+      if (is_ready(band)) {
+        run_tile_row(band);
       }
     }
   }
 }
 
-void TiledRun::make_stages() {
-  stages_.clear();
-  x_sr_ = {};
-  const bool with_regressor = needs_regressor(settings_, model_.manifest());
-  stages_.push_back({with_regressor ? Kind::regressor : Kind::noise});
-  if (settings_.start != Start::noise && settings_.weight_map) {
-    stages_.push_back({Kind::weight_map});
+/// Divides the stages into bands. Those of Reach::rows come last, and take the picture's rows as
+/// they are finished.
+void TiledRun::start(const at::Tensor& lr, std::uint64_t key, const RowSink& sink) {
+  lr_ = lr;
+  key_ = key;
+  evaluations_ = 0;
+  planes_.assign(stages_.planes(), {});
+  needed_from_.assign(stages_.size(), 0);
+  bands_.clear();
+  result_ = sink;
+  std::size_t last = stages_.size();
+  while (stages_[last - 1].reach() == Reach::rows) {
+    --last;
+    const Stage& stage = stages_[last];
+    const auto work = [this, &stage](const at::Tensor& high, const at::Tensor& low) {
+      const NoiseSource none;
+      return stage.run({high, low}, {model_, {}, none}).front();
+    };
+    const auto rows =
+        std::make_shared<GuidedRows>(work, stage.reach_in_rows(), lr_, scale_, result_);
+    result_ = [rows](const at::Tensor& high) { rows->add(high); };
   }
-  for (int step = 0; step < steps_.nfe(); ++step) {
-    stages_.push_back({Kind::evaluation, step});
+  for (std::size_t i = 0; i < last; ++i) {
+    if (i == 0 || stages_[i].reach() == Reach::window) {
+      bands_.push_back({i, i});
+    }
+    bands_.back().last = i + 1;
   }
 }
 
-/// Whether the rows under a stage's next row of tiles are there.
-bool TiledRun::ready(std::size_t stage) const {
-  const Stage& next = stages_[stage];
-  return next.done < grid_.rows() &&
-         (stage == 0 || next.input.end() >= (grid_.top(next.done) + grid_.tile_height()) * scale_);
+/// Whether the rows under a band's next row of tiles are there.
+bool TiledRun::is_ready(const Band& band) const {
+  if (band.tile_rows == grid_.rows()) {
+    return false;
+  }
+  const std::int64_t end = (grid_.top(band.tile_rows) + grid_.tile_height()) * scale_;
+  const std::vector<Plane>& inputs = stages_[band.first].inputs;
+  return std::all_of(inputs.begin(), inputs.end(), [&](Plane plane) {
+    return plane == lr_plane || plane == bicubic_plane || planes_[plane].end() >= end;
+  });
 }
 
-void TiledRun::run_row(std::size_t i) {
-  Stage& stage = stages_[i];
-  const std::int64_t row = stage.done;
+void TiledRun::run_tile_row(Band& band) {
+  const std::int64_t row = band.tile_rows;
   const bool last = row + 1 == grid_.rows();
+  // The rows that no later tile changes.
   const RowRange complete = {grid_.top(row) * scale_,
                              last ? grid_.canvas_height() * scale_ : grid_.top(row + 1) * scale_};
-  at::Tensor output;
-  if (stage.kind != Kind::noise) {
-    const at::Tensor blended = blended_row(stage);
-    output = blended.slice(2, 0, complete.last - complete.first);
-    stage.shared = last ? at::Tensor() : blended.slice(2, complete.last - complete.first).clone();
+  std::size_t next = band.first;
+  if (stages_[next].reach() == Reach::window) {
+    const at::Tensor blended = blended_row(band);
+    planes_[stages_[next].outputs.front()].append(
+        blended.slice(2, 0, complete.last - complete.first));
+    band.shared = last ? at::Tensor() : blended.slice(2, complete.last - complete.first).clone();
+    needed_from_[next] = complete.last;
+    ++next;
   }
-  ++stage.done;
+  ++band.tile_rows;
   for (std::int64_t first = complete.first; first < complete.last; first += rows_at_once) {
     const RowRange rows = {first, std::min(first + rows_at_once, complete.last)};
-    finish(i, rows,
-           output.defined() ? output.slice(2, first - complete.first, rows.last - complete.first)
-                            : output);
-    stage.input.drop_before(rows.last);
-    stage.previous_x0.drop_before(rows.last);
-    if (i + 1 == stages_.size()) {
-      x_sr_.drop_before(rows.last);
+    for (std::size_t i = next; i < band.last; ++i) {
+      run_pixel_stage(i, rows);
     }
+    drop_read_rows(band);
   }
-  if (stage.kind == Kind::evaluation) {
-    evaluations_ += grid_.columns();
-    if (observer_.on_progress) {
-      observer_.on_progress({evaluations_, grid_.tiles() * steps_.nfe()});
-    }
+  if (stages_[band.first].is_evaluation()) {
+    report_progress();
   }
 }
 
 /// The outputs of a row of tiles, blended with each other and with the row above.
-at::Tensor TiledRun::blended_row(Stage& stage) {
+at::Tensor TiledRun::blended_row(Band& band) {
   at::Tensor sum;
   std::vector<at::Tensor> tiles;
   const auto make = [&](std::int64_t first, std::int64_t last) {
     tiles.clear();
-    tiles = network_outputs(stage, first, last);
+    tiles = network_outputs(band, first, last);
   };
   const auto blend = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t column = first; column < last; ++column) {
@@ -120,11 +126,11 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
       if (!sum.defined()) {
         sum = at::zeros({1, tile.size(0), tile.size(1), grid_.canvas_width() * scale_},
                         tile.options());
-        if (stage.shared.defined()) {
-          sum.slice(2, 0, stage.shared.size(2)).copy_(stage.shared);
+        if (band.shared.defined()) {
+          sum.slice(2, 0, band.shared.size(2)).copy_(band.shared);
         }
       }
-      const at::Tensor shares = grid_.shares(stage.done, column, scale_, tile.device());
+      const at::Tensor shares = grid_.shares(band.tile_rows, column, scale_, tile.device());
       const std::int64_t left = grid_.left(column) * scale_;
       sum.slice(3, left, left + tile.size(2)).add_(tile * shares);
     }
@@ -134,133 +140,100 @@ at::Tensor TiledRun::blended_row(Stage& stage) {
   return sum;
 }
 
-/// The network's outputs for some tiles of the stage's next row, [C,H,W] each.
-std::vector<at::Tensor> TiledRun::network_outputs(const Stage& stage, std::int64_t first_column,
+/// The network's outputs for some tiles of the band's next row, [C,H,W] each.
+std::vector<at::Tensor> TiledRun::network_outputs(const Band& band, std::int64_t first_column,
                                                   std::int64_t last_column) const {
   stop_if(observer_.cancelled);
   if (!backend_for(model_.device()).one_image_per_call()) {
-    return in_one_call(stage, first_column, last_column).unbind();
+    return network_output(band, first_column, last_column).unbind();
   }
   std::vector<at::Tensor> outputs(static_cast<std::size_t>(last_column - first_column));
   side_by_side(last_column - first_column, [&](std::int64_t i) {
     const std::int64_t column = first_column + i;
     stop_if(observer_.cancelled);
-    outputs[static_cast<std::size_t>(i)] = in_one_call(stage, column, column + 1)[0];
+    outputs[static_cast<std::size_t>(i)] = network_output(band, column, column + 1)[0];
   });
   return outputs;
 }
 
 /// The same in one call of the network, [tiles,C,H,W].
-at::Tensor TiledRun::in_one_call(const Stage& stage, std::int64_t first_column,
-                                 std::int64_t last_column) const {
+at::Tensor TiledRun::network_output(const Band& band, std::int64_t first_column,
+                                    std::int64_t last_column) const {
+  const Stage& stage = stages_[band.first];
   std::vector<at::Tensor> inputs;
-  std::vector<at::Tensor> conditions;
-  for (std::int64_t column = first_column; column < last_column; ++column) {
-    const Window tile = grid_.window(stage.done, column);
-    if (stage.kind == Kind::regressor) {
-      inputs.push_back(reflected_window(lr_, tile));
-      continue;
+  for (const Plane plane : stage.inputs) {
+    std::vector<at::Tensor> tiles;
+    for (std::int64_t column = first_column; column < last_column; ++column) {
+      tiles.push_back(input_window(plane, grid_.window(band.tile_rows, column)));
     }
-    inputs.push_back(stage.input.window(tile.top * scale_, tile.bottom * scale_, tile.left * scale_,
-                                        tile.right * scale_));
-    if (stage.kind == Kind::evaluation) {
-      conditions.push_back(condition(tile));
+    inputs.push_back(at::cat(tiles).to(model_.device()));
+  }
+  const WatchedWork work = [&](const Model& model, FiniteWatch& watch) {
+    const NoiseSource none;
+    at::Tensor output = stage.run(inputs, {model, {}, none}).front();
+    if (stage.is_evaluation()) {
+      watch.add(output);
     }
+    return output;
+  };
+  FiniteWatch watch;
+  const at::Tensor output = work(model_, watch);
+  return finite_or_in_float32(model_, output, watch, work);
+}
+
+/// What a network is given of a tile. The bicubic condition is made anew each time, which costs
+/// next to nothing beside a network.
+at::Tensor TiledRun::input_window(Plane plane, const Window& tile) const {
+  if (plane == lr_plane) {
+    return reflected_window(lr_, tile);
   }
-  const at::Tensor input = at::cat(inputs).to(model_.device());
-  switch (stage.kind) {
-    case Kind::regressor:
-      return model_.regress(input);
-    case Kind::weight_map:
-      return model_.weigh(input);
-    default:
-      return model_.denoise_finite(at::cat(conditions).to(model_.device()), input,
-                                   steps_.t(stage.step));
+  if (plane == bicubic_plane) {
+    return bicubic_condition(lr_, tile, {0, grid_.canvas_height(), 0, grid_.canvas_width()},
+                             scale_);
   }
+  return planes_[plane].window(tile.top * scale_, tile.bottom * scale_, tile.left * scale_,
+                               tile.right * scale_);
 }
 
-bool TiledRun::condition_is_x_sr() const {
-  return model_.manifest().condition == Condition::x_sr;
-}
-
-/// What the denoiser is given of a tile. Bicubic is made anew each time, which costs next to
-/// nothing beside a network.
-at::Tensor TiledRun::condition(const Window& tile) const {
-  if (condition_is_x_sr()) {
-    return x_sr_.window(tile.top * scale_, tile.bottom * scale_, tile.left * scale_,
-                        tile.right * scale_);
-  }
-  const std::int64_t above = std::min(tile.top, bicubic_reach);
-  const std::int64_t before = std::min(tile.left, bicubic_reach);
-  const at::Tensor cut = reflected_window(
-      lr_, {tile.top - above, std::min(tile.bottom + bicubic_reach, grid_.canvas_height()),
-            tile.left - before, std::min(tile.right + bicubic_reach, grid_.canvas_width())});
-  return resize_bicubic(cut, cut.size(2) * scale_, cut.size(3) * scale_)
-      .slice(2, above * scale_, (above + grid_.tile_height()) * scale_)
-      .slice(3, before * scale_, (before + grid_.tile_width()) * scale_)
-      .clamp(-1.0, 1.0);
-}
-
-/// What follows a network, pixel by pixel; `rows` are those that no later tile changes.
-void TiledRun::finish(std::size_t stage, RowRange rows, const at::Tensor& output) {
-  switch (stages_[stage].kind) {
-    case Kind::noise:
-      stages_[stage + 1].input.append(noise(settings_.t, rows));
-      break;
-    case Kind::regressor:
-      if (condition_is_x_sr()) {
-        x_sr_.append(output);
-      }
-      if (settings_.start == Start::noise) {
-        stages_[stage + 1].input.append(noise(settings_.t, rows));
-      } else if (settings_.weight_map) {
-        stages_[stage + 1].input.append(output);
-      } else {
-        start_reverse(stage, output, {}, rows);
-      }
-      break;
-    case Kind::weight_map:
-      start_reverse(stage, stages_[stage].input.rows(rows.first, rows.last), output, rows);
-      break;
-    case Kind::evaluation:
-      reverse_step(stage, rows, output);
-      break;
-  }
-}
-
-void TiledRun::start_reverse(std::size_t stage, const at::Tensor& x_sr,
-                             const at::Tensor& weight_map, RowRange rows) {
-  stages_[stage + 1].input.append(intermediate_state(
-      model_.schedule(), settings_.t, x_sr, weight_map, settings_.beta, noise(settings_.t, rows)));
-}
-
-void TiledRun::reverse_step(std::size_t i, RowRange rows, const at::Tensor& output) {
+/// Runs a stage that works pixel by pixel over some rows.
+void TiledRun::run_pixel_stage(std::size_t i, RowRange rows) {
   const Stage& stage = stages_[i];
-  const at::Tensor x = stage.input.rows(rows.first, rows.last);
-  const at::Tensor x0 = steps_.x0(stage.step, x, output);
-  const at::Tensor previous_x0 = steps_.reads_previous_x0(stage.step)
-                                     ? stage.previous_x0.rows(rows.first, rows.last)
-                                     : at::Tensor();
-  const at::Tensor next =
-      steps_.next(stage.step, x, x0, previous_x0, [&](int t) { return noise(t, rows); });
-  if (stage.step + 1 == steps_.nfe()) {
-    emit(rows, next);
-    return;
+  std::vector<at::Tensor> inputs;
+  for (const Plane plane : stage.inputs) {
+    inputs.push_back(planes_[plane].rows(rows.first, rows.last));
   }
-  stages_[i + 1].input.append(next);
-  if (steps_.reads_previous_x0(stage.step + 1)) {
-    stages_[i + 1].previous_x0.append(x0);
+  const NoiseSource noise_of_rows = [&](int t) { return noise(t, rows); };
+  const std::vector<at::Tensor> outputs = stage.run(inputs, {model_, rows, noise_of_rows});
+  needed_from_[i] = rows.last;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    const Plane plane = stage.outputs[k];
+    if (i + 1 == bands_.back().last) {  // Crop
+      if (outputs[k].size(2) > 0) {
+        result_(outputs[k].to(at::kCPU).contiguous());
+      }
+    } else if (!stages_.readers(plane).empty()) {
+      planes_[plane].append(outputs[k]);
+    }
   }
 }
 
-void TiledRun::emit(RowRange rows, const at::Tensor& x0) {
-  const std::int64_t last = std::min(rows.last, height_);
-  if (rows.first < last) {
-    (*sink_)(x0.slice(2, 0, last - rows.first)
-                 .slice(3, 0, width_)
-                 .clamp(-1.0, 1.0)
-                 .to(at::kCPU)
-                 .contiguous());
+/// Lets go of the rows, of what the band's stages read, that no stage will read again.
+void TiledRun::drop_read_rows(const Band& band) {
+  for (std::size_t i = band.first; i < band.last; ++i) {
+    for (const Plane plane : stages_[i].inputs) {
+      const std::vector<std::size_t>& readers = stages_.readers(plane);
+      const auto first = std::min_element(readers.begin(), readers.end(), [&](auto a, auto b) {
+        return needed_from_[a] < needed_from_[b];
+      });
+      planes_[plane].drop_before(needed_from_[*first]);
+    }
+  }
+}
+
+void TiledRun::report_progress() {
+  evaluations_ += grid_.columns();
+  if (observer_.on_progress) {
+    observer_.on_progress({evaluations_, grid_.tiles() * stages_.nfe()});
   }
 }
 

@@ -5,22 +5,16 @@
 
 #include "base/enum_words.h"
 #include "base/integer_math.h"
-#include "pipeline/scale_passes.h"
 #include "pipeline/settings_json.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
-#include "srdiff/schedule.h"
 #include "srdiff/step_grid.h"
-#include "srdiff/tiling.h"
 
 namespace srdiff {
 namespace {
 
 constexpr EnumWords<Start, 3> start_words = {
     "the start", {{{Start::predicted, "predicted"}, {Start::sr, "sr"}, {Start::noise, "noise"}}}};
-
-/// The smallest side that has a neighbour to learn from.
-constexpr std::int64_t min_side = 2;
 
 void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
   if (!(settings.beta >= 0.0 && settings.beta <= 1.0)) {
@@ -116,42 +110,8 @@ UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& 
   settings.tile = resolve_tile(options, manifest);
   settings.batch = options.batch;
   check_settings(settings, manifest);
-  // Range and fit of t and nfe are the grid's to judge.
-  step_grid(Schedule::linear(manifest.T, manifest.beta_start, manifest.beta_end), settings.t,
-            settings.nfe, settings.grid);
+  check_step_counts(manifest.T, settings.t, settings.nfe);
   return settings;
-}
-
-void check_input_size(const Manifest& manifest, const UpscaleSettings& settings,
-                      std::int64_t height, std::int64_t width, const std::string& name) {
-  const std::string size = std::to_string(width) + "x" + std::to_string(height);
-  if (height < min_side || width < min_side) {
-    throw InputError(name + ": " + size +
-                     " pixels are too few to enlarge; at least 2x2 are needed");
-  }
-  std::int64_t limit = manifest.max_input_pixels();
-  for (int pass = pass_count(settings.scale, manifest.scale); pass > 1; --pass) {
-    limit /= std::int64_t{manifest.scale} * manifest.scale;
-  }
-  if (round_up(height, manifest.size_multiple) > limit / round_up(width, manifest.size_multiple)) {
-    const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(limit)));
-    const std::string square = std::to_string(side) + "x" + std::to_string(side);
-    const bool several = pass_count(settings.scale, manifest.scale) > 1;
-    throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes " +
-                     (several ? "at this scale (" : "(") + std::to_string(limit) +
-                     " pixels, such as " + square + "); " +
-                     (several ? "take a smaller scale, or " : "") +
-                     "crop or reduce it first, or take another model (srdiff models)");
-  }
-}
-
-bool takes_tiles(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
-                 std::int64_t width) {
-  return TileGrid(height, width, settings.tile, manifest.size_multiple).tiles() > 1;
-}
-
-std::int64_t output_side(const UpscaleSettings& settings, std::int64_t side) {
-  return std::llround(static_cast<double>(side) * settings.scale);
 }
 
 std::string settings_json(const UpscaleSettings& settings) {

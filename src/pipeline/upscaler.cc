@@ -12,7 +12,6 @@
 #include "pipeline/scale_passes.h"
 #include "pipeline/tiled_image.h"
 #include "pipeline/whole_image.h"
-#include "srdiff/back_projection.h"
 #include "srdiff/error.h"
 #include "srdiff/noise.h"
 #include "srdiff/resize.h"
@@ -46,61 +45,75 @@ at::Tensor network_input(const Image& image) {
              : image.rgb;
 }
 
-/// work(), on a picture; says of it when memory does not hold what it takes.
+/// work(), on a picture; where memory does not hold what it takes, the error tells of the picture.
 template <typename Work>
-auto within_memory(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
-                   std::int64_t width, const Work& work) {
+auto within_memory(const Manifest& manifest, const UpscalePlan& plan, const Work& work) {
   try {
     return work();
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) {
       throw;
     }
-    const bool tiled = takes_tiles(manifest, settings, height, width);
-    throw MemoryError("not enough memory to enlarge " + std::to_string(width) + "x" +
-                      std::to_string(height) + " pixels" +
-                      (tiled ? " in tiles of " + std::to_string(settings.tile.size) +
-                                   "; take smaller ones, fewer threads or a smaller picture"
+    throw MemoryError("not enough memory to enlarge " + std::to_string(plan.width()) + "x" +
+                      std::to_string(plan.height()) + " pixels" +
+                      (plan.is_tiled()
+                           ? " in tiles of " + std::to_string(plan.settings().tile.size) +
+                                 "; take smaller ones, fewer threads or a smaller picture"
                        : manifest.tile ? " in one piece; take tiles, or a smaller picture"
                                        : "; take a smaller picture"));
   }
 }
 
 /// Rows of the output's alpha [1,rows,W] in [0,1]; undefined where the picture has none.
-at::Tensor enlarged_alpha(const Image& image, const UpscaleSettings& settings, RowRange rows) {
+at::Tensor enlarged_alpha(const Image& image, const UpscalePlan& plan, RowRange rows) {
   if (!image.alpha.defined()) {
     return {};
   }
   return resize_bicubic_rows(image.alpha.unsqueeze(0), 0, image.height(),
-                             ratio_to_scale(settings.scale, 1), rows,
-                             output_side(settings, image.width()))[0]
+                             ratio_to_scale(plan.settings().scale, 1), rows, plan.output_width())[0]
       .clamp(0.0, 1.0);
+}
+
+/// The rows that `make` hands to its sink, as one picture [1,3,H,W].
+template <typename Make>
+at::Tensor all_rows(const Make& make) {
+  std::vector<at::Tensor> parts;
+  make([&parts](const at::Tensor& rows) { parts.push_back(rows); });
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 2);
+}
+
+void check_batch(const at::Tensor& lr) {
+  if (lr.dim() != 4 || lr.size(1) != 3) {
+    throw InputError("the upscaler takes a batch [N,3,h,w]");
+  }
+}
+
+void check_planned_size(const UpscalePlan& plan, std::int64_t height, std::int64_t width) {
+  if (height != plan.height() || width != plan.width()) {
+    throw InputError("the input has another size than its plan");
+  }
 }
 
 }  // namespace
 
-ImageLayout output_layout(const UpscaleSettings& settings, const Image& image) {
-  ImageLayout layout = layout_of(image);
-  layout.width = output_side(settings, image.width());
-  layout.height = output_side(settings, image.height());
-  return layout;
+UpscalePlan Upscaler::plan(std::int64_t height, std::int64_t width, const UpscaleSettings& settings,
+                           const std::string& name) const {
+  return {model_.manifest(), settings, height, width, name};
 }
 
-std::int64_t Upscaler::images_at_once(std::int64_t height, std::int64_t width,
-                                      const UpscaleSettings& settings) const {
+std::int64_t Upscaler::images_at_once(const UpscalePlan& plan) const {
   // On the CPU tiles of one picture are work enough for all threads.
-  const bool alone = backend_for(model_.device()).one_image_per_call() &&
-                     takes_tiles(model_.manifest(), settings, height, width);
-  return alone ? 1 : wanted_together(height, width, settings);
+  const bool alone = backend_for(model_.device()).one_image_per_call() && plan.is_tiled();
+  return alone ? 1 : wanted_together(plan.height(), plan.width(), plan.settings().batch);
 }
 
 std::int64_t Upscaler::wanted_together(std::int64_t height, std::int64_t width,
-                                       const UpscaleSettings& settings) const {
+                                       const std::optional<int>& batch) const {
   if (backend_for(model_.device()).one_image_per_call()) {
     return at::get_num_threads();
   }
-  if (settings.batch) {
-    return *settings.batch;
+  if (batch) {
+    return *batch;
   }
   const Manifest& manifest = model_.manifest();
   constexpr std::int64_t images = 64;  // from there on a GPU is busy
@@ -110,103 +123,117 @@ std::int64_t Upscaler::wanted_together(std::int64_t height, std::int64_t width,
 }
 
 std::int64_t Upscaler::together(std::int64_t height, std::int64_t width,
-                                const UpscaleSettings& settings) const {
+                                const std::optional<int>& batch) const {
   return std::clamp<std::int64_t>(*fitting_pixels_ / (height * width), 1,
-                                  wanted_together(height, width, settings));
+                                  wanted_together(height, width, batch));
 }
 
-at::Tensor Upscaler::in_one_piece(const at::Tensor& lr, const UpscaleSettings& settings,
-                                  const UpscaleObserver& observer) const {
-  const std::int64_t at_once = together(lr.size(2), lr.size(3), settings);
-  OnePiece made = srdiff::in_one_piece(model_, settings, observer, lr, at_once);
+at::Tensor Upscaler::upscale_whole(const at::Tensor& lr, const UpscalePlan& plan,
+                                   const UpscalePlan::Pass& pass,
+                                   const UpscaleObserver& observer) const {
+  const MethodStages stages(model_.manifest(), plan, pass);
+  const std::int64_t at_once = together(pass.height, pass.width, plan.settings().batch);
+  WholeImages made =
+      upscale_whole_images(model_, stages, pass.grid, plan.settings().seed, observer, lr, at_once);
   if (made.at_once < at_once) {
-    *fitting_pixels_ = made.at_once * lr.size(2) * lr.size(3);
+    *fitting_pixels_ = made.at_once * pass.height * pass.width;
   }
   return std::move(made.images);
 }
 
-/// One pass over one image [1,3,h,w], in rows.
-void Upscaler::pass(const at::Tensor& lr, const UpscaleSettings& settings,
-                    const UpscaleObserver& observer, const RowSink& sink) const {
-  const Manifest& manifest = model_.manifest();
-  const TileGrid grid(lr.size(2), lr.size(3), settings.tile, manifest.size_multiple);
-  if (grid.tiles() == 1) {
-    sink(in_one_piece(lr, settings, observer));
-    return;
-  }
-  const std::int64_t at_once = together(grid.tile_height(), grid.tile_width(), settings);
-  const std::uint64_t key = noise_key(settings.seed, lr[0]);
-  TiledRun run(model_, settings, observer, grid, at_once);
-  if (settings.color_fix == ColorFix::consistency) {
-    BackProjectedRows fix(lr, manifest.scale, sink);
-    run(lr, key, [&](const at::Tensor& rows) { fix.add(rows); });
-  } else {
-    run(lr, key, sink);
-  }
+void Upscaler::upscale_tiled(const at::Tensor& lr, const UpscalePlan& plan,
+                             const UpscalePlan::Pass& pass, const UpscaleObserver& observer,
+                             const RowSink& sink) const {
+  const MethodStages stages(model_.manifest(), plan, pass);
+  const std::int64_t tile_height = pass.grid.tile_height();
+  const std::int64_t tile_width = pass.grid.tile_width();
+  const std::int64_t at_once = together(tile_height, tile_width, plan.settings().batch);
+  TiledRun run(model_, stages, pass.grid, observer, at_once);
+  run(lr, noise_key(plan.settings().seed, lr[0]), sink);
   if (run.tiles_at_once() < at_once) {
-    *fitting_pixels_ = run.tiles_at_once() * grid.tile_height() * grid.tile_width();
+    *fitting_pixels_ = run.tiles_at_once() * tile_height * tile_width;
+  }
+}
+
+void Upscaler::run_pass(const at::Tensor& lr, const UpscalePlan& plan,
+                        const UpscalePlan::Pass& pass, const UpscaleObserver& observer,
+                        const RowSink& sink) const {
+  if (pass.grid.tiles() == 1) {
+    sink(upscale_whole(lr, plan, pass, observer));
+  } else {
+    upscale_tiled(lr, plan, pass, observer, sink);
   }
 }
 
 at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                              const UpscaleObserver& observer) const {
-  if (lr.dim() != 4 || lr.size(1) != 3) {
-    throw InputError("the upscaler takes a batch [N,3,h,w]");
-  }
-  const Manifest& manifest = model_.manifest();
+  check_batch(lr);
   UpscaleSettings one_pass = settings;
-  one_pass.scale = manifest.scale;
-  check_input_size(manifest, one_pass, lr.size(2), lr.size(3));
+  one_pass.scale = model_.manifest().scale;
+  return upscale(lr, plan(lr.size(2), lr.size(3), one_pass), observer);
+}
+
+at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscalePlan& plan,
+                             const UpscaleObserver& observer) const {
+  check_batch(lr);
+  check_planned_size(plan, lr.size(2), lr.size(3));
   const c10::InferenceMode no_gradients;
+  const Manifest& manifest = model_.manifest();
   if (lr.size(0) == 0) {
     return at::empty({0, 3, lr.size(2) * manifest.scale, lr.size(3) * manifest.scale});
   }
-  return within_memory(manifest, settings, lr.size(2), lr.size(3), [&] {
-    if (!takes_tiles(manifest, settings, lr.size(2), lr.size(3))) {
-      return in_one_piece(lr, settings, observer);
+  const UpscalePlan::Pass& pass = plan.passes().front();
+  return within_memory(manifest, plan, [&] {
+    if (!plan.is_tiled()) {
+      return upscale_whole(lr, plan, pass, observer);
     }
     std::vector<at::Tensor> results;
     for (const at::Tensor& image : lr.split(1)) {
-      std::vector<at::Tensor> rows;
-      pass(image, settings, observer, [&](const at::Tensor& strip) { rows.push_back(strip); });
-      results.push_back(at::cat(rows, 2));
+      results.push_back(
+          all_rows([&](const RowSink& sink) { upscale_tiled(image, plan, pass, observer, sink); }));
     }
     return at::cat(results);
   });
 }
 
-void Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
-                       const PictureRowSink& sink, const UpscaleObserver& observer) const {
+void Upscaler::upscale(const Image& image, const UpscalePlan& plan, const PictureRowSink& sink,
+                       const UpscaleObserver& observer) const {
   const c10::InferenceMode no_gradients;
-  const int scale = model_.manifest().scale;
-  check_input_size(model_.manifest(), settings, image.height(), image.width());
-  const std::int64_t height = output_side(settings, image.height());
-  const std::int64_t width = output_side(settings, image.width());
+  check_planned_size(plan, image.height(), image.width());
   std::int64_t done = 0;
   const RowSink finished = [&](const at::Tensor& rows) {
     const RowRange range = {done, done + rows.size(2)};
     done = range.last;
-    sink(rows[0].clamp(-1.0, 1.0), enlarged_alpha(image, settings, range));
+    sink(rows[0].clamp(-1.0, 1.0), enlarged_alpha(image, plan, range));
   };
 
-  within_memory(model_.manifest(), settings, image.height(), image.width(), [&] {
+  within_memory(model_.manifest(), plan, [&] {
     at::Tensor input = network_input(image).unsqueeze(0);
-    for (int left = pass_count(settings.scale, scale); left > 1; --left) {
-      input = upscale(input, settings, observer);
+    const UpscalePlan::Pass& last = plan.passes().back();
+    for (const UpscalePlan::Pass& pass : plan.passes()) {
+      if (&pass != &last) {
+        input = all_rows([&](const RowSink& rows) { run_pass(input, plan, pass, observer, rows); });
+      }
     }
-    const ResizeRatio ratio = ratio_to_scale(settings.scale, scale);
+    const ResizeRatio ratio = plan.ratio();
     if (ratio.up == ratio.down) {
-      pass(input, settings, observer, finished);
+      run_pass(input, plan, last, observer, finished);
       return;
     }
-    ResizedRows resized({input.size(2) * scale, input.size(3) * scale}, {height, width}, ratio,
-                        finished);
-    pass(input, settings, observer, [&](const at::Tensor& rows) { resized.add(rows); });
+    const int scale = model_.manifest().scale;
+    ResizedRows resized({last.height * scale, last.width * scale},
+                        {plan.output_height(), plan.output_width()}, ratio, finished);
+    run_pass(input, plan, last, observer, [&](const at::Tensor& rows) { resized.add(rows); });
   });
 }
 
 Image Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
                         const UpscaleObserver& observer) const {
+  return upscale_image(image, plan(image.height(), image.width(), settings), observer);
+}
+
+Image Upscaler::upscale_image(const Image& image, const UpscalePlan& plan,
+                              const UpscaleObserver& observer) const {
   std::vector<at::Tensor> rgb;
   std::vector<at::Tensor> alpha;
   const auto collect = [&](const at::Tensor& rgb_rows, const at::Tensor& alpha_rows) {
@@ -215,34 +242,33 @@ Image Upscaler::upscale(const Image& image, const UpscaleSettings& settings,
       alpha.push_back(alpha_rows);
     }
   };
-  upscale(image, settings, collect, observer);
+  upscale(image, plan, collect, observer);
   Image result = image;
   result.rgb = at::cat(rgb, 1);
   result.alpha = alpha.empty() ? at::Tensor() : at::cat(alpha, 1);
   return result;
 }
 
-std::string Upscaler::upscale_encoded(const Image& image, const UpscaleSettings& settings,
+std::string Upscaler::upscale_encoded(const Image& image, const UpscalePlan& plan,
                                       const std::string& extension, const std::string& name,
                                       const EncodeOptions& options,
                                       const UpscaleObserver& observer) const {
-  return within_memory(model_.manifest(), settings, image.height(), image.width(), [&] {
-    ImageEncoder encoder(output_layout(settings, image), extension, name, options);
+  return within_memory(model_.manifest(), plan, [&] {
+    ImageEncoder encoder(output_layout(plan, image), extension, name, options);
     upscale(
-        image, settings,
+        image, plan,
         [&](const at::Tensor& rgb, const at::Tensor& alpha) { encoder.add(rgb, alpha); }, observer);
     return encoder.finish();
   });
 }
 
-std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,
-                                     const UpscaleSettings& settings,
+std::vector<Image> Upscaler::upscale(const std::vector<Image>& images, const UpscalePlan& plan,
                                      const UpscaleObserver& observer) const {
   std::vector<Image> results;
   results.reserve(images.size());
-  if (settings.scale != model_.manifest().scale || images.size() == 1) {
+  if (plan.settings().scale != model_.manifest().scale || images.size() == 1) {
     for (const Image& image : images) {
-      results.push_back(upscale(image, settings, observer));
+      results.push_back(upscale_image(image, plan, observer));
     }
     return results;
   }
@@ -251,11 +277,11 @@ std::vector<Image> Upscaler::upscale(const std::vector<Image>& images,
   for (const Image& image : images) {
     lr.push_back(network_input(image));
   }
-  const at::Tensor rgb = upscale(at::stack(lr), settings, observer);
+  const at::Tensor rgb = upscale(at::stack(lr), plan, observer);
   for (std::size_t i = 0; i < images.size(); ++i) {
     Image result = images[i];
     result.rgb = rgb[static_cast<std::int64_t>(i)];
-    result.alpha = enlarged_alpha(images[i], settings, {0, rgb.size(2)});
+    result.alpha = enlarged_alpha(images[i], plan, {0, rgb.size(2)});
     results.push_back(std::move(result));
   }
   return results;

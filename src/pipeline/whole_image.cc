@@ -8,16 +8,12 @@
 #include <vector>
 
 #include "base/cancellation.h"
-#include "base/integer_math.h"
 #include "engine/backend.h"
 #include "engine/host_copies.h"
 #include "engine/parallel_images.h"
+#include "pipeline/float32_fallback.h"
 #include "pipeline/memory_backoff.h"
-#include "srdiff/back_projection.h"
-#include "srdiff/intermediate.h"
 #include "srdiff/noise.h"
-#include "srdiff/resize.h"
-#include "srdiff/step_grid.h"
 
 namespace srdiff {
 namespace {
@@ -28,7 +24,7 @@ class Progress {
   Progress(const UpscaleObserver& observer, std::int64_t evaluations)
       : observer_(observer), total_(evaluations) {}
 
-  /// Less than 0 where work is started anew.
+  /// A number below 0 takes back evaluations whose work is started anew.
   void add(std::int64_t evaluations) {
     if (observer_.on_progress) {
       const std::lock_guard lock(mutex_);
@@ -44,61 +40,44 @@ class Progress {
   std::int64_t done_ = 0;
 };
 
-/// Images in one piece on their way through the method.
-class Run {
+/// What is the same for all images of a call.
+struct WholeRun {
+  const Model& model;
+  const MethodStages& stages;
+  const TileGrid& grid;
+  std::uint64_t seed;
+};
+
+/// Images that go through the stages together, one call of a network for all of them.
+class ImageGroup {
  public:
-  Run(const Model& model, const UpscaleSettings& settings, const UpscaleObserver& observer,
-      Progress& progress, std::int64_t first_image)
-      : model_(model),
-        settings_(settings),
-        observer_(observer),
-        progress_(progress),
-        first_image_(first_image) {}
+  ImageGroup(const WholeRun& run, const UpscaleObserver& observer, Progress& progress,
+             std::int64_t first_image)
+      : run_(run), observer_(observer), progress_(progress), first_image_(first_image) {}
 
-  /// [n,3,h,w] → [n,3,s·h,s·w] in [−1,1] on the model's device, which may still be at work on it.
-  at::Tensor operator()(const at::Tensor& lr) {
-    const std::int64_t scale = model_.manifest().scale;
-    height_ = lr.size(2) * scale;
-    width_ = lr.size(3) * scale;
-    for (std::int64_t i = 0; i < lr.size(0); ++i) {
-      keys_.push_back(noise_key(settings_.seed, lr[i]));
+  /// lr [n,3,h,w] → the stages' result on the model's device, which may still be at work on it.
+  at::Tensor operator()(const Model& model, const at::Tensor& lr, FiniteWatch& watch) {
+    const MethodStages& stages = run_.stages;
+    start(model, lr);
+    const NoiseSource noise = [&](int t) {
+      return noise_batch(keys_, t, canvas_.bottom * scale_, canvas_.right * scale_, model.device());
+    };
+    const StageContext context = {model, {0, canvas_.bottom * scale_}, noise};
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      std::vector<at::Tensor> outputs = stages[i].run(inputs_of(stages[i]), context);
+      if (stages[i].is_evaluation()) {
+        watch.add(outputs.front());
+      }
+      for (std::size_t k = 0; k < outputs.size(); ++k) {
+        const Plane plane = stages[i].outputs[k];
+        planes_[plane] = std::move(outputs[k]);
+        tell(plane, lr.size(0));
+      }
+      drop_read(i);
     }
-    const std::int64_t multiple = model_.manifest().size_multiple;
-    const at::Tensor padded =
-        reflected_window(lr, {0, round_up(lr.size(2), multiple), 0, round_up(lr.size(3), multiple)})
-            .to(model_.device());
-    const bool from_x_sr = model_.manifest().condition == Condition::x_sr;
-    at::Tensor x_sr;
-    if (needs_regressor(settings_, model_.manifest())) {
-      x_sr = model_.regress(padded);
-      show(UpscaleState::Kind::x_sr, x_sr, 0);
-    }
-    const at::Tensor condition =
-        from_x_sr ? x_sr
-                  : resize_bicubic(padded, padded.size(2) * scale, padded.size(3) * scale)
-                        .clamp(-1.0, 1.0);
-    stop_if(observer_.cancelled);
-    const at::Tensor x_t = start(x_sr, noise_like(condition, settings_.t));
-    show(UpscaleState::Kind::x_t, x_t, settings_.t);
-
-    const Schedule& schedule = model_.schedule();
-    const SamplerOptions options{settings_.sampler, model_.manifest().parameterisation,
-                                 settings_.eta};
-    const at::Tensor x0 = sample(
-        schedule, step_grid(schedule, settings_.t, settings_.nfe, settings_.grid), x_t,
-        [&](const at::Tensor& x, int t) {
-          at::Tensor output = model_.denoise(condition, x, t);
-          watch(output);
-          return output;
-        },
-        [&](int t) { return noise_like(condition, t); }, options,
-        [&](const StepState& state) { after_step(state); });
-    at::Tensor result = crop(x0).clamp(-1.0, 1.0);
-    if (settings_.color_fix == ColorFix::consistency) {
-      const at::Tensor own = padded.slice(2, 0, lr.size(2)).slice(3, 0, lr.size(3));
-      result = back_project(result, own.contiguous());
-    }
-    watch(result);
+    at::Tensor result = std::move(planes_[stages.result()]);
+    watch.add(result);
+    planes_.clear();
     return result;
   }
 
@@ -109,90 +88,103 @@ class Run {
     }
   }
 
-  /// Whether the denoiser's outputs and the result were finite; waits for the device.
-  bool was_finite() const { return !zero_.defined() || zero_.item<float>() == 0.0F; }
-
  private:
-  /// Looks at values, which clipping may hide, without waiting for them. A finite one times 0 is 0,
-  /// another is NaN: on a GPU that is three kernels, and all(isfinite) seven.
-  void watch(const at::Tensor& values) {
-    const at::Tensor zero = values.mul(0.0).sum();
-    zero_ = zero_.defined() ? zero_ + zero : zero;
-  }
-
-  at::Tensor start(const at::Tensor& x_sr, const at::Tensor& eps) {
-    if (settings_.start == Start::noise) {
-      return eps;
+  void start(const Model& model, const at::Tensor& lr) {
+    scale_ = model.manifest().scale;
+    height_ = lr.size(2);
+    width_ = lr.size(3);
+    canvas_ = {0, run_.grid.canvas_height(), 0, run_.grid.canvas_width()};
+    keys_.clear();
+    for (std::int64_t i = 0; i < lr.size(0); ++i) {
+      keys_.push_back(noise_key(run_.seed, lr[i]));
     }
-    at::Tensor weight_map;
-    if (settings_.weight_map) {
-      weight_map = model_.weigh(x_sr);
-      show(UpscaleState::Kind::weight_map, weight_map, 0);
+    planes_.assign(run_.stages.planes(), at::Tensor());
+    planes_[lr_plane] = reflected_window(lr, canvas_).to(model.device());
+  }
+
+  std::vector<at::Tensor> inputs_of(const Stage& stage) {
+    std::vector<at::Tensor> inputs;
+    for (const Plane plane : stage.inputs) {
+      if (plane == bicubic_plane && !planes_[plane].defined()) {
+        planes_[plane] = bicubic_condition(planes_[lr_plane], canvas_, canvas_, scale_);
+      }
+      const bool of_picture = plane == lr_plane && stage.reach() == Stage::Reach::rows;
+      inputs.push_back(of_picture
+                           ? planes_[plane].slice(2, 0, height_).slice(3, 0, width_).contiguous()
+                           : planes_[plane]);
     }
-    return intermediate_state(model_.schedule(), settings_.t, x_sr, weight_map, settings_.beta,
-                              eps);
+    return inputs;
   }
 
-  at::Tensor noise_like(const at::Tensor& image, int t) const {
-    return noise_batch(keys_, t, image.size(2), image.size(3), model_.device());
-  }
-
-  at::Tensor crop(const at::Tensor& image) const {
-    return image.slice(2, 0, height_).slice(3, 0, width_);
-  }
-
-  void show(UpscaleState::Kind kind, const at::Tensor& value, int t, int evaluation = 0) const {
+  /// Shows a plane that was made, and counts an evaluation when its x̂_0 is there.
+  void tell(Plane plane, std::int64_t images) {
+    const std::optional<PlaneState>& state = run_.stages.state(plane);
+    if (!state) {
+      return;
+    }
     if (observer_.on_state) {
-      observer_.on_state({kind, first_image_, t, evaluation, crop(value).to(at::kCPU)});
+      const at::Tensor picture =
+          planes_[plane].slice(2, 0, height_ * scale_).slice(3, 0, width_ * scale_);
+      observer_.on_state(
+          {state->kind, first_image_, state->t, state->evaluation, picture.to(at::kCPU)});
+    }
+    if (state->kind == UpscaleState::Kind::x0) {
+      reported_ += images;
+      progress_.add(images);
+    }
+    if (state->kind == UpscaleState::Kind::x0 || state->kind == UpscaleState::Kind::x_t) {
+      stop_if(observer_.cancelled);
     }
   }
 
-  void after_step(const StepState& state) {
-    show(UpscaleState::Kind::x0, state.x0, state.t, state.evaluation);
-    const auto evaluations = static_cast<std::int64_t>(keys_.size());
-    reported_ += evaluations;
-    progress_.add(evaluations);
-    stop_if(observer_.cancelled);
+  /// Lets go of the planes that no stage after this one reads. The input stays: it is small, and
+  /// the bicubic condition is made from it.
+  void drop_read(std::size_t stage) {
+    for (Plane plane = lr_plane + 1; plane < planes_.size(); ++plane) {
+      const std::vector<std::size_t>& readers = run_.stages.readers(plane);
+      if (plane != run_.stages.result() && (readers.empty() || readers.back() <= stage)) {
+        planes_[plane].reset();
+      }
+    }
   }
 
-  const Model& model_;
-  const UpscaleSettings& settings_;
+  const WholeRun& run_;
   const UpscaleObserver& observer_;
   Progress& progress_;
   std::int64_t first_image_;
   std::vector<std::uint64_t> keys_;
-  at::Tensor zero_;            ///< the sum of all values watched, each times 0
-  std::int64_t reported_ = 0;  ///< evaluations
+  std::vector<at::Tensor> planes_;
+  Window canvas_;  ///< low-resolution pixels
+  std::int64_t scale_ = 1;
   std::int64_t height_ = 0;
   std::int64_t width_ = 0;
+  std::int64_t reported_ = 0;  ///< evaluations
 };
 
-/// Images in one piece: some are made at a time, and kept when all of these are.
-class OnePieceRun {
+/// Makes some images at a time, and keeps them when all of these are made.
+class WholeImagesRun {
  public:
-  OnePieceRun(const Model& model, const UpscaleSettings& settings, const UpscaleObserver& observer,
-              const at::Tensor& lr)
-      : model_(model),
-        settings_(settings),
+  WholeImagesRun(const WholeRun& run, const UpscaleObserver& observer, const at::Tensor& lr,
+                 std::int64_t nfe)
+      : run_(run),
         observer_(observer),
         lr_(lr),
-        copies_(model.device()),
-        progress_(observer, lr.size(0) * settings.nfe) {}
+        copies_(run.model.device()),
+        progress_(observer, lr.size(0) * nfe) {}
 
   /// Some back ends take one image a call (see Backend::one_image_per_call).
   void make(std::int64_t first, std::int64_t last) {
     const std::int64_t images =
-        backend_for(model_.device()).one_image_per_call() ? 1 : last - first;
+        backend_for(run_.model.device()).one_image_per_call() ? 1 : last - first;
     parts_.clear();
     for (std::int64_t i = first; i < last; i += images) {
-      parts_.push_back(
-          {lr_.slice(0, i, i + images), Run(model_, settings_, observer_, progress_, i)});
+      parts_.push_back({lr_.slice(0, i, i + images), ImageGroup(run_, observer_, progress_, i)});
     }
     try {
       run_parts();
     } catch (...) {
       for (Part& part : parts_) {
-        part.run.take_back_progress();
+        part.group.take_back_progress();
       }
       throw;
     }
@@ -206,16 +198,18 @@ class OnePieceRun {
     std::vector<at::Tensor> results;
     results.reserve(kept_.size());
     for (const Part& part : kept_) {
-      results.push_back(part.run.was_finite() ? part.result : in_float32(part.lr));
+      results.push_back(finite_or_in_float32(
+          run_.model, part.result, part.watch,
+          [&](const Model& exact, FiniteWatch& watch) { return again(exact, part.lr, watch); }));
     }
     return results.size() == 1 ? results.front() : at::cat(results);
   }
 
  private:
-  /// Images that one call of the networks takes.
   struct Part {
     at::Tensor lr;
-    Run run;
+    ImageGroup group;
+    FiniteWatch watch = {};
     at::Tensor result = {};
   };
 
@@ -223,10 +217,10 @@ class OnePieceRun {
     const auto count = static_cast<std::int64_t>(parts_.size());
     const auto run = [this](std::int64_t i) {
       Part& part = parts_[static_cast<std::size_t>(i)];
-      part.result = copies_.add(part.run(part.lr));
+      part.result = copies_.add(part.group(run_.model, part.lr, part.watch));
     };
     // States are shown of one image after another.
-    if (backend_for(model_.device()).one_image_per_call() && !observer_.on_state) {
+    if (backend_for(run_.model.device()).one_image_per_call() && !observer_.on_state) {
       side_by_side(count, run);
       return;
     }
@@ -235,19 +229,15 @@ class OnePieceRun {
     }
   }
 
-  at::Tensor in_float32(const at::Tensor& lr) const {
-    const Model exact = model_.in_float32();
+  /// The work of one part with another model; its progress was reported before.
+  at::Tensor again(const Model& model, const at::Tensor& lr, FiniteWatch& watch) const {
     UpscaleObserver quiet;
     quiet.cancelled = observer_.cancelled;
     Progress none(quiet, 0);
-    Run run(exact, settings_, quiet, none, 0);
-    at::Tensor result = run(lr).to(at::kCPU);
-    model_.require_finite_picture(result, run.was_finite());
-    return result;
+    return ImageGroup(run_, quiet, none, 0)(model, lr, watch).to(at::kCPU);
   }
 
-  const Model& model_;
-  const UpscaleSettings& settings_;
+  const WholeRun& run_;
   const UpscaleObserver& observer_;
   const at::Tensor& lr_;
   HostCopies copies_;
@@ -258,9 +248,12 @@ class OnePieceRun {
 
 }  // namespace
 
-OnePiece in_one_piece(const Model& model, const UpscaleSettings& settings,
-                      const UpscaleObserver& observer, const at::Tensor& lr, std::int64_t at_once) {
-  OnePieceRun run(model, settings, observer, lr);
+WholeImages upscale_whole_images(const Model& model, const MethodStages& stages,
+                                 const TileGrid& grid, std::uint64_t seed,
+                                 const UpscaleObserver& observer, const at::Tensor& lr,
+                                 std::int64_t at_once) {
+  const WholeRun shared = {model, stages, grid, seed};
+  WholeImagesRun run(shared, observer, lr, stages.nfe());
   const std::int64_t fitted = run_with_memory_backoff(
       lr.size(0), at_once, "pictures",
       [&](std::int64_t first, std::int64_t last) { run.make(first, last); },

@@ -4,19 +4,23 @@
 
 #include <cstdint>
 
+#include "pipeline/stages.h"
+#include "srdiff/tiling.h"
 #include "srdiff/upscaler.h"
 
 namespace srdiff {
 
-/// What becomes of images in one piece.
-struct OnePiece {
+struct WholeImages {
   at::Tensor images;     ///< [N,3,s·h,s·w] float32 in [−1,1] on the CPU
-  std::int64_t at_once;  ///< what was given, or fewer where memory did not hold as many
+  std::int64_t at_once;  ///< as many as were to go together, or fewer where memory held no more
 };
 
-/// The method over images lr [N,3,h,w] in [−1,1] that are not cut into tiles, at most `at_once`
-/// together. Throws as Upscaler::upscale does.
-OnePiece in_one_piece(const Model& model, const UpscaleSettings& settings,
-                      const UpscaleObserver& observer, const at::Tensor& lr, std::int64_t at_once);
+/// Runs the stages over images lr [N,3,h,w] in [−1,1] that are not cut into tiles: each stage once
+/// over all rows of at most `at_once` images together. `grid` is that of one such image, of a
+/// single tile. Throws as Upscaler::upscale does.
+WholeImages upscale_whole_images(const Model& model, const MethodStages& stages,
+                                 const TileGrid& grid, std::uint64_t seed,
+                                 const UpscaleObserver& observer, const at::Tensor& lr,
+                                 std::int64_t at_once);
 
 }  // namespace srdiff

@@ -85,9 +85,8 @@ void check_step_names(const UpscaleArgs& args) {
   }
 }
 
-void check_save_steps(const UpscaleArgs& args, const Method& method, const srdiff::Image& input) {
-  if (!args.save_steps.empty() &&
-      takes_tiles(method.manifest, method.settings, input.height(), input.width())) {
+void check_save_steps(const UpscaleArgs& args, const srdiff::UpscalePlan& plan) {
+  if (!args.save_steps.empty() && plan.is_tiled()) {
     throw srdiff::UsageError("--save-steps shows pictures in one piece, and " + args.input +
                              " is cut into tiles; add --tile 0, or take a smaller picture");
   }
@@ -157,20 +156,18 @@ srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar)
   return observer;
 }
 
-nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::Image& input,
+nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::UpscalePlan& plan,
                               const Method& method, double load_seconds, double upscale_seconds) {
-  return {
-      {"input", srdiff::name_to_utf8(args.input)},
-      {"output", srdiff::name_to_utf8(args.output)},
-      {"input_size", {input.width(), input.height()}},
-      {"output_size",
-       {output_side(method.settings, input.width()), output_side(method.settings, input.height())}},
-      {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
-      {"settings", to_json(method.settings)},
-      {"device", args.method.device},
-      {"precision", srdiff::to_string(method.precision)},
-      {"threads", at::get_num_threads()},
-      {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
+  return {{"input", srdiff::name_to_utf8(args.input)},
+          {"output", srdiff::name_to_utf8(args.output)},
+          {"input_size", {plan.width(), plan.height()}},
+          {"output_size", {plan.output_width(), plan.output_height()}},
+          {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
+          {"settings", to_json(method.settings)},
+          {"device", args.method.device},
+          {"precision", srdiff::to_string(method.precision)},
+          {"threads", at::get_num_threads()},
+          {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
 }
 
 }  // namespace
@@ -181,8 +178,9 @@ int upscale_file(const UpscaleArgs& args) {
   Input source(args);
   Method method = choose_method_for(args, source);
   const srdiff::Image input = source.read(method.manifest);
-  check_input_size(method.manifest, method.settings, input.height(), input.width(), source.name());
-  check_save_steps(args, method, input);
+  const srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
+                                 source.name());
+  check_save_steps(args, plan);
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler = load_upscaler(method);
@@ -192,7 +190,7 @@ int upscale_file(const UpscaleArgs& args) {
   ProgressBar bar(args.quiet);
   std::string file;
   try {
-    file = upscaler.upscale_encoded(input, method.settings, output_ending(args), output_name(args),
+    file = upscaler.upscale_encoded(input, plan, output_ending(args), output_name(args),
                                     encode_options(args, method), make_observer(args, bar));
   } catch (const srdiff::MemoryError& error) {
     throw srdiff::MemoryError(source.name() + ": " + error.what());
@@ -212,14 +210,14 @@ int upscale_file(const UpscaleArgs& args) {
   }
 
   srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
-                    input.width(), input.height(), output_side(method.settings, input.width()),
-                    output_side(method.settings, input.height()), method.manifest.name,
-                    method.settings.nfe, method.settings.t, upscale_watch.seconds());
+                    plan.width(), plan.height(), plan.output_width(), plan.output_height(),
+                    method.manifest.name, method.settings.nfe, method.settings.t,
+                    upscale_watch.seconds());
   if (!args.save_steps.empty()) {
     srdiff::log::info("{}: the steps on the way", args.save_steps);
   }
   if (args.json) {
-    print_json(report(args, input, method, load_seconds, upscale_watch.seconds()));
+    print_json(report(args, plan, method, load_seconds, upscale_watch.seconds()));
   }
   return exit_ok;
 }

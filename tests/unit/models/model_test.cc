@@ -158,18 +158,6 @@ TEST_F(ModelTest, ValuesThatAreNotFiniteAreFound) {
   expect_complaint(options, "not finite");
 }
 
-TEST_F(ModelTest, APictureOnWhichItFailsIsNamedAsOne) {
-  TestModelOptions options;
-  options.denoiser_source =
-      "def forward(self, condition, x_t, noise_level):\n    return x_t / (condition.mean() - "
-      "0.5)\n";
-  const Model model = Model::load(make(options));
-  EXPECT_NO_THROW(model.check_networks());
-  const at::Tensor x = at::zeros({1, 3, 8, 8});
-  EXPECT_NO_THROW(model.denoise_finite(x, x, 300));
-  EXPECT_THROW(model.denoise_finite(x + 0.5, x, 300), InputError);
-}
-
 TEST_F(ModelTest, ANetworkThatFailsSaysItsReasonInOneLine) {
   TestModelOptions options;
   options.denoiser_source =

@@ -14,14 +14,15 @@ at::Tensor smooth_noise(std::int64_t h, std::int64_t w, double amplitude, std::u
   return at::randn({1, 3, h, w}, generator).mul(amplitude).clamp(-0.8, 0.8);
 }
 
-TEST(BackProjectedRows, AreTheWholePicturesWhateverTheirHeight) {
+TEST(GuidedRows, AreTheWholePicturesWhateverTheirHeight) {
   constexpr std::int64_t scale = 4;
   const at::Tensor low = smooth_noise(90, 12, 0.2);
   const at::Tensor high = smooth_noise(90 * scale, 12 * scale, 0.3, 9);
   const at::Tensor whole = back_project(high, low);
   for (const std::int64_t rows : {1, 7, 40, 90}) {
     std::vector<at::Tensor> parts;
-    BackProjectedRows strips(low, scale, [&](const at::Tensor& part) { parts.push_back(part); });
+    GuidedRows strips(back_project, back_projection_reach, low, scale,
+                      [&](const at::Tensor& part) { parts.push_back(part); });
     for (const at::Tensor& part : high.split(rows * scale, 2)) {
       strips.add(part);
     }

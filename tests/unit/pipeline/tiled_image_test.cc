@@ -115,6 +115,16 @@ TEST_F(TiledRunTest, ATileThatOverflowsInAReducedPrecisionIsMadeInFloat32) {
   EXPECT_TRUE(at::allclose(run_in(c10::kBFloat16), run_in(c10::kFloat), 0, 0.01));
 }
 
+TEST_F(TiledRunTest, ATileWithoutFiniteValuesIsRefused) {
+  TestModelOptions options;
+  options.manifest_patch = tiles_of_16;
+  options.denoiser_source =
+      "def forward(self, condition, x_t, noise_level):\n"
+      "    return torch.where(x_t.abs() > 1.5, x_t * float('nan'), x_t)\n";
+  upscaler_.emplace(Model::load(make_test_model(folder_.path() / "nan", options)));
+  EXPECT_THROW(run(picture(40, 56), {.beta = 1.0}, {}), InputError);
+}
+
 TEST_F(TiledRunTest, CountsEvaluationsOverTiles) {
   std::vector<std::int64_t> done;
   UpscaleObserver observer;
@@ -136,18 +146,19 @@ TEST_F(TiledRunTest, StopsWhenAsked) {
   EXPECT_EQ(asked, 9);
 }
 
-TEST_F(TiledRunTest, StripsAreLowAndJoinToThePicture) {
+TEST_F(TiledRunTest, RowsComeFewAtATimeAndJoinToThePicture) {
   Image image;
   image.rgb = picture(80, 24)[0];
   image.alpha = at::linspace(0, 1, 80 * 24).reshape({1, 80, 24});
   const UpscaleSettings chosen = settings({.nfe = 2});
   std::vector<at::Tensor> rgb;
   std::vector<at::Tensor> alpha;
-  upscaler_->upscale(image, chosen, [&](const at::Tensor& rows, const at::Tensor& alpha_rows) {
-    EXPECT_LE(rows.size(1), 2 * 16);
-    rgb.push_back(rows);
-    alpha.push_back(alpha_rows);
-  });
+  upscaler_->upscale(image, upscaler_->plan(80, 24, chosen),
+                     [&](const at::Tensor& rows, const at::Tensor& alpha_rows) {
+                       EXPECT_LE(rows.size(1), 2 * 16);
+                       rgb.push_back(rows);
+                       alpha.push_back(alpha_rows);
+                     });
   const Image whole = upscaler_->upscale(image, chosen);
   EXPECT_TRUE(at::equal(at::cat(rgb, 1), whole.rgb));
   EXPECT_TRUE(at::allclose(at::cat(alpha, 1),
@@ -181,13 +192,6 @@ TEST_F(TiledRunTest, TheColourFixMakesTheOutputAgreeWithItsInput) {
   };
   EXPECT_LT(residual(ColorFix::consistency), 0.4 * residual(ColorFix::none));
   EXPECT_LT(residual(ColorFix::consistency), 2.0 / 255);  // a level
-}
-
-TEST_F(TiledRunTest, AnInputThatItsPassesMakeTooLargeIsRefused) {
-  const Manifest& manifest = upscaler_->model().manifest();  // 128×128 input pixels at scale 2
-  EXPECT_NO_THROW(check_input_size(manifest, settings({.scale = 4.0}), 64, 64));
-  EXPECT_THROW(check_input_size(manifest, settings({.scale = 4.0}), 64, 68), InputError);
-  EXPECT_NO_THROW(check_input_size(manifest, settings({.scale = 1.5}), 128, 128));
 }
 
 TEST_F(TiledRunTest, TilesComeFromTheOptionsOrTheModel) {

@@ -102,16 +102,13 @@ TEST_F(UpscalerTest, PaddingIsCroppedAgain) {
   EXPECT_TRUE(at::allclose(run(upscaler, lr), expected, 0, 1e-6));
 }
 
-TEST_F(UpscalerTest, RefusesASizeBeforeItTakesMemory) {
-  const Upscaler upscaler = make();  // 65536 output pixels at scale 2: 128×128 input pixels
-  const Manifest& manifest = upscaler.model().manifest();
+TEST_F(UpscalerTest, RefusesASizeThatIsNotThePlans) {
+  const Upscaler upscaler = make();
   const UpscaleSettings chosen = settings(upscaler);
-  EXPECT_EQ(manifest.max_input_pixels(), 128 * 128);
-  EXPECT_NO_THROW(check_input_size(manifest, chosen, 128, 128));
-  EXPECT_THROW(check_input_size(manifest, chosen, 128, 129), InputError);
-  EXPECT_THROW(check_input_size(manifest, chosen, 1, 8), InputError);
-  EXPECT_THROW(check_input_size(manifest, chosen, 0, 0), InputError);
-  EXPECT_THROW(check_input_size(manifest, chosen, 2000000000, 2000000000), InputError);
+  const UpscalePlan plan = upscaler.plan(8, 8, chosen);
+  EXPECT_TRUE(
+      at::equal(upscaler.upscale(pictures(1, 8, 8), plan), run(upscaler, pictures(1, 8, 8))));
+  EXPECT_THROW(upscaler.upscale(pictures(1, 8, 9), plan), InputError);
   EXPECT_THROW(run(upscaler, pictures(1, 1, 1)), InputError);
 }
 

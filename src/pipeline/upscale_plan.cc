@@ -1,0 +1,77 @@
+#include "srdiff/upscale_plan.h"
+
+#include <cmath>
+
+#include "base/integer_math.h"
+#include "pipeline/scale_passes.h"
+#include "srdiff/error.h"
+#include "srdiff/schedule.h"
+#include "srdiff/step_grid.h"
+
+namespace srdiff {
+namespace {
+
+/// The smallest side that has a neighbour to learn from.
+constexpr std::int64_t min_side = 2;
+
+void check_input_size(const Manifest& manifest, int passes, std::int64_t height, std::int64_t width,
+                      const std::string& name) {
+  const std::string size = std::to_string(width) + "x" + std::to_string(height);
+  if (height < min_side || width < min_side) {
+    throw InputError(name + ": " + size +
+                     " pixels are too few to enlarge; at least 2x2 are needed");
+  }
+  std::int64_t limit = manifest.max_input_pixels();
+  for (int pass = passes; pass > 1; --pass) {
+    limit /= std::int64_t{manifest.scale} * manifest.scale;
+  }
+  if (round_up(height, manifest.size_multiple) > limit / round_up(width, manifest.size_multiple)) {
+    const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(limit)));
+    const std::string square = std::to_string(side) + "x" + std::to_string(side);
+    throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes " +
+                     (passes > 1 ? "at this scale (" : "(") + std::to_string(limit) +
+                     " pixels, such as " + square + "); " +
+                     (passes > 1 ? "take a smaller scale, or " : "") +
+                     "crop or reduce it first, or take another model (srdiff models)");
+  }
+}
+
+std::shared_ptr<const ReverseSteps> reverse_steps(const Manifest& manifest,
+                                                  const UpscaleSettings& settings) {
+  Schedule schedule = Schedule::linear(manifest.T, manifest.beta_start, manifest.beta_end);
+  std::vector<int> grid = step_grid(schedule, settings.t, settings.nfe, settings.grid);
+  const SamplerOptions options = {settings.sampler, manifest.parameterisation, settings.eta};
+  return std::make_shared<const ReverseSteps>(std::move(schedule), std::move(grid), options);
+}
+
+std::int64_t scaled_side(std::int64_t side, double scale) {
+  return std::llround(static_cast<double>(side) * scale);
+}
+
+}  // namespace
+
+UpscalePlan::UpscalePlan(const Manifest& manifest, const UpscaleSettings& settings,
+                         std::int64_t height, std::int64_t width, const std::string& name)
+    : settings_(settings),
+      ratio_(ratio_to_scale(settings.scale, manifest.scale)),
+      output_height_(scaled_side(height, settings.scale)),
+      output_width_(scaled_side(width, settings.scale)) {
+  const int passes = pass_count(settings.scale, manifest.scale);
+  check_input_size(manifest, passes, height, width, name);
+  for (int i = 0; i < passes; ++i) {
+    passes_.push_back(
+        {height, width, TileGrid(height, width, settings.tile, manifest.size_multiple)});
+    height *= manifest.scale;
+    width *= manifest.scale;
+  }
+  steps_ = reverse_steps(manifest, settings);
+}
+
+ImageLayout output_layout(const UpscalePlan& plan, const Image& image) {
+  ImageLayout layout = layout_of(image);
+  layout.width = plan.output_width();
+  layout.height = plan.output_height();
+  return layout;
+}
+
+}  // namespace srdiff
