@@ -26,6 +26,7 @@
 #include "batch/report.h"
 #include "batch/size_batcher.h"
 #include "engine/backend.h"
+#include "engine/scoped_threads.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 
@@ -180,7 +181,8 @@ class BatchRun {
 
   /// Throws std::system_error where the system does not give two threads; fewer than asked for do.
   void run_threads() {
-    const int network_threads = at::get_num_threads();
+    // Where LibTorch brings its own OpenMP, the threads below may change this one's count.
+    std::optional<ScopedThreads> kept(at::get_num_threads());
     std::promise<bool> decided;
     const std::shared_future<bool> begins = decided.get_future().share();
     std::vector<std::thread> threads;
@@ -192,7 +194,7 @@ class BatchRun {
         std::future<void> of_this = is_ready.get_future();
         try {
           threads.emplace_back([this, loop, begins, is_ready = std::move(is_ready)]() mutable {
-            set_threads(1);  // LibTorch's threads are for the networks
+            const ScopedThreads one(1);  // LibTorch's threads are for the networks
             is_ready.set_value();
             if (begins.get()) {
               (this->*loop)();
@@ -211,7 +213,7 @@ class BatchRun {
     for (const std::future<void>& thread : ready) {
       thread.wait();
     }
-    set_threads(network_threads);
+    kept.reset();
     const bool enough = readers_ > 0 && writers > 0;
     decided.set_value(enough);
     if (enough) {

@@ -75,10 +75,10 @@ struct ProductRun {
   std::int64_t calls;
   std::vector<ProductLayout> layouts;
   std::vector<std::vector<double>> seconds;  ///< of each layout
-  FeatureMemory memory = {};
+  ActivationPool memory = {};
 
   void measure(const DeviceClock& clock) {
-    const FeatureMemory::Call call(memory);  // blocks of a network are kept as well
+    const ActivationPool::Call call(memory);  // blocks of a network are kept as well
     for (std::size_t i = 0; i < layouts.size(); ++i) {
       layouts[i].run();  // the first call prepares the kernel
       seconds[i].push_back(clock.seconds(layouts[i].run));

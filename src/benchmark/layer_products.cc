@@ -52,6 +52,11 @@ constexpr std::array<ConvolutionInputs, 6> convolutions = {{
     {"srdiff::conv2d_add_to_blocks", 3, 4, 5, 6, false, true},
 }};
 
+/// Whether a convolution of srdiff's own rounds images and weights to bf16.
+bool rounds_to_bf16(const c10::IValue& state, const at::Tensor& weight) {
+  return state.toCustomClass<ConvolutionState>()->blocked.in_bf16() && fits_blocks(weight);
+}
+
 Product convolution(const ConvolutionInputs& where, Inputs inputs) {
   Product product;
   // A list of one value holds for every direction.
@@ -64,10 +69,9 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
   // Only where weights have four dimensions are five those of blocks.
   product.left = inputs[1].toTensor().dim() == 4 ? image_size(image) : sizes_of(image);
   product.right = sizes_of(inputs[1].toTensor());
-  product.type =
-      where.may_round && convolutions_round_to_bf16() && fits_blocks(inputs[1].toTensor())
-          ? c10::kBFloat16
-          : inputs[0].toTensor().scalar_type();
+  product.type = where.may_round && rounds_to_bf16(inputs[where.groups + 1], inputs[1].toTensor())
+                     ? c10::kBFloat16
+                     : inputs[0].toTensor().scalar_type();
   product.bias = has_tensor(inputs[2]);
   product.stride = directions(where.stride);
   product.padding = directions(where.padding);
@@ -79,7 +83,7 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
 }
 
 /// As the network has it: a convolution of the enlarged image.
-Product convolution_of_enlarged(Inputs inputs) {
+Product convolution_of_upsampled(Inputs inputs) {
   const at::Tensor& weight = inputs[1].toTensor();
   Product product;
   product.left = image_size(inputs[0].toTensor());
@@ -92,7 +96,7 @@ Product convolution_of_enlarged(Inputs inputs) {
   product.padding = {1, 1};
   product.dilation = {1, 1};
   product.output_padding = {0, 0};
-  product.type = convolutions_round_to_bf16() && fits_blocks(weight) ? c10::kBFloat16 : c10::kFloat;
+  product.type = rounds_to_bf16(inputs[3], weight) ? c10::kBFloat16 : c10::kFloat;
   return product;
 }
 
@@ -123,8 +127,8 @@ std::optional<Product> product_of(const char* name, Inputs inputs) {
       return convolution(where, inputs);
     }
   }
-  if (is("srdiff::conv2d_of_enlarged")) {
-    return convolution_of_enlarged(inputs);
+  if (is("srdiff::conv2d_of_upsampled")) {
+    return convolution_of_upsampled(inputs);
   }
   if (is("aten::mm") || is("aten::bmm")) {
     return matrix_product(inputs[0].toTensor(), inputs[1].toTensor(), false);
@@ -250,24 +254,20 @@ constexpr const char* own_name = "as srdiff calls it";
 /// srdiff leaves it to LibTorch.
 std::function<at::Tensor()> own_convolution(const Product& p, const at::Tensor& image,
                                             const at::Tensor& weight, const at::Tensor& bias) {
-  const auto convolutions = std::make_shared<BlockedConvolutions>();
-  if (p.type == c10::kBFloat16) {
-    convolutions->use_bf16();
-  }
+  const auto convolution = std::make_shared<BlockedConvolution>(p.type == c10::kBFloat16);
   const at::Tensor exact_weight = weight.to(c10::kFloat);
   const at::Tensor exact_bias = p.bias ? bias.to(c10::kFloat) : bias;
   const at::Tensor exact_image = image.to(c10::kFloat);
   if (p.enlarged) {
     const at::Tensor small = exact_image.slice(2, 0, c10::nullopt, 2).slice(3, 0, c10::nullopt, 2);
-    const at::Tensor x = convolutions->prepared(small.contiguous());
-    return [convolutions, exact_weight, exact_bias, x] {
-      return convolutions->of_enlarged(x, exact_weight, exact_bias);
+    const at::Tensor x = convolution->prepared(small.contiguous());
+    return [convolution, exact_weight, exact_bias, x] {
+      return convolution->of_upsampled(x, exact_weight, exact_bias);
     };
   }
-  const at::Tensor x = convolutions->prepared(exact_image);
-  return [p, convolutions, exact_weight, exact_bias, x] {
-    return (*convolutions)(x, exact_weight, exact_bias,
-                           {p.stride, p.padding, p.dilation, p.groups});
+  const at::Tensor x = convolution->prepared(exact_image);
+  return [p, convolution, exact_weight, exact_bias, x] {
+    return (*convolution)(x, exact_weight, exact_bias, {p.stride, p.padding, p.dilation, p.groups});
   };
 }
 

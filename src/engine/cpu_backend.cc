@@ -8,7 +8,6 @@
 #include "engine/cpu/activation_pool.h"
 #include "engine/cpu/convolution.h"
 #include "engine/cpu/noise.h"
-#include "engine/cpu/operators.h"
 #include "engine/cpu/rewrite_graph.h"
 
 namespace srdiff {
@@ -47,13 +46,14 @@ class CpuNetwork final : public DeviceNetwork {
  public:
   CpuNetwork(const torch::jit::Module& module, c10::ScalarType precision)
       : module_(module), precision_(precision) {
-    if (precision_ == c10::kBFloat16 && has_bf16_convolutions() && is_for_blocks(module_)) {
-      // Convolutions alone: there the time is, and norms and sums keep float32's accuracy.
-      operators_.use_bf16();
+    // Convolutions alone: there the time is, and norms and sums keep float32's accuracy.
+    const bool convolves_in_bf16 =
+        precision_ == c10::kBFloat16 && has_bf16_convolutions() && is_for_blocks(module_);
+    if (convolves_in_bf16) {
       precision_ = c10::kFloat;
     }
     if (precision_ == c10::kFloat && at::hasMKLDNN()) {
-      set_float32(module_, optimise_for_cpu(module_));
+      set_float32(module_, optimise_for_cpu(module_, convolves_in_bf16));
     } else {
       module_.to(precision_);
     }
@@ -66,16 +66,14 @@ class CpuNetwork final : public DeviceNetwork {
       // The noise level stays exact: bf16 rounds √ᾱ_t to 1 for every t below 40.
       arguments.emplace_back(input.to(at::kCPU, input.dim() == 4 ? precision_ : c10::kFloat));
     }
-    const OperatorScope operators(operators_);
-    const FeatureMemory::Call memory(memory_);
+    const ActivationPool::Call memory(memory_);
     return module_.forward(std::move(arguments)).toTensor().to(c10::kFloat);
   }
 
  private:
   torch::jit::Module module_;
   c10::ScalarType precision_;
-  OperatorStates operators_;
-  FeatureMemory memory_;
+  ActivationPool memory_;
 };
 
 class CpuBackend final : public Backend {

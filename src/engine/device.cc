@@ -17,7 +17,9 @@
 
 #include "base/enum_words.h"
 #include "base/parse_number.h"
+#include "engine/cpu/activation_pool.h"
 #include "engine/cpu/blas_threads.h"
+#include "engine/scoped_threads.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -87,6 +89,20 @@ bool shares_openmp() {
 #endif
 }
 
+/// Sets the threads of evaluations by the calling thread.
+void set_calling_threads(int count) {
+  const bool shared = shares_openmp();
+  at::get_num_threads();  // a thread's first call sets the default
+#ifdef _OPENMP
+  ::omp_set_num_threads(count);
+#endif
+  // Telling a LibTorch that shares our OpenMP would start the threads of a second pool that srdiff
+  // has no use for, and they spin for 0.1 s.
+  if (!shared) {
+    at::set_num_threads(count);
+  }
+}
+
 }  // namespace
 
 c10::Device parse_device(const std::string& word) {
@@ -127,16 +143,19 @@ void set_threads(int count) {
   // Networks hold small matrix products only, after which OpenBLAS's threads spin on, on processors
   // that the next operation's threads want. First: one that runs on OpenMP sets OpenMP's threads.
   set_blas_threads(1);
-  const bool shared = shares_openmp();
-  at::get_num_threads();  // a thread's first call sets the default
-#ifdef _OPENMP
-  ::omp_set_num_threads(count);
-#endif
-  // Telling a LibTorch that shares our OpenMP would start the threads of a second pool that srdiff
-  // has no use for, and they spin for 0.1 s.
-  if (!shared) {
-    at::set_num_threads(count);
-  }
+  set_calling_threads(count);
+}
+
+void use_activation_pool() {
+  ActivationPool::install();
+}
+
+ScopedThreads::ScopedThreads(int count) : before_(at::get_num_threads()) {
+  set_calling_threads(count);
+}
+
+ScopedThreads::~ScopedThreads() {
+  set_calling_threads(before_);
 }
 
 Machine this_machine() {

@@ -5,25 +5,9 @@
 
 #include <atomic>
 
-#include "srdiff/device.h"
+#include "engine/scoped_threads.h"
 
 namespace srdiff {
-namespace {
-
-/// This thread computes alone while it lives.
-class Alone {
- public:
-  Alone() { set_threads(1); }
-  Alone(const Alone&) = delete;
-  Alone& operator=(const Alone&) = delete;
-  ~Alone() { set_threads(before_); }
-
- private:
-  int before_ = at::get_num_threads();
-};
-
-}  // namespace
-
 void side_by_side(std::int64_t count, const std::function<void(std::int64_t)>& work) {
   const std::int64_t threads = at::get_num_threads();
   const std::int64_t together = threads > 1 ? count - count % threads : 0;
@@ -32,7 +16,7 @@ void side_by_side(std::int64_t count, const std::function<void(std::int64_t)>& w
   std::atomic<bool> failed = false;
   // Images differ in time, and so do processors: each thread takes the next one, not a share.
   at::parallel_for(0, std::min(threads, together), 1, [&](std::int64_t, std::int64_t) {
-    const Alone alone;
+    const ScopedThreads one(1);
     const c10::InferenceMode mode(records_no_gradients);
     for (std::int64_t i = next++; i < together && !failed; i = next++) {
       try {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "base/sha256.h"
 #include "engine/backend.h"
 #include "engine/finite.h"
+#include "engine/scoped_threads.h"
 #include "models/model_folder.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
@@ -152,11 +154,13 @@ Model Model::in_float32() const {
 }
 
 Network Model::load_networks(c10::ScalarType precision) {
+  // Where LibTorch brings its own OpenMP, the threads below may change this one's count.
+  std::optional<ScopedThreads> kept(at::get_num_threads());
   // Reading a network's code takes as long as many evaluations: side by side, or, where the system
   // gives no more threads, when it is asked for.
   const auto start = [this](const std::optional<NetworkFile>& file) {
     return std::async(std::launch::async | std::launch::deferred, [this, file] {
-      set_threads(1);
+      const ScopedThreads one(1);
       return file ? load_network(*file, c10::kFloat) : Network();
     });
   };
@@ -164,12 +168,11 @@ Network Model::load_networks(c10::ScalarType precision) {
   std::future<Network> weight_map = start(manifest_.weight_map);
   std::future<Network> reference =
       start(precision == c10::kFloat ? std::nullopt : std::optional(manifest_.denoiser));
-  const int network_threads = at::get_num_threads();
   denoiser_ = load_network(manifest_.denoiser, precision);
   regressor_ = regressor.get();
   weight_map_ = weight_map.get();
   Network exact = reference.get();
-  set_threads(network_threads);
+  kept.reset();
   precision_ = precision;
   measure_device_memory();
   log::debug("loaded {} {} from {}", manifest_.name, manifest_.version, folder_.string());

@@ -35,8 +35,6 @@ EXCEPTIONS = {  # file -> the rule that it may break
     "src/benchmark/layer_products.cc": "device",  # it times the kernels of the CPU one by one
     "src/batch/batch.cc": "length",
     "src/benchmark/benchmark.cc": "length",
-    "src/engine/cpu/convolution_winograd.cc": "length",
-    "src/engine/cpu/norm_blocked.cc": "length",
 }
 
 

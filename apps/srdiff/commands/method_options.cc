@@ -94,6 +94,7 @@ Method choose_method(const MethodArgs& args) {
   const c10::ScalarType precision =
       any_precision ? c10::kFloat : srdiff::parse_precision(args.precision);
   srdiff::set_threads(args.threads);
+  srdiff::use_activation_pool();
   const c10::Device device = srdiff::parse_device(args.device);
   std::filesystem::path folder = srdiff::find_model(args.model);
   srdiff::Manifest manifest = srdiff::read_manifest(folder);

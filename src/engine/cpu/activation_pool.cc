@@ -60,10 +60,10 @@ class Addresses {
 }  // namespace
 
 /// Free blocks by size. A block remembers its pool and the last call that took it.
-class FeatureMemory::Pool : public std::enable_shared_from_this<FeatureMemory::Pool> {
+class ActivationPool::Blocks : public std::enable_shared_from_this<ActivationPool::Blocks> {
  public:
   struct Block {
-    std::shared_ptr<Pool> pool;  ///< null while the block is free
+    std::shared_ptr<Blocks> pool;  ///< null while the block is free
     std::size_t bytes = 0;
     unsigned long taken = 0;
   };
@@ -74,10 +74,10 @@ class FeatureMemory::Pool : public std::enable_shared_from_this<FeatureMemory::P
     return reinterpret_cast<Block*>(static_cast<char*>(data) - alignment);
   }
 
-  Pool() = default;
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-  ~Pool() { release_before(~0UL); }
+  Blocks() = default;
+  Blocks(const Blocks&) = delete;
+  Blocks& operator=(const Blocks&) = delete;
+  ~Blocks() { release_before(~0UL); }
 
   unsigned long next_call() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -107,7 +107,7 @@ class FeatureMemory::Pool : public std::enable_shared_from_this<FeatureMemory::P
   }
 
   static void give_back(Block* block) {
-    const std::shared_ptr<Pool> pool = std::move(block->pool);
+    const std::shared_ptr<Blocks> pool = std::move(block->pool);
     const std::lock_guard<std::mutex> lock(pool->mutex_);
     pool->free_.emplace(block->bytes, block);
   }
@@ -142,12 +142,12 @@ class FeatureMemory::Pool : public std::enable_shared_from_this<FeatureMemory::P
 
 namespace {
 
-using Pool = FeatureMemory::Pool;
+using Blocks = ActivationPool::Blocks;
 
-thread_local Pool* pool_of_call = nullptr;
+thread_local Blocks* pool_of_call = nullptr;
 
 void give_back(void* data) {
-  Pool::give_back(Pool::of_data(data));
+  Blocks::give_back(Blocks::of_data(data));
 }
 
 /// LibTorch's own allocator, but for large blocks in a call.
@@ -175,8 +175,8 @@ class Allocator final : public c10::Allocator {
     if (pool_of_call == nullptr || bytes < large) {
       return others->allocate(bytes);
     }
-    Pool::Block* block = pool_of_call->take(bytes);
-    return {Pool::data_of(block), Pool::data_of(block), &give_back, c10::Device(c10::kCPU)};
+    Blocks::Block* block = pool_of_call->take(bytes);
+    return {Blocks::data_of(block), Blocks::data_of(block), &give_back, c10::Device(c10::kCPU)};
   }
 
   static void give_back_to_either(void* data) {
@@ -190,9 +190,10 @@ class Allocator final : public c10::Allocator {
   static inline c10::Allocator* others = nullptr;
 };
 
-/// Once a process: LibTorch has one CPU allocator. Never destroyed, as tensors may outlive all
-/// else.
-void install() {
+}  // namespace
+
+// LibTorch has one CPU allocator. Ours is never destroyed, as tensors may outlive all else.
+void ActivationPool::install() {
   static auto* const installed = [] {
     auto* const ours = new Allocator(c10::GetCPUAllocator());
     c10::SetCPUAllocator(ours);
@@ -201,22 +202,18 @@ void install() {
   static_cast<void>(installed);
 }
 
-}  // namespace
+ActivationPool::ActivationPool() : pool_(std::make_shared<Blocks>()) {}
 
-FeatureMemory::FeatureMemory() : pool_(std::make_shared<Pool>()) {}
-
-std::size_t FeatureMemory::kept() const {
+std::size_t ActivationPool::kept() const {
   return pool_->kept();
 }
 
-FeatureMemory::Call::Call(const FeatureMemory& memory)
+ActivationPool::Call::Call(const ActivationPool& memory)
     : pool_(memory.pool_.get()),
       outer_(std::exchange(pool_of_call, pool_)),
-      number_(pool_->next_call()) {
-  install();
-}
+      number_(pool_->next_call()) {}
 
-FeatureMemory::Call::~Call() {
+ActivationPool::Call::~Call() {
   pool_of_call = outer_;
   pool_->release_before(number_);
 }

@@ -12,11 +12,17 @@ namespace srdiff {
 ///
 /// A block that a call did not need is given back when that call ends, so that what is kept follows
 /// the shapes in use. Several threads may be in calls at once.
-class FeatureMemory {
+///
+/// Blocks are kept only in a program that has called `install`.
+class ActivationPool {
  public:
-  class Pool;
+  class Blocks;
 
-  FeatureMemory();
+  /// Replaces LibTorch's CPU allocator, for the whole process; later calls do nothing. Outside
+  /// calls of a pool the allocator is LibTorch's own.
+  static void install();
+
+  ActivationPool();
 
   /// Bytes that are kept and not in use.
   std::size_t kept() const;
@@ -24,19 +30,19 @@ class FeatureMemory {
   /// While it lives, LibTorch's large CPU blocks of this thread come from `memory`.
   class Call {
    public:
-    explicit Call(const FeatureMemory& memory);
+    explicit Call(const ActivationPool& memory);
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
     ~Call();
 
    private:
-    Pool* pool_;
-    Pool* outer_;  ///< of the call around this one
+    Blocks* pool_;
+    Blocks* outer_;  ///< of the call around this one
     unsigned long number_;
   };
 
  private:
-  std::shared_ptr<Pool> pool_;  ///< which blocks in use hold too
+  std::shared_ptr<Blocks> pool_;  ///< which blocks in use hold too
 };
 
 }  // namespace srdiff

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <memory>
-#include <utility>
 
 #include "engine/cpu/blocked_layout.h"
 #include "engine/cpu/channel_padding.h"
@@ -17,18 +16,12 @@ bool has_bf16_convolutions() {
 }
 
 struct ConvolutionKernels::State {
-  std::shared_ptr<FiltersOfWeights> filters = std::make_shared<FiltersOfWeights>();
+  PackedWeight filters;
 };
 
-ConvolutionKernels::ConvolutionKernels() : ConvolutionKernels(std::make_unique<State>()) {}
+ConvolutionKernels::ConvolutionKernels(bool /*in_bf16*/) : state_(std::make_unique<State>()) {}
 
-ConvolutionKernels ConvolutionKernels::for_another_thread() const {
-  auto state = std::make_unique<State>();
-  state->filters = state_->filters;
-  return ConvolutionKernels(std::move(state));
-}
-
-void ConvolutionKernels::use_bf16() {}
+ConvolutionKernels::~ConvolutionKernels() = default;
 
 bool ConvolutionKernels::in_bf16() const {
   return false;
@@ -43,22 +36,17 @@ at::Tensor ConvolutionKernels::input(const at::Tensor& x) const {
 }
 
 at::Tensor ConvolutionKernels::operator()(const at::Tensor& x, const at::Tensor& weight,
-                                          const at::Tensor& bias, const ConvolutionSteps& steps,
+                                          const at::Tensor& bias,
+                                          const ConvolutionGeometry& geometry,
                                           const at::Tensor& addend) {
-  return direct_convolution(input(x), state_->filters->get(weight, direct_filters),
-                            filled_size(weight), bias, steps, addend);
+  return direct_convolution(input(x), state_->filters.get(weight, direct_filters),
+                            filled_size(weight), bias, geometry, addend);
 }
 
-at::Tensor ConvolutionKernels::of_enlarged(const at::Tensor& x, const at::Tensor& weight,
-                                           const at::Tensor& bias) {
+at::Tensor ConvolutionKernels::of_upsampled(const at::Tensor& x, const at::Tensor& weight,
+                                            const at::Tensor& bias) {
   constexpr std::array<std::int64_t, 2> one = {1, 1};
   return (*this)(repeat_pixels(input(x), 2), weight, bias, {one, one, one}, {});
 }
-
-ConvolutionKernels::ConvolutionKernels(std::unique_ptr<State> state) : state_(std::move(state)) {}
-
-ConvolutionKernels::ConvolutionKernels(ConvolutionKernels&&) noexcept = default;
-
-ConvolutionKernels::~ConvolutionKernels() = default;
 
 }  // namespace srdiff

@@ -158,14 +158,14 @@ at::Tensor direct_filters(const at::Tensor& weight) {
 
 at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
                               at::IntArrayRef weight_size, const at::Tensor& bias,
-                              const ConvolutionSteps& steps, const at::Tensor& addend) {
+                              const ConvolutionGeometry& geometry, const at::Tensor& addend) {
   const std::int64_t block = x.size(4);
-  const std::vector<std::int64_t> size = convolved_size(image_size(x), weight_size, steps);
+  const std::vector<std::int64_t> size = convolved_size(image_size(x), weight_size, geometry);
   if (size[2] < 1 || size[3] < 1) {
     return {};
   }
-  const auto above = steps.padding[0];
-  const auto before = steps.padding[1];
+  const auto above = geometry.padding[0];
+  const auto before = geometry.padding[1];
   const at::Tensor image = padded(x, {0, 0, before, before, above, above});
   at::Tensor result = at::empty({size[0], size[1] / block, size[2], size[3], block}, x.options());
 
@@ -183,8 +183,8 @@ at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
   c.height = size[2];
   c.width = size[3];
   c.filter = {weight_size[2], weight_size[3]};
-  c.stride = {steps.stride[0], steps.stride[1]};
-  c.dilation = {steps.dilation[0], steps.dilation[1]};
+  c.stride = {geometry.stride[0], geometry.stride[1]};
+  c.dilation = {geometry.dilation[0], geometry.dilation[1]};
 
   const auto run = has_wide_blocks() ? lines_avx512 : lines_avx2;
   const std::int64_t values =

@@ -8,8 +8,8 @@
 
 namespace srdiff {
 
-// Convolutions as they are written, of any filter and steps, in blocks of channel_block() channels
-// (channel_blocks.h), float32: for what Winograd's algorithm does not do (winograd.h).
+// Convolutions as they are written, of any filter and geometry, in blocks of channel_block()
+// channels (channel_blocks.h), float32: for what Winograd's algorithm does not do (winograd.h).
 
 /// Filters [O,C,kh,kw], of any floating-point type on the CPU, O and C multiples of
 /// channel_block(): float32, in the order that direct_convolution reads, which nothing else does.
@@ -20,6 +20,6 @@ at::Tensor direct_filters(const at::Tensor& weight);
 /// group. Undefined where the result has no pixel. Does not depend on the number of threads.
 at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
                               at::IntArrayRef weight_size, const at::Tensor& bias,
-                              const ConvolutionSteps& steps, const at::Tensor& addend);
+                              const ConvolutionGeometry& geometry, const at::Tensor& addend);
 
 }  // namespace srdiff

@@ -11,22 +11,18 @@ namespace srdiff {
 /// Whether ConvolutionKernels compute in bf16 as fast as this processor can: AMX or AVX512-BF16.
 bool has_bf16_convolutions();
 
-/// Convolutions in blocks of channels (channel_blocks.h) that multiply as often as they are
-/// written: by oneDNN, or by loops of srdiff's own (direct_convolution.h) in a build without it.
-/// What depends on a weight is made once and kept; weights are recognised by their addresses, and
-/// must live, unchanged, as long as this object.
+/// The kernels of one convolution in blocks of channels (blocked_layout.h) that multiply as often
+/// as it is written: oneDNN's, or loops of srdiff's own (convolution_direct.h) in a build without
+/// oneDNN. What depends on the weight alone is made once and kept, and anew where a call brings
+/// another weight. Several threads may call it at once.
 class ConvolutionKernels {
  public:
-  ConvolutionKernels();
-  /// The same for another thread: what depends on weights alone is in common.
-  ConvolutionKernels for_another_thread() const;
+  /// With `in_bf16` images and weights are rounded to bf16, where has_bf16_convolutions().
+  explicit ConvolutionKernels(bool in_bf16);
   ~ConvolutionKernels();
-  ConvolutionKernels(ConvolutionKernels&&) noexcept;
   ConvolutionKernels(const ConvolutionKernels&) = delete;
   ConvolutionKernels& operator=(const ConvolutionKernels&) = delete;
 
-  /// Images and weights are rounded to bf16, where has_bf16_convolutions(). Before the first call.
-  void use_bf16();
   bool in_bf16() const;
 
   /// An image in these kernels' blocks, of any type.
@@ -36,18 +32,16 @@ class ConvolutionKernels {
 
   /// conv2d(x, weight, bias) + addend in blocks, float32, the channels filled up; undefined where
   /// there is no kernel. `x` in any layout; `weight` float32 or fp16, of one group and any count of
-  /// channels; `bias` contiguous, of the filled channels, or undefined; `addend` in these blocks,
-  /// or undefined.
+  /// channels; `bias` contiguous, of the filled channels; `addend` in these blocks, or undefined.
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                        const ConvolutionSteps& steps, const at::Tensor& addend);
+                        const ConvolutionGeometry& geometry, const at::Tensor& addend);
 
-  /// conv2d, with a padding of 1, of x enlarged by repeating each pixel twice in both directions.
+  /// conv2d, with a padding of 1, of x upsampled by repeating each pixel twice in both directions.
   /// `weight` [O,C,3,3], O filled already.
-  at::Tensor of_enlarged(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+  at::Tensor of_upsampled(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
  private:
   struct State;
-  explicit ConvolutionKernels(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

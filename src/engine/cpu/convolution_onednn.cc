@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <array>
@@ -19,7 +20,6 @@
 #include "engine/cpu/jit_memory_check.h"
 
 namespace srdiff {
-
 namespace {
 
 using Tag = dnnl::memory::format_tag;
@@ -62,15 +62,15 @@ at::Tensor bytes(const Desc& desc) {
   return at::empty({static_cast<std::int64_t>(desc.get_size())}, at::kByte);
 }
 
-/// What a convolution does besides.
-enum class Also : std::int64_t { nothing, adds_an_image, enlarges };
+/// What a kernel does besides the convolution.
+enum class Fusion : std::int64_t { none, addend, upsampling };
 
-/// The image, stride, padding and dilation, and what else is done: what a weight's kernels differ
-/// in.
-using Shape = std::array<std::int64_t, 11>;
+/// What the kernels of one weight differ in: the image, stride, padding and dilation, what else is
+/// done, and the threads, among which oneDNN divides the work when it makes a kernel.
+using KernelKey = std::array<std::int64_t, 12>;
 
-Shape shape_of(const Dims& image, const ConvolutionSteps& steps, Also also) {
-  const auto& [stride, padding, dilation, groups] = steps;
+KernelKey key_of(const Dims& image, const ConvolutionGeometry& geometry, Fusion fusion) {
+  const auto& [stride, padding, dilation, groups] = geometry;
   return {image[0],
           image[1],
           image[2],
@@ -81,17 +81,18 @@ Shape shape_of(const Dims& image, const ConvolutionSteps& steps, Also also) {
           padding[1],
           dilation[0],
           dilation[1],
-          static_cast<std::int64_t>(also)};
+          static_cast<std::int64_t>(fusion),
+          at::get_num_threads()};
 }
 
-/// Kernels of a weight that are kept, those of the shapes that came last. Of faces-x8 each size of
-/// pictures takes 2 MB, and a folder may hold hundreds.
+/// Kernels of a weight that are kept, those that were used last. Of faces-x8 each size of pictures
+/// takes 2 MB, and a folder may hold hundreds.
 constexpr std::size_t most_kernels_of_weight = 16;
 
 /// A filled weight's size, or its phases'.
-Dims filter_size(const at::Tensor& weight, Also also) {
+Dims filter_size(const at::Tensor& weight, Fusion fusion) {
   const Dims size = filled_size(weight);
-  return also == Also::enlarges ? Dims{4 * size[0], size[1], 2, 2} : size;
+  return fusion == Fusion::upsampling ? Dims{4 * size[0], size[1], 2, 2} : size;
 }
 
 /// Where there is AMX the other instructions for bf16 are slower than those for float32.
@@ -111,66 +112,70 @@ bool has_bf16_convolutions() {
   }
 }
 
-/// oneDNN's kernels, each for a weight and an image's size, and the weights in oneDNN's order.
+/// oneDNN's kernels of one weight, each for an image's size, and the weight in oneDNN's orders.
 struct ConvolutionKernels::State {
-  /// Weights in the orders that kernels want; most of one weight's want the same. Several threads
-  /// may ask at once.
-  class OrderedWeights {
-   public:
-    at::Tensor get(const at::Tensor& weight, Also also, const Desc& order, dnnl::stream& stream) {
-      const std::lock_guard lock(mutex_);
-      auto& orders = orders_[weight.unsafeGetTensorImpl()];
-      for (const auto& [desc, tensor] : orders) {
-        if (desc == order) {
-          return tensor;
-        }
-      }
-      const at::Tensor exact = weight.to(c10::kFloat);
-      const at::Tensor filters = also == Also::enlarges ? filters_of_phases(exact) : exact;
-      const at::Tensor plain = filled_weight(filters, filter_size(weight, also)).contiguous();
-      at::Tensor result = bytes(order);
-      dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
-      dnnl::memory to(order, processor(), result.data_ptr());
-      dnnl::reorder(from, to).execute(stream, from, to);
-      stream.wait();
-      orders.emplace_back(order, result);
-      return result;
-    }
-
-   private:
-    std::mutex mutex_;
-    std::unordered_map<const void*, std::vector<std::pair<Desc, at::Tensor>>> orders_;
-  };
-
-  /// A kernel and what it reads and writes; where these are is set before each run.
-  struct Kernel {
-    dnnl::convolution_forward run;
+  /// What a run of a kernel reads and writes; where that is is set before the run.
+  struct Run {
     std::unordered_map<int, dnnl::memory> arguments;
-    at::Tensor weight;  ///< in the kernel's order
-    std::int64_t scratch_bytes = 0;
-    Dims output;
-    unsigned long last_use = 0;  ///< counted over all kernels
-    bool usable = false;
+    dnnl::stream stream = dnnl::stream(processor());
 
     void set(int argument, const at::Tensor& tensor) {
       arguments.at(argument).set_data_handle(tensor.data_ptr());
     }
   };
-  static constexpr int addend = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
 
-  std::unordered_map<const void*, std::map<Shape, Kernel>> of_weight;
+  /// A kernel, which several threads may run at once; none where oneDNN has none for the shape.
+  struct Kernel {
+    dnnl::convolution_forward primitive;
+    Primitive description;
+    at::Tensor weight;  ///< in the kernel's order
+    std::int64_t scratch_bytes = 0;
+    Dims output;
+    bool adds = false;  ///< an image to the result
+    bool usable = false;
+
+    std::mutex mutex;
+    std::vector<std::unique_ptr<Run>> idle_runs;  ///< made once: making one takes 10 µs
+
+    std::unique_ptr<Run> take_run() {
+      const std::lock_guard lock(mutex);
+      if (idle_runs.empty()) {
+        return nullptr;
+      }
+      std::unique_ptr<Run> run = std::move(idle_runs.back());
+      idle_runs.pop_back();
+      return run;
+    }
+
+    void give_back(std::unique_ptr<Run> run) {
+      const std::lock_guard lock(mutex);
+      idle_runs.push_back(std::move(run));
+    }
+  };
+
+  /// A kernel and when it was used, counted over all kernels.
+  struct KeptKernel {
+    std::shared_ptr<Kernel> kernel;
+    unsigned long last_use = 0;
+  };
+  using Kernels = std::map<KernelKey, KeptKernel>;
+
+  explicit State(Type of_images) : type(of_images) {}
+
+  const Type type;  ///< of images and weights
+
+  std::mutex mutex;   ///< of all that follows
+  at::Tensor weight;  ///< held, so that no other tensor can have its address
+  std::vector<std::pair<Desc, at::Tensor>> ordered_weights;
+  Kernels kernels;
   unsigned long uses = 0;
-  at::Tensor scratch;  ///< the kernels', between calls of no meaning
-  std::shared_ptr<OrderedWeights> weights = std::make_shared<OrderedWeights>();
-  dnnl::stream stream = dnnl::stream(processor());
-  Type type = Type::f32;  ///< of images and weights
 
   /// The channels of a block in an image of so many.
   std::int64_t block_of(std::int64_t channels) const {
     return channels_last() ? channels : channel_block();
   }
 
-  /// Of these kernels' images; else they are in blocks of b.
+  /// Whether these kernels' images are channels_last; else they are in blocks of b.
   bool channels_last() const { return type == Type::bf16 && has_amx(); }
 
   Tag tag() const { return channels_last() ? Tag::nhwc : block_tag(); }
@@ -181,114 +186,148 @@ struct ConvolutionKernels::State {
                                                                      : blocks;
   }
 
-  Kernel& find(const Dims& image, const at::Tensor& weight, const ConvolutionSteps& steps,
-               Also also) {
-    std::map<Shape, Kernel>& kernels = of_weight[weight.unsafeGetTensorImpl()];
-    const Shape shape = shape_of(image, steps, also);
-    auto place = kernels.find(shape);
+  std::shared_ptr<Kernel> find(const Dims& image, const at::Tensor& given,
+                               const ConvolutionGeometry& geometry, Fusion fusion) {
+    const KernelKey key = key_of(image, geometry, fusion);
+    const std::lock_guard lock(mutex);
+    if (!weight.is_same(given)) {
+      ordered_weights.clear();
+      kernels.clear();
+      weight = given;
+    }
+    auto place = kernels.find(key);
     if (place == kernels.end()) {
-      Kernel kernel;
-      prepare(kernel, image, weight, steps, also);
+      auto kernel = std::make_shared<Kernel>();
+      prepare(*kernel, image, geometry, fusion);
       if (kernels.size() == most_kernels_of_weight) {
-        kernels.erase(oldest(kernels));
+        kernels.erase(oldest());
       }
-      place = kernels.emplace(shape, std::move(kernel)).first;
+      place = kernels.emplace(key, KeptKernel{std::move(kernel)}).first;
     }
     place->second.last_use = ++uses;
-    return place->second;
+    return place->second.kernel;
   }
 
-  static std::map<Shape, Kernel>::iterator oldest(std::map<Shape, Kernel>& kernels) {
+  Kernels::iterator oldest() {
     return std::min_element(kernels.begin(), kernels.end(), [](const auto& a, const auto& b) {
       return a.second.last_use < b.second.last_use;
     });
   }
 
-  /// A kernel's result for x, in blocks; an addend is set before.
-  at::Tensor run(Kernel& kernel, const at::Tensor& x, const at::Tensor& bias) {
+  /// The weight in a kernel's order; most kernels want the same.
+  at::Tensor ordered_weight(const Desc& order, Fusion fusion) {
+    for (const auto& [desc, tensor] : ordered_weights) {
+      if (desc == order) {
+        return tensor;
+      }
+    }
+    const at::Tensor exact = weight.to(c10::kFloat);
+    const at::Tensor filters = fusion == Fusion::upsampling ? filters_of_phases(exact) : exact;
+    const at::Tensor plain = filled_weight(filters, filter_size(weight, fusion)).contiguous();
+    at::Tensor result = bytes(order);
+    dnnl::memory from({plain.sizes().vec(), Type::f32, Tag::oihw}, processor(), plain.data_ptr());
+    dnnl::memory to(order, processor(), result.data_ptr());
+    dnnl::stream stream(processor());
+    dnnl::reorder(from, to).execute(stream, from, to);
+    stream.wait();
+    ordered_weights.emplace_back(order, result);
+    return result;
+  }
+
+  /// A kernel's result for x and, where the kernel adds one, an addend; in blocks.
+  at::Tensor run(Kernel& kernel, const at::Tensor& x, const at::Tensor& bias,
+                 const at::Tensor& addend) const {
     const std::int64_t block = block_of(kernel.output[1]);
     const at::Tensor image = input(x);
     at::Tensor result = at::empty(
         {kernel.output[0], kernel.output[1] / block, kernel.output[2], kernel.output[3], block},
         at::kFloat);
-    kernel.set(DNNL_ARG_SRC, image);
-    kernel.set(DNNL_ARG_BIAS, bias);
-    kernel.set(DNNL_ARG_DST, result);
-    if (kernel.scratch_bytes > 0) {
-      if (!scratch.defined() || scratch.numel() < kernel.scratch_bytes) {
-        scratch = at::empty({kernel.scratch_bytes}, at::kByte);
-      }
-      kernel.set(DNNL_ARG_SCRATCHPAD, scratch);
+    std::unique_ptr<Run> run = kernel.take_run();
+    if (run == nullptr) {
+      run = new_run(kernel);
     }
-    kernel.run.execute(stream, kernel.arguments);
-    stream.wait();
+    run->set(DNNL_ARG_SRC, image);
+    run->set(DNNL_ARG_BIAS, bias);
+    run->set(DNNL_ARG_DST, result);
+    if (addend.defined()) {
+      run->set(addend_argument, addend);
+    }
+    at::Tensor scratch;
+    if (kernel.scratch_bytes > 0) {
+      scratch = at::empty({kernel.scratch_bytes}, at::kByte);
+      run->set(DNNL_ARG_SCRATCHPAD, scratch);
+    }
+    kernel.primitive.execute(run->stream, run->arguments);
+    run->stream.wait();
+    kernel.give_back(std::move(run));
     return result;
   }
 
-  void prepare(Kernel& kernel, const Dims& image, const at::Tensor& weight,
-               const ConvolutionSteps& steps, Also also) {
-    const Dims filter = filter_size(weight, also);
-    const bool adds = also == Also::adds_an_image;
-    kernel.output = convolved_size(image, filter, steps);
-    const Dims around = steps.padding.vec();
-    const Dims gaps = {steps.dilation[0] - 1, steps.dilation[1] - 1};
-    const Desc result(kernel.output, Type::f32, tag());
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (adds) {
-      dnnl::post_ops add;
-      add.append_binary(dnnl::algorithm::binary_add, result);
-      attributes.set_post_ops(add);
-    }
-    Primitive description;
-    require_memory_for_code();
-    try {
-      // A bias always: one of zeros costs nothing that can be measured.
-      const dnnl::convolution_forward::desc wanted(
-          dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-          Desc(image, type, tag()), Desc(filter, type, Tag::any),
-          Desc({filter[0]}, Type::f32, Tag::x), result, steps.stride.vec(), gaps, around, around);
-      description = Primitive(wanted, attributes, processor());
-      const std::string name = description.impl_info_str();
-      if (name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0) {
-        return;
-      }
-      kernel.run = dnnl::convolution_forward(description);
-    } catch (const dnnl::error& error) {
-      if (error.status == dnnl_out_of_memory) {
-        throw std::bad_alloc();
-      }
-      return;  // no kernel for this shape
-    }
-    kernel.weight = weights->get(weight, also, description.weights_desc(), stream);
-    kernel.scratch_bytes = static_cast<std::int64_t>(description.scratchpad_desc().get_size());
+  static constexpr int addend_argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
+
+  static std::unique_ptr<Run> new_run(const Kernel& kernel) {
+    auto run = std::make_unique<Run>();
+    const Primitive& description = kernel.description;
     const auto argument = [&](int name, const Desc& desc, void* data) {
-      kernel.arguments.emplace(name, dnnl::memory(desc, processor(), data));
+      run->arguments.emplace(name, dnnl::memory(desc, processor(), data));
     };
     argument(DNNL_ARG_SRC, description.src_desc(), nullptr);
     argument(DNNL_ARG_WEIGHTS, description.weights_desc(), kernel.weight.data_ptr());
     argument(DNNL_ARG_BIAS, description.bias_desc(), nullptr);
     argument(DNNL_ARG_DST, description.dst_desc(), nullptr);
     argument(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), nullptr);
-    if (adds) {
-      argument(addend, result, nullptr);
+    if (kernel.adds) {
+      argument(addend_argument, description.dst_desc(), nullptr);
     }
+    return run;
+  }
+
+  void prepare(Kernel& kernel, const Dims& image, const ConvolutionGeometry& geometry,
+               Fusion fusion) {
+    const Dims filter = filter_size(weight, fusion);
+    kernel.output = convolved_size(image, filter, geometry);
+    const Dims around = geometry.padding.vec();
+    const Dims gaps = {geometry.dilation[0] - 1, geometry.dilation[1] - 1};
+    const Desc result(kernel.output, Type::f32, tag());
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (fusion == Fusion::addend) {
+      dnnl::post_ops add;
+      add.append_binary(dnnl::algorithm::binary_add, result);
+      attributes.set_post_ops(add);
+    }
+    require_memory_for_code();
+    try {
+      // A bias always: one of zeros costs nothing that can be measured.
+      const dnnl::convolution_forward::desc wanted(
+          dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+          Desc(image, type, tag()), Desc(filter, type, Tag::any),
+          Desc({filter[0]}, Type::f32, Tag::x), result, geometry.stride.vec(), gaps, around,
+          around);
+      kernel.description = Primitive(wanted, attributes, processor());
+      const std::string name = kernel.description.impl_info_str();
+      if (name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0) {
+        return;
+      }
+      kernel.primitive = dnnl::convolution_forward(kernel.description);
+    } catch (const dnnl::error& error) {
+      if (error.status == dnnl_out_of_memory) {
+        throw std::bad_alloc();
+      }
+      return;  // no kernel for this shape
+    }
+    kernel.adds = fusion == Fusion::addend;
+    kernel.scratch_bytes =
+        static_cast<std::int64_t>(kernel.description.scratchpad_desc().get_size());
+    kernel.weight = ordered_weight(kernel.description.weights_desc(), fusion);
     kernel.usable = true;
   }
 };
 
-ConvolutionKernels::ConvolutionKernels() : ConvolutionKernels(std::make_unique<State>()) {}
+ConvolutionKernels::ConvolutionKernels(bool in_bf16)
+    : state_(std::make_unique<State>(in_bf16 ? Type::bf16 : Type::f32)) {}
 
-ConvolutionKernels ConvolutionKernels::for_another_thread() const {
-  auto state = std::make_unique<State>();
-  state->weights = state_->weights;
-  state->type = state_->type;
-  return ConvolutionKernels(std::move(state));
-}
-
-void ConvolutionKernels::use_bf16() {
-  state_->type = Type::bf16;
-}
+ConvolutionKernels::~ConvolutionKernels() = default;
 
 bool ConvolutionKernels::in_bf16() const {
   return state_->type == Type::bf16;
@@ -303,36 +342,23 @@ at::Tensor ConvolutionKernels::input(const at::Tensor& x) const {
 }
 
 at::Tensor ConvolutionKernels::operator()(const at::Tensor& x, const at::Tensor& weight,
-                                          const at::Tensor& bias, const ConvolutionSteps& steps,
+                                          const at::Tensor& bias,
+                                          const ConvolutionGeometry& geometry,
                                           const at::Tensor& addend) {
-  State::Kernel& kernel = state_->find(filled_image_size(x), weight, steps,
-                                       addend.defined() ? Also::adds_an_image : Also::nothing);
-  if (!kernel.usable) {
-    return {};
-  }
-  if (addend.defined()) {
-    kernel.set(State::addend, addend);
-  }
-  return state_->run(kernel, x, bias);
+  const auto kernel = state_->find(filled_image_size(x), weight, geometry,
+                                   addend.defined() ? Fusion::addend : Fusion::none);
+  return kernel->usable ? state_->run(*kernel, x, bias, addend) : at::Tensor();
 }
 
 /// Each output pixel sees 2x2 pixels of x, with weights that are sums of the filter's: 16
 /// multiplications in the place of 36, by one convolution for all four kinds of output pixels.
-at::Tensor ConvolutionKernels::of_enlarged(const at::Tensor& x, const at::Tensor& weight,
-                                           const at::Tensor& bias) {
+at::Tensor ConvolutionKernels::of_upsampled(const at::Tensor& x, const at::Tensor& weight,
+                                            const at::Tensor& bias) {
   constexpr std::array<std::int64_t, 2> one = {1, 1};
-  State::Kernel& kernel =
-      state_->find(filled_image_size(x), weight, {one, one, one}, Also::enlarges);
-  if (!kernel.usable) {
-    return {};
-  }
-  return interleave_phases(state_->run(kernel, x, bias.repeat({4})));
+  const auto kernel =
+      state_->find(filled_image_size(x), weight, {one, one, one}, Fusion::upsampling);
+  return kernel->usable ? interleave_phases(state_->run(*kernel, x, bias.repeat({4}), {}))
+                        : at::Tensor();
 }
-
-ConvolutionKernels::ConvolutionKernels(std::unique_ptr<State> state) : state_(std::move(state)) {}
-
-ConvolutionKernels::ConvolutionKernels(ConvolutionKernels&&) noexcept = default;
-
-ConvolutionKernels::~ConvolutionKernels() = default;
 
 }  // namespace srdiff

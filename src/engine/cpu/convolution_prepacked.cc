@@ -9,8 +9,8 @@
 namespace srdiff {
 namespace {
 
-/// LibTorch's operator of that name: it has no function in C++.
-c10::IValue call(const char* name, std::vector<c10::IValue> stack) {
+/// Calls LibTorch's operator of that name, which has no function in C++.
+c10::IValue call_operator(const char* name, std::vector<c10::IValue> stack) {
   const c10::OperatorHandle op = c10::Dispatcher::singleton().findSchemaOrThrow(name, "");
   op.callBoxed(&stack);
   return stack.back();
@@ -18,46 +18,59 @@ c10::IValue call(const char* name, std::vector<c10::IValue> stack) {
 
 }  // namespace
 
-PackedConvolutions PackedConvolutions::for_another_thread() const {
-  PackedConvolutions other;
-  other.shared_ = shared_;
-  return other;
+at::Tensor PrepackedConvolution::operator()(const at::Tensor& x, const at::Tensor& weight,
+                                            const at::Tensor& bias,
+                                            const ConvolutionGeometry& geometry) {
+  const bool of_float32 = x.scalar_type() == c10::kFloat && x.device().is_cpu() && x.numel() > 0;
+  std::unique_lock lock(mutex_);
+  memory_.require_for(x.sizes());
+  if (!of_float32) {
+    lock.unlock();
+    return at::conv2d(x, weight.to(x.scalar_type()), bias, geometry.stride, geometry.padding,
+                      geometry.dilation, geometry.groups);
+  }
+  if (!weight_.is_same(weight)) {
+    weight_ = weight;
+    for_nchw_ = at::Tensor();
+    for_channels_last_ = Context();
+  }
+  if (x.suggest_memory_format() == at::MemoryFormat::ChannelsLast) {
+    const c10::IValue packed = context(x, bias, geometry);
+    lock.unlock();
+    return call_operator("mkldnn_prepacked::conv2d_run", {x, packed}).toTensor();
+  }
+  const at::Tensor packed = nchw_weight(geometry);
+  lock.unlock();
+  return at::mkldnn_convolution(x.contiguous(), packed, bias, geometry.padding, geometry.stride,
+                                geometry.dilation, geometry.groups);
 }
 
-at::Tensor PackedConvolutions::operator()(const at::Tensor& x, const at::Tensor& weight,
-                                          const at::Tensor& bias, at::IntArrayRef stride,
-                                          at::IntArrayRef padding, at::IntArrayRef dilation,
-                                          std::int64_t groups) {
-  if (x.scalar_type() != c10::kFloat || !x.device().is_cpu() || x.numel() == 0) {
-    return at::conv2d(x, weight.to(x.scalar_type()), bias, stride, padding, dilation, groups);
+c10::IValue PrepackedConvolution::context(const at::Tensor& x, const at::Tensor& bias,
+                                          const ConvolutionGeometry& geometry) {
+  Context& context = for_channels_last_;
+  const std::array<std::vector<std::int64_t>, 4> lists = {
+      geometry.stride.vec(), geometry.padding.vec(), geometry.dilation.vec(), {geometry.groups}};
+  const std::vector<std::int64_t> size = x.sizes().vec();
+  if (context.value.isNone() || context.size != size || !context.bias.is_same(bias) ||
+      context.geometry != lists) {
+    context.value =
+        call_operator("mkldnn_prepacked::conv2d_prepack",
+                      {weight_.to(c10::kFloat), bias.defined() ? c10::IValue(bias) : c10::IValue(),
+                       lists[0], lists[1], lists[2], geometry.groups, size, "none"});
+    context.size = size;
+    context.bias = bias;
+    context.geometry = lists;
   }
-  Packed& packed = packed_[weight.unsafeGetTensorImpl()];
-  if (x.suggest_memory_format() == at::MemoryFormat::ChannelsLast) {
-    const std::vector<std::int64_t> size = x.sizes().vec();
-    const std::array<std::vector<std::int64_t>, 4> steps = {
-        stride.vec(), padding.vec(), dilation.vec(), {groups}};
-    if (packed.size != size || !packed.bias.is_same(bias) || packed.steps != steps) {
-      packed.for_channels_last =
-          call("mkldnn_prepacked::conv2d_prepack",
-               {weight.to(c10::kFloat), bias.defined() ? c10::IValue(bias) : c10::IValue(),
-                stride.vec(), padding.vec(), dilation.vec(), groups, size, "none"});
-      packed.size = size;
-      packed.bias = bias;
-      packed.steps = steps;
-    }
-    return call("mkldnn_prepacked::conv2d_run", {x, packed.for_channels_last}).toTensor();
+  return context.value;
+}
+
+at::Tensor PrepackedConvolution::nchw_weight(const ConvolutionGeometry& geometry) {
+  if (!for_nchw_.defined()) {
+    for_nchw_ = at::mkldnn_reorder_conv2d_weight(weight_.to(c10::kFloat).contiguous().to_mkldnn(),
+                                                 geometry.padding, geometry.stride,
+                                                 geometry.dilation, geometry.groups);
   }
-  if (!packed.for_nchw.defined()) {
-    const std::lock_guard lock(shared_->mutex);
-    at::Tensor& shared = shared_->for_nchw[weight.unsafeGetTensorImpl()];
-    if (!shared.defined()) {
-      shared = at::mkldnn_reorder_conv2d_weight(weight.to(c10::kFloat).contiguous().to_mkldnn(),
-                                                padding, stride, dilation, groups);
-    }
-    packed.for_nchw = shared;
-  }
-  return at::mkldnn_convolution(x.contiguous(), packed.for_nchw, bias, padding, stride, dilation,
-                                groups);
+  return for_nchw_;
 }
 
 }  // namespace srdiff

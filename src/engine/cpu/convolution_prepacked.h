@@ -5,43 +5,42 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <vector>
 
+#include "engine/cpu/convolution_geometry.h"
+#include "engine/cpu/jit_memory_check.h"
+
 namespace srdiff {
 
-/// Convolutions of float32 on the CPU whose weights are kept in oneDNN's own order. LibTorch
-/// reorders them in every call, and sends images of few values to a slower kernel.
-class PackedConvolutions {
+/// A convolution of float32 on the CPU that keeps its weight in oneDNN's own order. LibTorch
+/// reorders weights in every call, and sends images of few values to a slower kernel. Several
+/// threads may call it at once.
+class PrepackedConvolution {
  public:
-  /// The same for another thread, with weights in common. These here may be at work in the
-  /// meantime.
-  PackedConvolutions for_another_thread() const;
-
-  /// conv2d. `weight`, float32 or fp16, must live, unchanged, as long as this object: it is
-  /// recognised by its address.
+  /// conv2d of images that are not in blocks. `weight` is float32 or fp16; it is reordered at the
+  /// first call, and anew where a call brings another tensor.
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                        at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
-                        std::int64_t groups);
+                        const ConvolutionGeometry& geometry);
 
  private:
-  struct Packed {
-    at::Tensor for_nchw;             ///< weights in oneDNN's order for any size, as in `shared_`
-    c10::IValue for_channels_last;   ///< oneDNN's context for one size
-    std::vector<std::int64_t> size;  ///< of the image that the context is for, as the two below
+  /// oneDNN's context for channels_last images of one size.
+  struct Context {
+    c10::IValue value;
+    std::vector<std::int64_t> size;
     at::Tensor bias;
-    std::array<std::vector<std::int64_t>, 4> steps;  ///< stride, padding, dilation, groups
-  };
-  /// Weights that all threads read.
-  struct Shared {
-    std::mutex mutex;
-    std::map<const void*, at::Tensor> for_nchw;
+    std::array<std::vector<std::int64_t>, 4> geometry;  ///< stride, padding, dilation, groups
   };
 
-  std::map<const void*, Packed> packed_;
-  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  c10::IValue context(const at::Tensor& x, const at::Tensor& bias,
+                      const ConvolutionGeometry& geometry);
+  at::Tensor nchw_weight(const ConvolutionGeometry& geometry);
+
+  std::mutex mutex_;  ///< of all that follows
+  JitMemoryCheck memory_;
+  at::Tensor weight_;  ///< held, so that no other tensor can have its address
+  at::Tensor for_nchw_;
+  Context for_channels_last_;
 };
 
 }  // namespace srdiff

@@ -180,11 +180,11 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
   return y;
 }
 
-at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
+at::Tensor layer_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
                            const c10::optional<at::Tensor>& bias, double eps,
                            c10::ScalarType type) {
   if (in_blocks(x)) {
-    return pixel_norm_silu_in_blocks(x, weight, bias, eps, type);
+    return layer_norm_silu_in_blocks(x, weight, bias, eps, type);
   }
   const std::int64_t channels = x.size(1);
   if (!x.device().is_cpu() || x.scalar_type() != c10::kFloat || x.numel() == 0) {

@@ -34,7 +34,7 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups,
 
 /// silu of a layer norm over the channels of each position of x [N,C,H,W]; the result of a plain
 /// image is channels_last. `weight` and `bias` [C] may be absent.
-at::Tensor pixel_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
+at::Tensor layer_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
                            const c10::optional<at::Tensor>& bias, double eps,
                            c10::ScalarType type = c10::kFloat);
 

@@ -18,7 +18,7 @@ at::Tensor group_norm_in_blocks(const at::Tensor& blocks, std::int64_t groups,
                                 c10::ScalarType type);
 
 /// silu of a layer norm over the channels of each position.
-at::Tensor pixel_norm_silu_in_blocks(const at::Tensor& blocks,
+at::Tensor layer_norm_silu_in_blocks(const at::Tensor& blocks,
                                      const c10::optional<at::Tensor>& weight,
                                      const c10::optional<at::Tensor>& bias, double eps,
                                      c10::ScalarType type);

@@ -1,48 +1,40 @@
 #include "engine/cpu/operators.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/cpu/attention.h"
 #include "engine/cpu/blocked_layout.h"
-#include "engine/cpu/jit_memory_check.h"
 #include "engine/cpu/linear.h"
 #include "engine/cpu/norm.h"
 
 namespace srdiff {
 namespace {
 
-thread_local OperatorState* current = nullptr;
+using State = c10::intrusive_ptr<ConvolutionState>;
 
 at::Tensor plain_conv2d(const at::Tensor& x, const at::Tensor& weight,
                         const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
-                        at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups) {
-  const at::Tensor b = bias.value_or(at::Tensor());
-  require_memory_for_code();
-  return current == nullptr
-             ? at::conv2d(x, weight.to(x.scalar_type()), b, stride, padding, dilation, groups)
-             : current->packed(x, weight, b, stride, padding, dilation, groups);
+                        at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups,
+                        const State& state) {
+  return state->prepacked(x, weight, bias.value_or(at::Tensor()),
+                          {stride, padding, dilation, groups});
 }
 
 /// The same, into blocks where that can be had.
 at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                             const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
-                            at::IntArrayRef padding, at::IntArrayRef dilation,
-                            std::int64_t groups) {
-  if (current != nullptr) {
-    at::Tensor blocks = current->blocked(x, weight, bias.value_or(at::Tensor()),
-                                         {stride, padding, dilation, groups});
-    if (blocks.defined()) {
-      return blocks;
-    }
-  }
-  return plain_conv2d(from_blocks(x), weight, bias, stride, padding, dilation, groups);
+                            at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups,
+                            const State& state) {
+  at::Tensor blocks =
+      state->blocked(x, weight, bias.value_or(at::Tensor()), {stride, padding, dilation, groups});
+  return blocks.defined()
+             ? blocks
+             : plain_conv2d(from_blocks(x), weight, bias, stride, padding, dilation, groups, state);
 }
 
 /// x + y, y of x's size or a value for each channel [N,C,1,1].
@@ -85,22 +77,19 @@ at::Tensor channel_offset(const at::Tensor& addend, std::int64_t channels) {
 at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                                 const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
                                 at::IntArrayRef padding, at::IntArrayRef dilation,
-                                std::int64_t groups, const at::Tensor& addend) {
+                                std::int64_t groups, const State& state, const at::Tensor& addend) {
   const at::Tensor offset = channel_offset(addend, weight.size(0));
-  if (current != nullptr) {
-    const ConvolutionSteps steps{stride, padding, dilation, groups};
-    const at::Tensor own_bias = bias.value_or(at::Tensor());
-    const bool folds = offset.defined() && (addend.size(0) == 1 || addend.size(0) == x.size(0));
-    // Only blocks read a bias anew in each call.
-    at::Tensor sum =
-        folds ? current->blocked(x, weight, own_bias.defined() ? own_bias + offset : offset, steps)
-              : current->blocked(x, weight, own_bias, steps, addend);
-    if (sum.defined()) {
-      return sum;
-    }
-  }
-  return add_in_any_layout(conv2d_to_blocks(x, weight, bias, stride, padding, dilation, groups),
-                           addend);
+  const ConvolutionGeometry geometry{stride, padding, dilation, groups};
+  const at::Tensor own_bias = bias.value_or(at::Tensor());
+  const bool folds = offset.defined() && (addend.size(0) == 1 || addend.size(0) == x.size(0));
+  // Only blocks read a bias anew in each call.
+  at::Tensor sum =
+      folds ? state->blocked(x, weight, own_bias.defined() ? own_bias + offset : offset, geometry)
+            : state->blocked(x, weight, own_bias, geometry, addend);
+  return sum.defined() ? sum
+                       : add_in_any_layout(conv2d_to_blocks(x, weight, bias, stride, padding,
+                                                            dilation, groups, state),
+                                           addend);
 }
 
 at::Tensor upsample_in_any_layout(const at::Tensor& x, std::int64_t factor) {
@@ -110,38 +99,36 @@ at::Tensor upsample_in_any_layout(const at::Tensor& x, std::int64_t factor) {
   return at::upsample_nearest2d(x, {x.size(2) * factor, x.size(3) * factor});
 }
 
-/// conv2d, with a padding of 1, of an image enlarged twice by repeating its pixels.
-at::Tensor conv2d_of_enlarged(const at::Tensor& x, const at::Tensor& weight,
-                              const c10::optional<at::Tensor>& bias) {
-  if (current != nullptr) {
-    at::Tensor blocks = current->blocked.of_enlarged(x, weight, bias.value_or(at::Tensor()));
-    if (blocks.defined()) {
-      return blocks;
-    }
-  }
-  return conv2d_to_blocks(upsample_in_any_layout(x, 2), weight, bias, {1, 1}, {1, 1}, {1, 1}, 1);
+/// conv2d, with a padding of 1, of an image upsampled twice by repeating its pixels.
+at::Tensor conv2d_of_upsampled(const at::Tensor& x, const at::Tensor& weight,
+                               const c10::optional<at::Tensor>& bias, const State& state) {
+  at::Tensor blocks = state->blocked.of_upsampled(x, weight, bias.value_or(at::Tensor()));
+  return blocks.defined() ? blocks
+                          : conv2d_to_blocks(upsample_in_any_layout(x, 2), weight, bias, {1, 1},
+                                             {1, 1}, {1, 1}, 1, state);
 }
 
-/// What a norm writes when nothing but convolutions reads it: these would round it themselves.
-c10::ScalarType type_for(bool products) {
-  return products && convolutions_round_to_bf16() ? c10::kBFloat16 : c10::kFloat;
+/// What a norm writes. Convolutions in bf16 would round its result themselves, so that the graph
+/// asks for bf16 where nothing else reads it.
+c10::ScalarType norm_type(bool to_bf16) {
+  return to_bf16 ? c10::kBFloat16 : c10::kFloat;
 }
 
 at::Tensor norm(const at::Tensor& x, std::int64_t groups, const c10::optional<at::Tensor>& weight,
-                const c10::optional<at::Tensor>& bias, double eps, bool for_products) {
-  return group_norm_in_any_layout(x, groups, weight, bias, eps, type_for(for_products));
+                const c10::optional<at::Tensor>& bias, double eps, bool to_bf16) {
+  return group_norm_in_any_layout(x, groups, weight, bias, eps, norm_type(to_bf16));
 }
 
 at::Tensor norm_silu(const at::Tensor& x, std::int64_t groups,
                      const c10::optional<at::Tensor>& weight, const c10::optional<at::Tensor>& bias,
-                     double eps, bool for_products) {
-  return group_norm_silu(x, groups, weight, bias, eps, type_for(for_products));
+                     double eps, bool to_bf16) {
+  return group_norm_silu(x, groups, weight, bias, eps, norm_type(to_bf16));
 }
 
-at::Tensor position_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
-                              const c10::optional<at::Tensor>& bias, double eps,
-                              bool for_products) {
-  return pixel_norm_silu(x, weight, bias, eps, type_for(for_products));
+at::Tensor channel_layer_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>& weight,
+                                   const c10::optional<at::Tensor>& bias, double eps,
+                                   bool to_bf16) {
+  return layer_norm_silu(x, weight, bias, eps, norm_type(to_bf16));
 }
 
 /// cat along the channels.
@@ -161,14 +148,19 @@ at::Tensor cat_channels(const at::TensorList images) {
 }
 
 TORCH_LIBRARY(srdiff, library) {
+  library.class_<ConvolutionState>("ConvolutionState");
   library.def("plain(Tensor(a) x) -> Tensor(a)");
+  const std::string state = "__torch__.torch.classes.srdiff.ConvolutionState state";
   const std::string convolution =
       "(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, int "
-      "groups";
+      "groups, " +
+      state;
   library.def(("conv2d" + convolution + ") -> Tensor").c_str());
   library.def(("conv2d_to_blocks" + convolution + ") -> Tensor").c_str());
   library.def(("conv2d_add_to_blocks" + convolution + ", Tensor addend) -> Tensor").c_str());
-  library.def("conv2d_of_enlarged(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
+  library.def(
+      ("conv2d_of_upsampled(Tensor x, Tensor weight, Tensor? bias, " + state + ") -> Tensor")
+          .c_str());
   library.def("cat_channels(Tensor[] images) -> Tensor");
   library.def("add(Tensor x, Tensor y) -> Tensor");
   library.def("size(Tensor x) -> int[]");
@@ -178,12 +170,12 @@ TORCH_LIBRARY(srdiff, library) {
   library.def("silu(Tensor x) -> Tensor");
   library.def("sigmoid(Tensor x) -> Tensor");
   const std::string group_norm =
-      "(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool for_products) -> "
+      "(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool to_bf16) -> "
       "Tensor";
   library.def(("group_norm" + group_norm).c_str());
   library.def(("group_norm_silu" + group_norm).c_str());
   library.def(
-      "pixel_norm_silu(Tensor x, Tensor? weight, Tensor? bias, float eps, bool for_products) -> "
+      "layer_norm_silu(Tensor x, Tensor? weight, Tensor? bias, float eps, bool to_bf16) -> "
       "Tensor");
 }
 
@@ -192,7 +184,7 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("conv2d", plain_conv2d);
   library.impl("conv2d_to_blocks", conv2d_to_blocks);
   library.impl("conv2d_add_to_blocks", conv2d_add_to_blocks);
-  library.impl("conv2d_of_enlarged", conv2d_of_enlarged);
+  library.impl("conv2d_of_upsampled", conv2d_of_upsampled);
   library.impl("cat_channels", cat_channels);
   library.impl("add", add_in_any_layout);
   library.impl("size", image_size);
@@ -203,48 +195,9 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("sigmoid", sigmoid_of_each);
   library.impl("group_norm", norm);
   library.impl("group_norm_silu", norm_silu);
-  library.impl("pixel_norm_silu", position_norm_silu);
+  library.impl("layer_norm_silu", channel_layer_norm_silu);
 }
 
 }  // namespace
-
-std::unique_ptr<OperatorState> OperatorStates::take(int threads) {
-  const std::lock_guard lock(mutex_);
-  const auto found = idle_.find(threads);
-  if (found == idle_.end()) {
-    return std::make_unique<OperatorState>(first_.for_another_thread());
-  }
-  std::unique_ptr<OperatorState> state = std::move(found->second);
-  idle_.erase(found);
-  return state;
-}
-
-void OperatorStates::give_back(int threads, std::unique_ptr<OperatorState> state) {
-  const std::lock_guard lock(mutex_);
-  idle_.emplace(threads, std::move(state));
-}
-
-OperatorScope::OperatorScope(OperatorState& state) : outer_(current) {
-  current = &state;
-}
-
-OperatorScope::OperatorScope(OperatorStates& states)
-    : outer_(current),
-      states_(&states),
-      threads_(at::get_num_threads()),
-      taken_(states.take(threads_)) {
-  current = taken_.get();
-}
-
-bool convolutions_round_to_bf16() {
-  return current != nullptr && current->blocked.in_bf16();
-}
-
-OperatorScope::~OperatorScope() {
-  current = outer_;
-  if (states_ != nullptr) {
-    states_->give_back(threads_, std::move(taken_));
-  }
-}
 
 }  // namespace srdiff

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/cpu/blocked_layout.h"
+#include "engine/cpu/operators.h"
 #include "engine/graph/graph_nodes.h"
 
 namespace srdiff {
@@ -21,10 +22,10 @@ bool is_convolution_to_blocks(const Node* node) {
 
 bool is_norm(const Node* node) {
   return is_one_of(node,
-                   {"srdiff::group_norm", "srdiff::group_norm_silu", "srdiff::pixel_norm_silu"});
+                   {"srdiff::group_norm", "srdiff::group_norm_silu", "srdiff::layer_norm_silu"});
 }
 
-/// Puts a norm in the place of `node`; what reads it is not known to be products alone.
+/// Puts a norm in the place of `node`, at first one that writes float32.
 void replace_by_norm(Node* node, const char* kind, std::vector<Value*> inputs) {
   const torch::jit::WithInsertPoint here(node);
   inputs.push_back(node->owningGraph()->insertConstant(false));
@@ -46,15 +47,14 @@ bool replace_norm_silu(Node* silu) {
   if (forth != nullptr && is(forth, "aten::permute") && is_list(forth->input(1), {0, 2, 3, 1}) &&
       is_list(back->input(1), {0, 3, 1, 2}) && is(norm->input(1)->node(), "prim::ListConstruct") &&
       norm->input(1)->node()->inputs().size() == 1) {
-    replace_by_norm(silu, "srdiff::pixel_norm_silu",
+    replace_by_norm(silu, "srdiff::layer_norm_silu",
                     {forth->input(0), norm->input(2), norm->input(3), norm->input(4)});
     return true;
   }
   return false;
 }
 
-/// Whether a value is the same tensor in every call. Packed weights are recognised by their
-/// address, which one that is computed anew would share with others.
+/// Whether a value is the same tensor in every call, so that its packed form can be kept.
 bool is_stored(const Value* value) {
   return is_one_of(value->node(), {"prim::GetAttr", "prim::Constant"});
 }
@@ -79,9 +79,18 @@ void replace_operators(Node* node) {
     replace_attention(node);
   } else if (is(node, "aten::upsample_nearest2d")) {
     replace_upsample_nearest(node);
-  } else if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
-             node->input(4)->type()->kind() == c10::TypeKind::ListType) {
-    replace(node, "srdiff::conv2d", node->inputs());
+  }
+}
+
+/// Gives each convolution of a stored weight a state of its own, which belongs to the graph.
+void replace_convolution(Node* node, bool in_bf16) {
+  if (is(node, "aten::conv2d") && is_stored(node->input(1)) && is_stored(node->input(2)) &&
+      node->input(4)->type()->kind() == c10::TypeKind::ListType) {
+    const torch::jit::WithInsertPoint here(node);
+    std::vector<Value*> inputs = node->inputs().vec();
+    inputs.push_back(
+        node->owningGraph()->insertConstant(c10::make_intrusive<ConvolutionState>(in_bf16)));
+    replace(node, "srdiff::conv2d", inputs);
   }
 }
 
@@ -108,14 +117,16 @@ class Blocks {
   /// Lets convolutions give blocks, and turns them into plain images for all other operators.
   /// False, and nothing is changed, when blocks might reach a list or a loop that is not
   /// understood.
-  bool apply() {
+  bool apply(bool in_bf16) {
     bool understood = true;
     for_each_node(graph_.block(), [&](Node* node) { understood = understood && takes(node); });
     if (!understood) {
       return false;
     }
     for_each_node(graph_.block(), [this](Node* node) { rewrite(node); });
-    for_each_node(graph_.block(), tell_norm_of_products);
+    if (in_bf16) {
+      for_each_node(graph_.block(), let_norm_round);
+    }
     for (std::size_t i = 0; i < graph_.outputs().size(); ++i) {
       Value* output = graph_.outputs()[i];
       if (may_be(output)) {
@@ -212,8 +223,8 @@ class Blocks {
   void rewrite(Node* node) {
     if (is(node, "srdiff::conv2d")) {
       if (const Node* enlargement = enlargement_before(node)) {
-        renew(node, "srdiff::conv2d_of_enlarged",
-              {enlargement->input(0), node->input(1), node->input(2)});
+        renew(node, "srdiff::conv2d_of_upsampled",
+              {enlargement->input(0), node->input(1), node->input(2), node->inputs().back()});
       } else {
         renew(node, "srdiff::conv2d_to_blocks", node->inputs());
       }
@@ -282,7 +293,8 @@ class Blocks {
     node->destroy();
   }
 
-  static void tell_norm_of_products(Node* node) {
+  /// Lets a norm that convolutions alone read write bf16, to which they would round it.
+  static void let_norm_round(Node* node) {
     if (!is_norm(node)) {
       return;
     }
@@ -339,7 +351,7 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
     const bool by_convolutions =
         std::all_of(uses.begin(), uses.end(), [](const torch::jit::Use& use) {
           return use.offset == 1 &&
-                 (is_one_of(use.user, {"srdiff::conv2d", "srdiff::conv2d_of_enlarged"}) ||
+                 (is_one_of(use.user, {"srdiff::conv2d", "srdiff::conv2d_of_upsampled"}) ||
                   is_convolution_to_blocks(use.user));
         });
     (by_convolutions ? weights : others).insert(node->s(c10::attr::name));
@@ -352,15 +364,16 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
 
 }  // namespace
 
-std::set<std::string> optimise_for_cpu(torch::jit::Module& module) {
+std::set<std::string> optimise_for_cpu(torch::jit::Module& module, bool in_bf16) {
   const auto graph = inlined_forward(module);
   for_each_node(graph->block(), replace_operators);
+  for_each_node(graph->block(), [&](Node* node) { replace_convolution(node, in_bf16); });
   for_each_node(graph->block(), replace_group_norm);
   merge_linears(*graph, module, "srdiff::linear", c10::kFloat);
   // Of a block, that is without analysing aliases: no operator above writes into what it reads.
   torch::jit::EliminateDeadCode(graph->block());
   if (channel_block() > 0) {
-    Blocks(*graph).apply();
+    Blocks(*graph).apply(in_bf16);
     torch::jit::EliminateDeadCode(graph->block());
   }
   return read_by_convolutions_alone(*graph);

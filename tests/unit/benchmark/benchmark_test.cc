@@ -91,10 +91,7 @@ def forward(self, x):
     return torch.conv2d(torch.conv2d(x, self.first), self.second)
 )");
   const c10::InferenceMode no_gradients;
-  optimise_for_cpu(module);
-  OperatorState state;
-  state.blocked.use_bf16();
-  const OperatorScope scope(state);
+  optimise_for_cpu(module, /*in_bf16=*/true);
   const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
   const at::Tensor x = at::rand({1, 3, 12, 12});
   const auto products = record_products([&] { module.forward({x}); });
@@ -120,8 +117,6 @@ def forward(self, x):
 )");
   const c10::InferenceMode no_gradients;
   optimise_for_cpu(module);
-  OperatorState state;
-  const OperatorScope scope(state);
   const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
   const at::Tensor x = at::rand({3, 8});
   const auto products = record_products([&] { module.forward({x}); });
@@ -147,8 +142,6 @@ def forward(self, query, key, value):
   const at::Tensor weight = at::softmax(at::bmm(query.transpose(1, 2), key) / 2.0, -1);
   const at::Tensor expected = at::bmm(value, weight.transpose(1, 2));
   optimise_for_cpu(module);
-  OperatorState state;
-  const OperatorScope scope(state);
   const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
   at::Tensor measured;
   const auto products = record_products([&] {

@@ -18,9 +18,24 @@ at::Tensor features() {
   return at::empty({side, side});
 }
 
-TEST(FeatureMemory, GivesTheNextLayerTheBlockOfTheLast) {
-  const FeatureMemory memory;
-  const FeatureMemory::Call call(memory);
+TEST(ActivationPool, IsInstalledByTheProgramAlone) {
+  const c10::Allocator* const before = c10::GetCPUAllocator();
+  const ActivationPool memory;
+  {
+    const ActivationPool::Call call(memory);
+    EXPECT_EQ(c10::GetCPUAllocator(), before);
+    features();
+  }
+}
+
+class ActivationPoolTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { ActivationPool::install(); }
+};
+
+TEST_F(ActivationPoolTest, GivesTheNextLayerTheBlockOfTheLast) {
+  const ActivationPool memory;
+  const ActivationPool::Call call(memory);
   at::Tensor first = features();
   const void* const place = first.data_ptr();
   first = at::Tensor();
@@ -30,62 +45,62 @@ TEST(FeatureMemory, GivesTheNextLayerTheBlockOfTheLast) {
   EXPECT_EQ(memory.kept(), 0);
 }
 
-TEST(FeatureMemory, KeepsBlocksFromCallToCallWhileTheyAreUsed) {
-  const FeatureMemory memory;
+TEST_F(ActivationPoolTest, KeepsBlocksFromCallToCallWhileTheyAreUsed) {
+  const ActivationPool memory;
   const void* place = nullptr;
   for (int i = 0; i < 3; ++i) {
-    const FeatureMemory::Call call(memory);
+    const ActivationPool::Call call(memory);
     const at::Tensor here = features();
     EXPECT_TRUE(place == nullptr || place == here.data_ptr());
     place = here.data_ptr();
   }
   EXPECT_GE(memory.kept(), bytes);
-  { const FeatureMemory::Call without_any(memory); }
+  { const ActivationPool::Call without_any(memory); }
   EXPECT_EQ(memory.kept(), 0);
 }
 
-TEST(FeatureMemory, LeavesSmallBlocksAndOtherThreadsAlone) {
-  const FeatureMemory memory;
-  const FeatureMemory::Call call(memory);
+TEST_F(ActivationPoolTest, LeavesSmallBlocksAndOtherThreadsAlone) {
+  const ActivationPool memory;
+  const ActivationPool::Call call(memory);
   { const at::Tensor small = at::empty({64}); }
   std::thread([] { features(); }).join();
   EXPECT_EQ(memory.kept(), 0);
 }
 
-TEST(FeatureMemory, DoesNotHandOutABlockThatIsMuchTooLarge) {
-  const FeatureMemory memory;
-  const FeatureMemory::Call call(memory);
+TEST_F(ActivationPoolTest, DoesNotHandOutABlockThatIsMuchTooLarge) {
+  const ActivationPool memory;
+  const ActivationPool::Call call(memory);
   { const at::Tensor large = features(); }
   const at::Tensor half = at::empty({side, side / 2});
   EXPECT_GE(memory.kept(), bytes);
 }
 
-TEST(FeatureMemory, IsOutlivedByWhatANetworkReturns) {
+TEST_F(ActivationPoolTest, IsOutlivedByWhatANetworkReturns) {
   at::Tensor result;
   {
-    const FeatureMemory memory;
-    const FeatureMemory::Call call(memory);
+    const ActivationPool memory;
+    const ActivationPool::Call call(memory);
     result = features().fill_(3.0F);
   }
   EXPECT_EQ(result.sum().item<double>(), 3.0 * side * side);
 }
 
-TEST(FeatureMemory, TakesBackByAddressAlone) {
-  const FeatureMemory memory;
-  const FeatureMemory::Call call(memory);
+TEST_F(ActivationPoolTest, TakesBackByAddressAlone) {
+  const ActivationPool memory;
+  const ActivationPool::Call call(memory);
   c10::Allocator& all = *c10::GetCPUAllocator();
   all.raw_deallocate(all.raw_allocate(bytes));
   EXPECT_GE(memory.kept(), bytes);
   all.raw_deallocate(all.raw_allocate(64));
 }
 
-TEST(FeatureMemory, ServesSeveralThreadsAtOnce) {
-  const FeatureMemory memory;
+TEST_F(ActivationPoolTest, ServesSeveralThreadsAtOnce) {
+  const ActivationPool memory;
   std::vector<std::thread> threads;
   for (int number = 0; number < 4; ++number) {
     threads.emplace_back([&memory, number] {
       for (int i = 0; i < 8; ++i) {
-        const FeatureMemory::Call call(memory);
+        const ActivationPool::Call call(memory);
         const at::Tensor mine = features().fill_(static_cast<float>(number));
         EXPECT_EQ(mine.min().item<float>(), number);
         EXPECT_EQ(mine.max().item<float>(), number);

@@ -20,7 +20,7 @@ using Two = std::vector<std::int64_t>;
 class DirectConvolutionTest : public support::BlocksFixture {
  protected:
   static at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                             const ConvolutionSteps& steps, const at::Tensor& addend = {}) {
+                             const ConvolutionGeometry& steps, const at::Tensor& addend = {}) {
     return from_blocks(direct_convolution(to_blocks(x), direct_filters(weight), weight.sizes(),
                                           bias, steps,
                                           addend.defined() ? to_blocks(addend) : addend));
@@ -46,7 +46,7 @@ TEST_F(DirectConvolutionTest, IsTheConvolution) {
       const at::Tensor bias = at::randn({80});
       const at::Tensor exact = at::conv2d(x.to(at::kDouble), weight.to(at::kDouble),
                                           bias.to(at::kDouble), c.stride, c.padding, c.dilation);
-      const ConvolutionSteps steps = {c.stride, c.padding, c.dilation};
+      const ConvolutionGeometry steps = {c.stride, c.padding, c.dilation};
       expect_close(convolve(x, weight, bias, steps), exact, 1e-5);
       const at::Tensor other = at::randn(exact.sizes());
       expect_close(convolve(x, weight, bias, steps, other), exact + other, 1e-5);
@@ -69,7 +69,7 @@ TEST_F(DirectConvolutionTest, DependsNeitherOnTheThreadsNorOnCompany) {
   const at::Tensor bias = at::randn({48});
   const Two one = {1, 1};
   const Two two = {2, 2};
-  const ConvolutionSteps steps = {two, one, one};
+  const ConvolutionGeometry steps = {two, one, one};
   const int before = at::get_num_threads();
   at::set_num_threads(1);
   const at::Tensor alone = convolve(x, weight, bias, steps);

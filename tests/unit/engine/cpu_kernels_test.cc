@@ -1,9 +1,12 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
+#include <new>
 
 #include "engine/cpu/attention.h"
 #include "engine/cpu/convolution_prepacked.h"
@@ -118,8 +121,8 @@ TEST(NormSilu, IsANormOfEachPositionAndSilu) {
     const at::Tensor expected =
         at::silu(at::layer_norm(x.permute({0, 2, 3, 1}), {channels}, w, b, 1e-6))
             .permute({0, 3, 1, 2});
-    expect_close(pixel_norm_silu(x, w, b, 1e-6), expected);
-    expect_close(pixel_norm_silu(x.contiguous(at::MemoryFormat::ChannelsLast), w, b, 1e-6),
+    expect_close(layer_norm_silu(x, w, b, 1e-6), expected);
+    expect_close(layer_norm_silu(x.contiguous(at::MemoryFormat::ChannelsLast), w, b, 1e-6),
                  expected);
   }
 }
@@ -127,7 +130,7 @@ TEST(NormSilu, IsANormOfEachPositionAndSilu) {
 TEST(NormSilu, HoldsAtTheEndsOfItsRange) {
   const at::Tensor x = at::tensor({-3e4, -90.0, -1e-6, 1e-6, 90.0, 3e4}, at::kFloat);
   const at::Tensor row = x.reshape({1, 6, 1, 1});
-  const at::Tensor result = pixel_norm_silu(row, at::full({6}, 1e3F), {}, 1e-6);
+  const at::Tensor result = layer_norm_silu(row, at::full({6}, 1e3F), {}, 1e-6);
   EXPECT_TRUE(at::isfinite(result).all().item<bool>());
   EXPECT_NEAR(result[0][0].item<double>(), 0.0, 1e-6);
 }
@@ -137,7 +140,7 @@ TEST(NormSilu, IsSiluFromEndToEnd) {
   const at::Tensor values = at::linspace(-100.0, 100.0, 17);
   const at::Tensor x = at::randn({1, 17, 3, 1});
   const at::Tensor expected = at::silu(values.to(c10::kDouble)).reshape({1, 17, 1, 1});
-  for (const at::Tensor& result : {pixel_norm_silu(x, at::zeros({17}), values, 1e-6),
+  for (const at::Tensor& result : {layer_norm_silu(x, at::zeros({17}), values, 1e-6),
                                    group_norm_silu(x, 17, at::zeros({17}), values, 1e-6)}) {
     EXPECT_TRUE(at::allclose(result.to(c10::kDouble), expected.expand({1, 17, 3, 1}), 1e-6, 2e-36));
   }
@@ -146,7 +149,7 @@ TEST(NormSilu, IsSiluFromEndToEnd) {
 TEST(NormSilu, KeepsWhatIsNoNumber) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const at::Tensor bias = at::tensor({nan, -nan, 1.0F}, at::kFloat);
-  const at::Tensor result = pixel_norm_silu(at::randn({1, 3, 2, 2}), {}, bias, 1e-6);
+  const at::Tensor result = layer_norm_silu(at::randn({1, 3, 2, 2}), {}, bias, 1e-6);
   EXPECT_TRUE(at::isnan(result[0][0]).all().item<bool>());
   EXPECT_TRUE(at::isnan(result[0][1]).all().item<bool>());
   EXPECT_TRUE(at::isfinite(result[0][2]).all().item<bool>());
@@ -194,18 +197,21 @@ TEST(NormSilu, DoesNotDependOnTheThreads) {
   const int before = at::get_num_threads();
   at::set_num_threads(1);
   const at::Tensor group = group_norm_silu(x, 8, {}, {}, 1e-5);
-  const at::Tensor pixel = pixel_norm_silu(x, {}, {}, 1e-6);
+  const at::Tensor pixel = layer_norm_silu(x, {}, {}, 1e-6);
   for (const int threads : {2, 3}) {
     at::set_num_threads(threads);
     EXPECT_TRUE(at::equal(group_norm_silu(x, 8, {}, {}, 1e-5), group));
-    EXPECT_TRUE(at::equal(pixel_norm_silu(x, {}, {}, 1e-6), pixel));
+    EXPECT_TRUE(at::equal(layer_norm_silu(x, {}, {}, 1e-6), pixel));
   }
   at::set_num_threads(before);
 }
 
-TEST(PackedConvolutions, AreConvolutions) {
+constexpr std::array<std::int64_t, 2> one_each = {1, 1};
+const ConvolutionGeometry unit_steps = {one_each, one_each, one_each};
+
+TEST(PrepackedConvolution, IsAConvolution) {
   const c10::InferenceMode no_gradients;
-  PackedConvolutions packed;
+  PrepackedConvolution packed;
   const at::Tensor w = at::randn({8, 6, 3, 3}) * 0.1;
   const at::Tensor b = at::randn({8});
   const at::Tensor other = at::randn({4, 3, 1, 1});
@@ -214,36 +220,65 @@ TEST(PackedConvolutions, AreConvolutions) {
     const at::Tensor x = at::randn({2, 6, side, side + 3});
     for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
       const at::Tensor image = x.contiguous(format);
-      expect_close(packed(image, w, b, {2, 2}, {1, 1}, {1, 1}, 1), at::conv2d(x, w, b, 2, 1));
-      expect_close(packed(image, other, {}, {1, 1}, {0, 0}, {1, 1}, 2),
+      expect_close(packed(image, w, b, {{2, 2}, {1, 1}, {1, 1}, 1}), at::conv2d(x, w, b, 2, 1));
+      expect_close(packed(image, other, {}, {{1, 1}, {0, 0}, {1, 1}, 2}),
                    at::conv2d(x, at::Tensor(other), {}, 1, at::IntArrayRef{0, 0}, 1, 2));
     }
   }
 }
 
-TEST(PackedConvolutions, KeepNothingOfAnotherCall) {
+TEST(PrepackedConvolution, KeepsNothingOfAnotherCall) {
   const c10::InferenceMode no_gradients;
-  PackedConvolutions packed;
+  PrepackedConvolution packed;
   const at::Tensor w = at::randn({8, 6, 3, 3}) * 0.1;
   const at::Tensor x = at::randn({1, 6, 9, 11}).contiguous(at::MemoryFormat::ChannelsLast);
   for (const std::int64_t stride : {1, 2}) {
     for (int call = 0; call < 2; ++call) {  // such as another noise level's
       const at::Tensor b = at::randn({8});
-      expect_close(packed(x, w, b, {stride, stride}, {1, 1}, {1, 1}, 1),
+      expect_close(packed(x, w, b, {{stride, stride}, {1, 1}, {1, 1}, 1}),
                    at::conv2d(x, w, b, stride, 1));
     }
   }
 }
 
-TEST(PackedConvolutions, OfAnotherThreadShareTheWeights) {
+TEST(PrepackedConvolution, PacksAWeightOnce) {
   const c10::InferenceMode no_gradients;
-  PackedConvolutions packed;
+  PrepackedConvolution prepacked;
   const at::Tensor w = at::randn({8, 6, 3, 3}) * 0.1;
   const at::Tensor x = at::randn({1, 6, 9, 11});
-  const at::Tensor expected = packed(x, w, {}, {1, 1}, {1, 1}, {1, 1}, 1);
-  PackedConvolutions other = packed.for_another_thread();
-  w.zero_();  // what the other one uses is what the first one packed
-  EXPECT_TRUE(at::equal(other(x, w, {}, {1, 1}, {1, 1}, {1, 1}, 1), expected));
+  const at::Tensor expected = prepacked(x, w, {}, unit_steps);
+  const at::Tensor other = w.clone();
+  w.zero_();
+  EXPECT_TRUE(at::equal(prepacked(x, w, {}, unit_steps), expected));
+  EXPECT_TRUE(at::equal(prepacked(x, other * 2, {}, unit_steps), expected * 2));
+}
+
+// A process at its limit of memory goes on with the sizes that it knows.
+TEST(PrepackedConvolution, LooksForMemoryBeforeTheFirstCallOfASizeAlone) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer's own memory is beyond any limit";
+#endif
+  const c10::InferenceMode no_gradients;
+  PrepackedConvolution prepacked;
+  const at::Tensor w = at::randn({8, 6, 3, 3});
+  const at::Tensor x = at::randn({1, 6, 9, 11});
+  const at::Tensor wider = at::randn({1, 6, 9, 12});
+  const at::Tensor expected = prepacked(x, w, {}, unit_steps);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit none = {1 << 20, before.rlim_max};  // what is there already stays
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &none), 0);
+  at::Tensor again;
+  bool refused = false;
+  try {
+    again = prepacked(x, w, {}, unit_steps);
+    prepacked(wider, w, {}, unit_steps);
+  } catch (const std::bad_alloc&) {
+    refused = true;
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_TRUE(again.defined() && at::equal(again, expected));
+  EXPECT_TRUE(refused);
 }
 
 }  // namespace
