@@ -66,6 +66,10 @@ struct UpscaleSettings {
 /// Throws UsageError; ModelError when the model lacks a network that the start needs.
 UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& manifest);
 
+/// The settings as options that depend on no model's recommendation, for golden files: without the
+/// scale and the batch.
+UpscaleOptions settled_options(const UpscaleSettings& settings);
+
 /// Whether a picture made by these needs x_sr: as its start, or as the denoiser's condition.
 bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest);
 

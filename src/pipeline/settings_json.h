@@ -8,12 +8,12 @@
 
 namespace srdiff {
 
-/// Settings, without the batch.
+/// The settings that decide a picture (setting_list.h): all but the batch.
 nlohmann::ordered_json to_json(const UpscaleSettings& settings);
 
-/// Overrides those options that a JSON object names: start, weight_map, t, beta, sampler, nfe, eta,
-/// grid, seed, color_fix, tile, tile_overlap. Throws ModelError naming a field of the wrong type,
-/// or one that is neither an option nor among `others`; UsageError on an unknown word.
+/// Overrides those options that a JSON object names, of the settings that figures depend on: all
+/// but the scale and the batch. Throws ModelError naming a field of the wrong type, or one that is
+/// neither an option nor among `others`; UsageError on an unknown word.
 void override_options(const JsonFields& fields, UpscaleOptions& options,
                       std::initializer_list<const char*> others = {});
 

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
+#include <type_traits>
 
 #include "base/enum_words.h"
 #include "base/integer_math.h"
+#include "pipeline/setting_list.h"
 #include "pipeline/settings_json.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
@@ -16,16 +19,27 @@ namespace {
 constexpr EnumWords<Start, 3> start_words = {
     "the start", {{{Start::predicted, "predicted"}, {Start::sr, "sr"}, {Start::noise, "noise"}}}};
 
-void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
-  if (!(settings.beta >= 0.0 && settings.beta <= 1.0)) {
-    throw UsageError("beta is outside 0 to 1");
-  }
-  if (!(settings.eta >= 0.0 && settings.eta <= 1.0)) {
-    throw UsageError("eta is outside 0 to 1");
-  }
+/// Ranges that depend on no other setting.
+void check_ranges(const UpscaleSettings& settings) {
+  UpscaleSettings checked = settings;
+  for_each_setting([&checked](const auto& setting) {
+    if constexpr (std::is_same_v<decltype(setting.value(checked)), double&>) {
+      const double value = setting.value(checked);
+      if (setting.range && !(value >= setting.range->low && value <= setting.range->high)) {
+        std::ostringstream text;
+        text << setting.name << " is outside " << setting.range->low << " to "
+             << setting.range->high;
+        throw UsageError(text.str());
+      }
+    }
+  });
   if (settings.batch && *settings.batch < 1) {
     throw UsageError("batch = " + std::to_string(*settings.batch) + "; give 1 or more");
   }
+}
+
+/// What settings may contradict: each other, or the networks that the model has.
+void check_agreement(const UpscaleSettings& settings, const Manifest& manifest) {
   if (settings.start == Start::noise && settings.t != manifest.T) {
     throw UsageError("a start from noise is at t = " + std::to_string(manifest.T) +
                      "; leave t out, or choose another start");
@@ -42,40 +56,21 @@ void check_settings(const UpscaleSettings& settings, const Manifest& manifest) {
   }
 }
 
-TileSize resolve_tile(const UpscaleOptions& options, const Manifest& manifest) {
-  if (!manifest.tile) {
-    if (options.tile.value_or(0) != 0 || options.tile_overlap) {
-      throw UsageError(manifest.name +
-                       ": its networks look at the whole picture and take no tiles; leave out "
-                       "--tile");
-    }
-    return {};
-  }
-  const int multiple = manifest.size_multiple;
+/// Rounds a tile and its overlap up to what the networks' multiple allows.
+TileSize fit_tile(TileSize tile, std::int64_t multiple) {
   constexpr int largest = 1 << 16;
-  TileSize tile;
-  tile.size = options.tile.value_or(manifest.tile->size);
-  tile.overlap = options.tile_overlap.value_or(std::min(manifest.tile->overlap, tile.size / 2));
   if (tile.size < 0 || tile.size > largest || tile.overlap < 0 || tile.overlap > tile.size / 2) {
     throw UsageError("a tile of " + std::to_string(tile.size) + " pixels with an overlap of " +
                      std::to_string(tile.overlap) +
                      " cannot be cut; an overlap is 0 to half a tile");
   }
-  tile.size = static_cast<int>(round_up(tile.size, 2 * std::int64_t{multiple}));
-  tile.overlap = static_cast<int>(round_up(tile.overlap, multiple));
-  return tile;
+  return {static_cast<int>(round_up(tile.size, 2 * multiple)),
+          static_cast<int>(round_up(tile.overlap, multiple))};
 }
 
-double resolve_scale(const UpscaleOptions& options, const Manifest& manifest) {
-  const double scale = options.scale.value_or(manifest.scale);
-  if (!(scale >= 1.0 && scale <= 64.0)) {
-    throw UsageError("a scale of " + std::to_string(scale) + " is outside 1 to 64");
-  }
-  if (manifest.scale == 1 && scale > 1.0) {
-    throw UsageError(manifest.name + ": does not enlarge; leave out --scale");
-  }
-  constexpr double parts = 1000.0;  // what a resize's ratio is made of: see ratio_to_scale
-  return std::round(scale * parts) / parts;
+UsageError takes_no_tiles(const Manifest& manifest) {
+  return UsageError(manifest.name +
+                    ": its networks look at the whole picture and take no tiles; leave out --tile");
 }
 
 }  // namespace
@@ -92,26 +87,57 @@ bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest) 
   return settings.start != Start::noise || manifest.condition == Condition::x_sr;
 }
 
+int wanted_tile(const UpscaleOptions& options, const Manifest& manifest) {
+  if (!manifest.tile && options.tile.value_or(0) != 0) {
+    throw takes_no_tiles(manifest);
+  }
+  return options.tile.value_or(manifest.tile ? manifest.tile->size : 0);
+}
+
+int wanted_overlap(const UpscaleOptions& options, int tile, const Manifest& manifest) {
+  if (!manifest.tile && options.tile_overlap) {
+    throw takes_no_tiles(manifest);
+  }
+  return options.tile_overlap.value_or(manifest.tile ? std::min(manifest.tile->overlap, tile / 2)
+                                                     : 0);
+}
+
+double settle_scale(const UpscaleOptions& options, const Manifest& manifest) {
+  const double scale = options.scale.value_or(manifest.scale);
+  if (!(scale >= 1.0 && scale <= 64.0)) {
+    throw UsageError("a scale of " + std::to_string(scale) + " is outside 1 to 64");
+  }
+  if (manifest.scale == 1 && scale > 1.0) {
+    throw UsageError(manifest.name + ": does not enlarge; leave out --scale");
+  }
+  constexpr double parts = 1000.0;  // what a resize's ratio is made of: see ratio_to_scale
+  return std::round(scale * parts) / parts;
+}
+
 UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& manifest) {
-  const ModelDefaults& defaults = manifest.defaults;
   UpscaleSettings settings;
-  settings.start = options.start;
-  settings.weight_map = options.weight_map && options.start == Start::predicted;
-  settings.t = options.t.value_or(options.start == Start::noise ? manifest.T : defaults.t);
-  settings.beta = options.beta.value_or(defaults.beta);
-  settings.sampler = options.sampler.value_or(defaults.sampler);
-  settings.nfe = options.nfe.value_or(
-      settings.sampler == SamplerKind::ddpm ? settings.t : std::min(defaults.nfe, settings.t));
-  settings.eta = options.eta.value_or(defaults.eta);
-  settings.grid = options.grid.value_or(defaults.grid);
-  settings.seed = options.seed;
-  settings.color_fix = options.color_fix.value_or(defaults.color_fix);
-  settings.scale = resolve_scale(options, manifest);
-  settings.tile = resolve_tile(options, manifest);
-  settings.batch = options.batch;
-  check_settings(settings, manifest);
+  for_each_setting([&](const auto& setting) {
+    setting.value(settings) = setting.settle(options, settings, manifest);
+  });
+  settings.tile = fit_tile(settings.tile, manifest.size_multiple);
+  check_ranges(settings);
+  check_agreement(settings, manifest);
   check_step_counts(manifest.T, settings.t, settings.nfe);
   return settings;
+}
+
+UpscaleOptions settled_options(const UpscaleSettings& settings) {
+  UpscaleSettings taken = settings;
+  UpscaleOptions options;
+  for_each_setting([&](const auto& setting) {
+    if (setting.in_figures) {
+      options.*setting.option = setting.value(taken);
+    }
+  });
+  if (settings.tile.size == 0) {
+    options.tile_overlap.reset();
+  }
+  return options;
 }
 
 std::string settings_json(const UpscaleSettings& settings) {

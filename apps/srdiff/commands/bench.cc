@@ -154,11 +154,16 @@ void add_bench(CLI::App& app, Command& command) {
       ->capture_default_str();
   sub.add_option("--size", args->options.sizes, "Output sides, pixels; default: the model's")
       ->delimiter(',');
-  sub.add_option("--start", method.start, "Of whole images: predicted, sr, or noise")
-      ->capture_default_str();
-  sub.add_flag("--no-weight-map", method.no_weight_map, "Whole images without the weight map");
-  sub.add_option("--nfe", method.options.nfe,
-                 "Evaluations for a whole image; default: the model's");
+  const std::string options = sub.get_option("--model")->get_group();
+  add_setting_option(sub, method, "start")
+      ->description("Of whole images: predicted, sr, or noise")
+      ->group(options);
+  add_setting_option(sub, method, "weight_map")
+      ->description("Whole images without the weight map")
+      ->group(options);
+  add_setting_option(sub, method, "nfe")
+      ->description("Evaluations for a whole image; default: the model's")
+      ->group(options);
   sub.add_option("--repeats", args->options.repeats, "Measurements of each figure")
       ->capture_default_str();
   sub.add_option("--compare", args->compare, "An earlier --json: print the ratios to it");

@@ -134,7 +134,7 @@ void check_metrics(const EvalArgs& args, const std::vector<Metric>& metrics) {
 
 /// Takes the setting of a golden file for what the command line does not give.
 void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
-  const auto take = [&](const char* option, auto& target, const auto& value) {
+  const auto take = [&](const std::string& option, auto& target, const auto& value) {
     if (args.given.count(option) == 0) {
       target = value;
     }
@@ -148,20 +148,12 @@ void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
   take("--patch", args.patch, setting.patch);
   take("--kid-subsets", args.kid.subsets, setting.kid.subsets);
   take("--kid-subset-size", args.kid.subset_size, setting.kid.subset_size);
-  const srdiff::UpscaleOptions& golden = setting.options;
-  srdiff::UpscaleOptions& options = args.method.options;
-  take("--start", args.method.start, to_string(golden.start));
-  take("--no-weight-map", args.method.no_weight_map, !golden.weight_map);
-  take("--sampler", args.method.sampler, golden.sampler ? to_string(*golden.sampler) : "");
-  take("--grid", args.method.grid, golden.grid ? to_string(*golden.grid) : "");
-  take("--color-fix", args.method.color_fix, golden.color_fix ? to_string(*golden.color_fix) : "");
-  take("--tile", args.method.tile, golden.tile ? std::to_string(*golden.tile) : "auto");
-  take("--tile-overlap", options.tile_overlap, golden.tile_overlap);
-  take("--t", options.t, golden.t);
-  take("--beta", options.beta, golden.beta);
-  take("--nfe", options.nfe, golden.nfe);
-  take("--eta", options.eta, golden.eta);
-  take("--seed", options.seed, golden.seed);
+  srdiff::for_each_setting([&](const auto& listed) {
+    if (listed.in_figures) {
+      take(setting_option_name(listed), args.method.options.*listed.option,
+           setting.options.*listed.option);
+    }
+  });
 }
 
 /// What an evaluation is made with, and what came of it.
@@ -286,7 +278,7 @@ srdiff::GoldenSetting setting_of(const EvalArgs& args, const std::string& refere
   setting.metrics = args.metrics;
   setting.patch = args.patch;
   setting.kid = args.kid;
-  setting.options = settled(run.method->settings);
+  setting.options = settled_options(run.method->settings);
   return setting;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "base/parse_number.h"
@@ -25,67 +26,110 @@ std::string seed_problem(const std::string& word) {
   return srdiff::parse_number<std::uint64_t>(word) ? "" : word + " is not in 0 to 2^64 - 1";
 }
 
+template <typename Option>
+constexpr bool is_word = false;
+template <typename Value>
+constexpr bool is_word<std::optional<Value>> = std::is_enum_v<Value>;
+template <>
+constexpr bool is_word<srdiff::Start> = true;
+
+/// Takes the word that was given for a setting.
+template <typename Value>
+void take_word(const char* name, const std::string& word, std::optional<Value>& option) {
+  if constexpr (std::is_enum_v<Value>) {
+    option = srdiff::parse_word<Value>(word);
+  } else if constexpr (std::is_same_v<Value, int>) {
+    option = parse_count(name, word);
+  }
+}
+
+template <typename Value>
+void take_word(const char* /*name*/, const std::string& word, Value& option) {
+  if constexpr (std::is_enum_v<Value>) {
+    option = srdiff::parse_word<Value>(word);
+  }
+}
+
 srdiff::UpscaleOptions upscale_options(const MethodArgs& args) {
   srdiff::UpscaleOptions options = args.options;
-  options.start = srdiff::parse_start(args.start);
-  options.weight_map = !args.no_weight_map;
-  options.batch = parse_count("batch", args.batch);
-  options.tile = parse_count("tile", args.tile);
-  if (!args.color_fix.empty()) {
-    options.color_fix = srdiff::parse_color_fix(args.color_fix);
-  }
-  if (!args.sampler.empty()) {
-    options.sampler = srdiff::parse_sampler(args.sampler);
-  }
-  if (!args.grid.empty()) {
-    options.grid = srdiff::parse_grid_spacing(args.grid);
-  }
+  srdiff::for_each_setting([&](const auto& setting) {
+    auto& option = options.*setting.option;
+    if constexpr (std::is_same_v<std::decay_t<decltype(option)>, bool>) {
+      const auto off = args.switched_off.find(setting.name);
+      option = option && (off == args.switched_off.end() || !off->second);
+    }
+    const auto word = args.words.find(setting.name);
+    if (word != args.words.end() && !word->second.empty()) {
+      take_word(setting.name, word->second, option);
+    }
+  });
   return options;
+}
+
+template <typename Option, typename Value>
+CLI::Option* add_option(CLI::App& sub, MethodArgs& args,
+                        const srdiff::Setting<Option, Value>& setting) {
+  const std::string name = setting_option_name(setting);
+  CLI::Option* option = nullptr;
+  if constexpr (std::is_same_v<Option, bool>) {
+    option = sub.add_flag(name, args.switched_off[setting.name], setting.description);
+  } else if (is_word<Option> || setting.takes_auto) {
+    option = sub.add_option(name, args.words[setting.name], setting.description);
+  } else if constexpr (!is_word<Option>) {
+    option = sub.add_option(name, args.options.*setting.option, setting.description);
+  }
+  if constexpr (std::is_same_v<Option, std::uint64_t>) {
+    option->check(seed_problem, "");
+  }
+  return std::string_view(setting.default_word).empty() ? option
+                                                        : option->default_str(setting.default_word);
+}
+
+const char* title(srdiff::SettingGroup group) {
+  switch (group) {
+    case srdiff::SettingGroup::method:
+      return "Method";
+    case srdiff::SettingGroup::method_more:
+      return "Method, more";
+    case srdiff::SettingGroup::machine_more:
+      return "Machine, more";
+  }
+  return "";
 }
 
 }  // namespace
 
-void add_method_options(CLI::App& sub, MethodArgs& args) {
-  const auto method = [](auto* option) { return option->group("Method"); };
-  const auto more = [](auto* option) { return option->group("Method, more"); };
-  srdiff::UpscaleOptions& options = args.options;
-  method(sub.add_option("--model", args.model, "Model name, or a folder with a / in it"))
-      ->capture_default_str();
-  more(sub.add_option("--start", args.start, "predicted (eq. 1), sr (W = 0), noise (SR3)"))
-      ->capture_default_str();
-  method(sub.add_option("--t", options.t, "Steps that remain at the start, 1 to T"));
-  method(sub.add_option("--beta", options.beta, "Noise where the weight map is 0, 0 to 1"));
-  more(sub.add_flag("--no-weight-map", args.no_weight_map, "W = 0 in equation 1"));
-  method(sub.add_option("--sampler", args.sampler, "ddpm, ddim or dpmpp"));
-  method(sub.add_option("--nfe", options.nfe, "Denoiser evaluations, 1 to t (ddpm: t)"));
-  more(sub.add_option("--eta", options.eta, "DDIM's noise, 0 none to 1 as DDPM"));
-  more(sub.add_option("--grid", args.grid, "uniform, quadratic or logsnr steps"));
-  more(sub.add_option("--color-fix", args.color_fix,
-                      "consistency: colours and low frequencies are the input's; or none"));
-  more(sub.add_option("--tile", args.tile,
-                      "Side of a tile in input pixels, 0 for none, or auto: the model's"))
-      ->capture_default_str();
-  more(sub.add_option("--tile-overlap", options.tile_overlap,
-                      "Input pixels that neighbouring tiles share"));
-  method(sub.add_option("--seed", options.seed, "Noise seed"))
-      ->check(seed_problem, "")
-      ->capture_default_str();
+CLI::Option* add_setting_option(CLI::App& sub, MethodArgs& args, std::string_view name) {
+  CLI::Option* option = nullptr;
+  srdiff::for_each_setting([&](const auto& setting) {
+    if (setting.name == name) {
+      option = add_option(sub, args, setting)->group(title(setting.group));
+    }
+  });
+  return option;
+}
 
+void add_method_options(CLI::App& sub, MethodArgs& args) {
+  sub.add_option("--model", args.model, "Model name, or a folder with a / in it")
+      ->group("Method")
+      ->capture_default_str();
+  srdiff::for_each_setting([&](const auto& setting) {
+    if (setting.in_figures) {
+      add_option(sub, args, setting)->group(title(setting.group));
+    }
+  });
   add_machine_options(sub, args);
 }
 
 void add_machine_options(CLI::App& sub, MethodArgs& args) {
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
-  const auto machine_more = [](auto* option) {
-    return option->group("Machine, more")->capture_default_str();
-  };
   machine(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"));
-  machine_more(sub.add_option("--precision", args.precision,
-                              "fp32, bf16 or (GPU) fp16 (denoiser), or auto: the\n"
-                              "fastest that gives fp32's pictures"));
+  machine(sub.add_option("--precision", args.precision,
+                         "fp32, bf16 or (GPU) fp16 (denoiser), or auto: the\n"
+                         "fastest that gives fp32's pictures"))
+      ->group("Machine, more");
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
-  machine_more(sub.add_option("--batch", args.batch,
-                              "Images or tiles in one network call on a GPU, or auto"));
+  add_setting_option(sub, args, "batch");
 }
 
 Method choose_method(const MethodArgs& args) {

@@ -1,9 +1,14 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <string_view>
+#include <type_traits>
 
+#include "pipeline/setting_list.h"
 #include "srdiff/device.h"
 #include "srdiff/model.h"
 #include "srdiff/upscaler.h"
@@ -11,17 +16,13 @@
 /// The options of every subcommand that runs a model: which model, how, and on what.
 struct MethodArgs {
   std::string model = "faces-x8";  ///< "auto": see default_model
-  std::string start = "predicted";
-  std::string sampler;
-  std::string grid;
   std::string device = "auto";
   std::string precision = "fp32";
-  std::string batch = "auto";
-  std::string tile = "auto";
-  std::string color_fix;
-  srdiff::UpscaleOptions options;
-  bool no_weight_map = false;
   int threads = srdiff::available_processors();
+  /// What the options ask for that are numbers; of the others see `words` and `switched_off`.
+  srdiff::UpscaleOptions options;
+  std::map<std::string, std::string> words = {};  ///< by a setting's name; empty: not given
+  std::map<std::string, bool> switched_off = {};  ///< by a setting's name, of --no-NAME
 };
 
 /// Adds the groups "Method" and "Machine". Defaults shown in the help are those in `args`.
@@ -29,6 +30,17 @@ void add_method_options(CLI::App& sub, MethodArgs& args);
 
 /// Adds the group "Machine" alone.
 void add_machine_options(CLI::App& sub, MethodArgs& args);
+
+/// Adds the option of one setting, by its name in pipeline/setting_list.h.
+CLI::Option* add_setting_option(CLI::App& sub, MethodArgs& args, std::string_view name);
+
+/// The option's name on the command line: "--color-fix", or "--no-weight-map".
+template <typename Option, typename Value>
+std::string setting_option_name(const srdiff::Setting<Option, Value>& setting) {
+  std::string name = setting.name;
+  std::replace(name.begin(), name.end(), '_', '-');
+  return (std::is_same_v<Option, bool> ? "--no-" : "--") + name;
+}
 
 /// What the options come to, before a model is loaded.
 struct Method {

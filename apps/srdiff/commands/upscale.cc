@@ -159,9 +159,7 @@ void add_upscale(CLI::App& app, Command& command) {
       ->required();
   args->method.model = "auto";
   add_method_options(sub, args->method);
-  sub.add_option("--scale", args->method.options.scale,
-                 "Output side / input side, 1 to 64 (default: the model's)")
-      ->group("Method");
+  add_setting_option(sub, args->method, "scale");
   add_folder_options(sub, args->folder);
   add_output_options(sub, *args);
   sub.callback([&sub, args, &command] {

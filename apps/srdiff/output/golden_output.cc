@@ -108,22 +108,3 @@ std::map<std::string, std::string> made_with(const srdiff::Manifest& model,
   }
   return result;
 }
-
-srdiff::UpscaleOptions settled(const srdiff::UpscaleSettings& settings) {
-  srdiff::UpscaleOptions options;
-  options.start = settings.start;
-  options.weight_map = settings.weight_map;
-  options.t = settings.t;
-  options.beta = settings.beta;
-  options.sampler = settings.sampler;
-  options.nfe = settings.nfe;
-  options.eta = settings.eta;
-  options.grid = settings.grid;
-  options.seed = settings.seed;
-  options.color_fix = settings.color_fix;
-  options.tile = settings.tile.size;
-  if (settings.tile.size > 0) {
-    options.tile_overlap = settings.tile.overlap;
-  }
-  return options;
-}

@@ -31,6 +31,3 @@ std::vector<std::string> keep_measured(srdiff::Golden& golden,
 /// Versions and machine, for a golden file.
 std::map<std::string, std::string> made_with(const srdiff::Manifest& model,
                                              const std::optional<srdiff::FeatureNetwork>& network);
-
-/// Settings as options that depend on no model's recommendation.
-srdiff::UpscaleOptions settled(const srdiff::UpscaleSettings& settings);

@@ -1,0 +1,201 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+
+#include "srdiff/upscale_settings.h"
+
+namespace srdiff {
+
+/// The group of the command line's help that an option stands in.
+enum class SettingGroup { method, method_more, machine_more };
+
+/// All that the program knows of one setting. The command line's options, golden files, sweeps,
+/// journals and the metadata of pictures are made from these.
+template <typename Option, typename Value>
+struct Setting {
+  const char* name;         ///< in JSON; on the command line '-' stands for '_'
+  const char* description;  ///< one line of help: what it does, its words or range
+  SettingGroup group;
+  Option UpscaleOptions::*option;     ///< what a caller asks for
+  Value& (*value)(UpscaleSettings&);  ///< what is taken
+  /// Says what is taken. `before` holds the settings that the list names before this one.
+  Value (*settle)(const UpscaleOptions&, const UpscaleSettings& before, const Manifest&);
+
+  struct Range {
+    double low;
+    double high;
+  };
+  std::optional<Range> range = {};  ///< where it depends on no other setting
+  const char* default_word = "";    ///< the default that the help shows; empty: the model's
+  bool takes_auto = false;          ///< on the command line "auto" asks for nothing
+  bool in_figures = true;           ///< whether golden files and sweeps name it
+  bool in_journal = true;           ///< whether the JSON of settled settings has it by its name
+};
+
+/// Reads a setting that is a word. Throws UsageError naming the known words.
+template <typename Word>
+Word parse_word(const std::string& word) {
+  static_assert(std::is_enum_v<Word>);
+  if constexpr (std::is_same_v<Word, Start>) {
+    return parse_start(word);
+  } else if constexpr (std::is_same_v<Word, SamplerKind>) {
+    return parse_sampler(word);
+  } else if constexpr (std::is_same_v<Word, GridSpacing>) {
+    return parse_grid_spacing(word);
+  } else {
+    return parse_color_fix(word);
+  }
+}
+
+/// A tile's side and overlap as they are asked for, low-resolution pixels. resolve_settings rounds
+/// them up afterwards. Throw UsageError where the model takes no tiles.
+int wanted_tile(const UpscaleOptions& options, const Manifest& manifest);
+int wanted_overlap(const UpscaleOptions& options, int tile, const Manifest& manifest);
+
+/// The scale, in thousandths. Throws UsageError on one that the model cannot come up to.
+double settle_scale(const UpscaleOptions& options, const Manifest& manifest);
+
+/// Every setting once, in the order of JSON and help. A setting that is added here, and to
+/// UpscaleOptions and UpscaleSettings, is an option, and is written and read everywhere.
+inline constexpr auto setting_list = [] {
+  using Asked = const UpscaleOptions&;
+  using Taken = const UpscaleSettings&;
+  using Model = const Manifest&;
+  using enum SettingGroup;
+  using OptionalInt = std::optional<int>;
+  using OptionalDouble = std::optional<double>;
+  return std::make_tuple(
+      Setting<Start, Start>{"start",
+                            "predicted (eq. 1), sr (W = 0), noise (SR3)",
+                            method_more,
+                            &UpscaleOptions::start,
+                            [](UpscaleSettings& s) -> Start& { return s.start; },
+                            [](Asked asked, Taken, Model) { return asked.start; },
+                            {},
+                            "predicted"},
+      Setting<bool, bool>{"weight_map", "W = 0 in equation 1", method_more,
+                          &UpscaleOptions::weight_map,
+                          [](UpscaleSettings& s) -> bool& { return s.weight_map; },
+                          [](Asked asked, Taken, Model) {
+                            return asked.weight_map && asked.start == Start::predicted;
+                          }},
+      Setting<OptionalInt, int>{"t", "Steps that remain at the start, 1 to T", method,
+                                &UpscaleOptions::t, [](UpscaleSettings& s) -> int& { return s.t; },
+                                [](Asked asked, Taken, Model model) {
+                                  return asked.t.value_or(
+                                      asked.start == Start::noise ? model.T : model.defaults.t);
+                                }},
+      Setting<OptionalDouble, double>{
+          "beta",
+          "Noise where the weight map is 0, 0 to 1",
+          method,
+          &UpscaleOptions::beta,
+          [](UpscaleSettings& s) -> double& { return s.beta; },
+          [](Asked asked, Taken, Model model) { return asked.beta.value_or(model.defaults.beta); },
+          {{0.0, 1.0}}},
+      Setting<std::optional<SamplerKind>, SamplerKind>{
+          "sampler", "ddpm, ddim or dpmpp", method, &UpscaleOptions::sampler,
+          [](UpscaleSettings& s) -> SamplerKind& { return s.sampler; },
+          [](Asked asked, Taken, Model model) {
+            return asked.sampler.value_or(model.defaults.sampler);
+          }},
+      Setting<OptionalInt, int>{
+          "nfe", "Denoiser evaluations, 1 to t (ddpm: t)", method, &UpscaleOptions::nfe,
+          [](UpscaleSettings& s) -> int& { return s.nfe; },
+          [](Asked asked, Taken before, Model model) {
+            return asked.nfe.value_or(before.sampler == SamplerKind::ddpm
+                                          ? before.t
+                                          : std::min(model.defaults.nfe, before.t));
+          }},
+      Setting<OptionalDouble, double>{
+          "eta",
+          "DDIM's noise, 0 none to 1 as DDPM",
+          method_more,
+          &UpscaleOptions::eta,
+          [](UpscaleSettings& s) -> double& { return s.eta; },
+          [](Asked asked, Taken, Model model) { return asked.eta.value_or(model.defaults.eta); },
+          {{0.0, 1.0}}},
+      Setting<std::optional<GridSpacing>, GridSpacing>{
+          "grid", "uniform, quadratic or logsnr steps", method_more, &UpscaleOptions::grid,
+          [](UpscaleSettings& s) -> GridSpacing& { return s.grid; },
+          [](Asked asked, Taken, Model model) { return asked.grid.value_or(model.defaults.grid); }},
+      Setting<std::uint64_t, std::uint64_t>{
+          "seed",
+          "Noise seed",
+          method,
+          &UpscaleOptions::seed,
+          [](UpscaleSettings& s) -> std::uint64_t& { return s.seed; },
+          [](Asked asked, Taken, Model) { return asked.seed; },
+          {},
+          "0"},
+      // Figures are taken at the model's own scale.
+      Setting<OptionalDouble, double>{
+          "scale",
+          "Output side / input side, 1 to 64 (default: the model's)",
+          method,
+          &UpscaleOptions::scale,
+          [](UpscaleSettings& s) -> double& { return s.scale; },
+          [](Asked asked, Taken, Model model) { return settle_scale(asked, model); },
+          {},
+          "",
+          false,
+          /*in_figures=*/false},
+      Setting<std::optional<ColorFix>, ColorFix>{
+          "color_fix", "consistency: colours and low frequencies are the input's; or none",
+          method_more, &UpscaleOptions::color_fix,
+          [](UpscaleSettings& s) -> ColorFix& { return s.color_fix; },
+          [](Asked asked, Taken, Model model) {
+            return asked.color_fix.value_or(model.defaults.color_fix);
+          }},
+      // The journal has both sides of a tile in one object.
+      Setting<OptionalInt, int>{
+          "tile",
+          "Side of a tile in input pixels, 0 for none, or auto: the model's",
+          method_more,
+          &UpscaleOptions::tile,
+          [](UpscaleSettings& s) -> int& { return s.tile.size; },
+          [](Asked asked, Taken, Model model) { return wanted_tile(asked, model); },
+          {},
+          "auto",
+          /*takes_auto=*/true,
+          true,
+          /*in_journal=*/false},
+      Setting<OptionalInt, int>{"tile_overlap",
+                                "Input pixels that neighbouring tiles share",
+                                method_more,
+                                &UpscaleOptions::tile_overlap,
+                                [](UpscaleSettings& s) -> int& { return s.tile.overlap; },
+                                [](Asked asked, Taken before, Model model) {
+                                  return wanted_overlap(asked, before.tile.size, model);
+                                },
+                                {},
+                                "",
+                                false,
+                                true,
+                                /*in_journal=*/false},
+      // The batch changes how fast a picture is made, not the picture.
+      Setting<OptionalInt, OptionalInt>{"batch",
+                                        "Images or tiles in one network call on a GPU, or auto",
+                                        machine_more,
+                                        &UpscaleOptions::batch,
+                                        [](UpscaleSettings& s) -> OptionalInt& { return s.batch; },
+                                        [](Asked asked, Taken, Model) { return asked.batch; },
+                                        {},
+                                        "auto",
+                                        /*takes_auto=*/true,
+                                        /*in_figures=*/false,
+                                        /*in_journal=*/false});
+}();
+
+/// Calls visit(setting) for every setting of the list.
+template <typename Visit>
+void for_each_setting(const Visit& visit) {
+  std::apply([&visit](const auto&... settings) { (visit(settings), ...); }, setting_list);
+}
+
+}  // namespace srdiff

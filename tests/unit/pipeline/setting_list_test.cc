@@ -1,0 +1,90 @@
+#include "pipeline/setting_list.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "pipeline/settings_json.h"
+#include "support/temporary_folder.h"
+#include "support/test_model.h"
+
+namespace srdiff {
+namespace {
+
+using support::make_test_model;
+using support::TemporaryFolder;
+using support::TestModelOptions;
+
+UpscaleOptions every_option() {
+  UpscaleOptions options;
+  options.start = Start::sr;
+  options.weight_map = false;
+  options.t = 200;
+  options.beta = 0.25;
+  options.sampler = SamplerKind::dpmpp;
+  options.nfe = 5;
+  options.eta = 0.5;
+  options.grid = GridSpacing::logsnr;
+  options.seed = 18446744073709551615U;
+  options.color_fix = ColorFix::consistency;
+  options.scale = 3.0;
+  options.tile = 32;
+  options.tile_overlap = 8;
+  options.batch = 3;
+  return options;
+}
+
+class SettingListTest : public ::testing::Test {
+ protected:
+  SettingListTest() {
+    TestModelOptions options;
+    options.manifest_patch = R"({"tile": {"size": 16, "overlap": 8}})";
+    manifest_ = read_manifest(make_test_model(folder_.path() / "model", options));
+  }
+
+  TemporaryFolder folder_;
+  Manifest manifest_;
+};
+
+TEST_F(SettingListTest, NamesEachSettingOnce) {
+  std::set<std::string> names;
+  for_each_setting(
+      [&](const auto& setting) { EXPECT_TRUE(names.insert(setting.name).second) << setting.name; });
+  EXPECT_EQ(names.size(), 14U);
+}
+
+// Journals, and the metadata of pictures, are compared with those of earlier versions.
+TEST_F(SettingListTest, TheJournalsJsonStaysAsItWas) {
+  EXPECT_EQ(settings_json(resolve_settings(every_option(), manifest_)),
+            R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
+            R"("eta":0.5,"grid":"logsnr","seed":18446744073709551615,"scale":3.0,)"
+            R"("color_fix":"consistency","tile":{"size":32,"overlap":8}})");
+}
+
+TEST_F(SettingListTest, GoldenFilesAndSweepsReadWhatTheyWrite) {
+  const nlohmann::ordered_json written = options_json(every_option());
+  EXPECT_EQ(written.dump(),
+            R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
+            R"("eta":0.5,"grid":"logsnr","seed":18446744073709551615,"color_fix":"consistency",)"
+            R"("tile":32,"tile_overlap":8})");
+  UpscaleOptions read;
+  override_options(JsonFields(written, "test"), read);
+  EXPECT_EQ(options_json(read), written);
+  EXPECT_EQ(options_json({}).dump(), R"({"start":"predicted","weight_map":true,"seed":0})");
+}
+
+TEST_F(SettingListTest, SettledOptionsGiveTheSameSettings) {
+  for (UpscaleOptions options : {UpscaleOptions{}, every_option()}) {
+    options.scale.reset();
+    const UpscaleSettings settings = resolve_settings(options, manifest_);
+    const UpscaleOptions settled = settled_options(settings);
+    EXPECT_EQ(settings_json(resolve_settings(settled, manifest_)), settings_json(settings));
+    EXPECT_TRUE(settled.t && settled.sampler && settled.color_fix && settled.tile);
+    EXPECT_FALSE(settled.batch || settled.scale);
+  }
+  const UpscaleSettings untiled = resolve_settings({.tile = 0}, manifest_);
+  EXPECT_FALSE(settled_options(untiled).tile_overlap.has_value());
+}
+
+}  // namespace
+}  // namespace srdiff
