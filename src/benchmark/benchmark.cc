@@ -75,10 +75,10 @@ struct ProductRun {
   std::int64_t calls;
   std::vector<ProductLayout> layouts;
   std::vector<std::vector<double>> seconds;  ///< of each layout
-  ActivationPool memory = {};
+  cpu::ActivationPool memory = {};
 
   void measure(const DeviceClock& clock) {
-    const ActivationPool::Call call(memory);  // blocks of a network are kept as well
+    const cpu::ActivationPool::Call call(memory);  // blocks of a network are kept as well
     for (std::size_t i = 0; i < layouts.size(); ++i) {
       layouts[i].run();  // the first call prepares the kernel
       seconds[i].push_back(clock.seconds(layouts[i].run));
@@ -122,9 +122,9 @@ std::function<void()> matrix_product_on(c10::Device device, c10::ScalarType prec
   const at::Tensor matrix =
       at::rand({side, side}, at::TensorOptions().device(device)).to(precision);
   return [matrix] {
-    set_blas_threads(at::get_num_threads());
+    cpu::set_blas_threads(at::get_num_threads());
     at::matmul(matrix, matrix);
-    set_blas_threads(1);  // as set_threads leaves it
+    cpu::set_blas_threads(1);  // as set_threads leaves it
   };
 }
 

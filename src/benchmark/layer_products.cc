@@ -54,7 +54,8 @@ constexpr std::array<ConvolutionInputs, 6> convolutions = {{
 
 /// Whether a convolution of srdiff's own rounds images and weights to bf16.
 bool rounds_to_bf16(const c10::IValue& state, const at::Tensor& weight) {
-  return state.toCustomClass<ConvolutionState>()->blocked.in_bf16() && fits_blocks(weight);
+  return state.toCustomClass<cpu::ConvolutionState>()->blocked.in_bf16() &&
+         cpu::fits_blocks(weight);
 }
 
 Product convolution(const ConvolutionInputs& where, Inputs inputs) {
@@ -67,7 +68,7 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
   };
   const at::Tensor& image = inputs[0].toTensor();
   // Only where weights have four dimensions are five those of blocks.
-  product.left = inputs[1].toTensor().dim() == 4 ? image_size(image) : sizes_of(image);
+  product.left = inputs[1].toTensor().dim() == 4 ? cpu::image_size(image) : sizes_of(image);
   product.right = sizes_of(inputs[1].toTensor());
   product.type = where.may_round && rounds_to_bf16(inputs[where.groups + 1], inputs[1].toTensor())
                      ? c10::kBFloat16
@@ -86,7 +87,7 @@ Product convolution(const ConvolutionInputs& where, Inputs inputs) {
 Product convolution_of_upsampled(Inputs inputs) {
   const at::Tensor& weight = inputs[1].toTensor();
   Product product;
-  product.left = image_size(inputs[0].toTensor());
+  product.left = cpu::image_size(inputs[0].toTensor());
   product.left[2] *= 2;
   product.left[3] *= 2;
   product.enlarged = true;
@@ -254,7 +255,7 @@ constexpr const char* own_name = "as srdiff calls it";
 /// srdiff leaves it to LibTorch.
 std::function<at::Tensor()> own_convolution(const Product& p, const at::Tensor& image,
                                             const at::Tensor& weight, const at::Tensor& bias) {
-  const auto convolution = std::make_shared<BlockedConvolution>(p.type == c10::kBFloat16);
+  const auto convolution = std::make_shared<cpu::BlockedConvolution>(p.type == c10::kBFloat16);
   const at::Tensor exact_weight = weight.to(c10::kFloat);
   const at::Tensor exact_bias = p.bias ? bias.to(c10::kFloat) : bias;
   const at::Tensor exact_image = image.to(c10::kFloat);
@@ -305,8 +306,8 @@ std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device dev
                        }});
   }
   const bool own_type =
-      p.type == c10::kFloat || (p.type == c10::kBFloat16 && has_bf16_convolutions());
-  if (device.is_cpu() && !p.transposed && own_type && fits_blocks(weight)) {
+      p.type == c10::kFloat || (p.type == c10::kBFloat16 && cpu::has_bf16_convolutions());
+  if (device.is_cpu() && !p.transposed && own_type && cpu::fits_blocks(weight)) {
     const std::function<at::Tensor()> run = own_convolution(p, image, weight, bias);
     if (run().defined()) {
       layouts.push_back({own_name, run, true});
@@ -331,7 +332,7 @@ std::vector<ProductLayout> matrix_layouts(const Product& p, c10::Device device) 
   if (device.is_cpu() && p.bias && left.dim() == 2) {
     const at::Tensor bias = at::zeros({right.size(1)}, options);
     layouts.push_back(
-        {own_name, [left, right, bias] { linear_of_rows(left, right.t(), bias); }, true});
+        {own_name, [left, right, bias] { cpu::linear_of_rows(left, right.t(), bias); }, true});
   }
   return layouts;
 }
@@ -347,7 +348,7 @@ std::vector<ProductLayout> attention_layouts(const Product& p, c10::Device devic
              at::bmm(query.transpose(1, 2), key);
              at::bmm(value, weight);
            }},
-          {own_name, [query, key, value] { attention(query, key, value, 1.0); }, true}};
+          {own_name, [query, key, value] { cpu::attention(query, key, value, 1.0); }, true}};
 }
 
 }  // namespace

@@ -24,14 +24,14 @@ const Backend& backend_for(c10::Device device) {
 }
 
 struct UnrecordedCalls::Flag {
-  WithoutCudaGraphs flag;
+  cuda::WithoutCudaGraphs flag;
 };
 
 UnrecordedCalls::UnrecordedCalls() : flag_(std::make_unique<Flag>()) {}
 UnrecordedCalls::~UnrecordedCalls() = default;
 
 struct OneOffCalls::Flag {
-  WithoutKernelTrials flag;
+  cuda::WithoutKernelTrials flag;
 };
 
 OneOffCalls::OneOffCalls() : flag_(std::make_unique<Flag>()) {}

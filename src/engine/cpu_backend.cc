@@ -21,7 +21,7 @@ bool is_for_blocks(const torch::jit::Module& module) {
   for (const at::Tensor& weight : module.parameters()) {
     if (weight.dim() == 4) {
       all += weight.numel();
-      fitting += fits_blocks(weight) ? weight.numel() : 0;
+      fitting += cpu::fits_blocks(weight) ? weight.numel() : 0;
     }
   }
   return 2 * fitting > all;
@@ -48,12 +48,12 @@ class CpuNetwork final : public DeviceNetwork {
       : module_(module), precision_(precision) {
     // Convolutions alone: there the time is, and norms and sums keep float32's accuracy.
     const bool convolves_in_bf16 =
-        precision_ == c10::kBFloat16 && has_bf16_convolutions() && is_for_blocks(module_);
+        precision_ == c10::kBFloat16 && cpu::has_bf16_convolutions() && is_for_blocks(module_);
     if (convolves_in_bf16) {
       precision_ = c10::kFloat;
     }
     if (precision_ == c10::kFloat && at::hasMKLDNN()) {
-      set_float32(module_, optimise_for_cpu(module_, convolves_in_bf16));
+      set_float32(module_, cpu::rewrite_graph(module_, convolves_in_bf16));
     } else {
       module_.to(precision_);
     }
@@ -66,21 +66,21 @@ class CpuNetwork final : public DeviceNetwork {
       // The noise level stays exact: bf16 rounds √ᾱ_t to 1 for every t below 40.
       arguments.emplace_back(input.to(at::kCPU, input.dim() == 4 ? precision_ : c10::kFloat));
     }
-    const ActivationPool::Call memory(memory_);
+    const cpu::ActivationPool::Call memory(memory_);
     return module_.forward(std::move(arguments)).toTensor().to(c10::kFloat);
   }
 
  private:
   torch::jit::Module module_;
   c10::ScalarType precision_;
-  ActivationPool memory_;
+  cpu::ActivationPool memory_;
 };
 
 class CpuBackend final : public Backend {
  public:
   bool one_image_per_call() const override { return true; }
   bool computes(c10::ScalarType precision) const override { return precision != c10::kHalf; }
-  bool has_fast_bf16() const override { return has_bf16_convolutions(); }
+  bool has_fast_bf16() const override { return cpu::has_bf16_convolutions(); }
   CeilingSizes ceiling_sizes() const override { return {2048, std::int64_t{128} << 20}; }
 
   at::Tensor noise(const std::vector<std::uint64_t>& keys, int step, std::int64_t height,

@@ -31,7 +31,7 @@ class CudaNetwork final : public DeviceNetwork {
  public:
   CudaNetwork(const torch::jit::Module& module, c10::Device device, c10::ScalarType precision)
       : module_(module), device_(device), precision_(precision) {
-    casts_ = optimise_for_cuda(module_, precision_);
+    casts_ = cuda::rewrite_graph(module_, precision_);
     module_.to(precision_);
     set_channels_last(module_);
   }
@@ -47,7 +47,7 @@ class CudaNetwork final : public DeviceNetwork {
               .contiguous(image ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous));
     }
     const std::lock_guard one_call(mutex_);
-    set_cuda_policy(precision_);
+    cuda::set_cuda_policy(precision_);
     return graphs_(arguments, [&](const std::vector<at::Tensor>& tensors) {
       return module_.forward({tensors.begin(), tensors.end()}).toTensor().to(c10::kFloat);
     });
@@ -64,7 +64,7 @@ class CudaNetwork final : public DeviceNetwork {
   c10::ScalarType precision_;
   bool casts_ = false;  ///< its inputs itself, from float32
   std::mutex mutex_;
-  CudaGraphs graphs_;  ///< take one call at a time
+  cuda::CudaGraphs graphs_;  ///< take one call at a time
 };
 
 class CudaBackend final : public Backend {
@@ -73,10 +73,12 @@ class CudaBackend final : public Backend {
 
   bool one_image_per_call() const override { return false; }
   bool computes(c10::ScalarType /*precision*/) const override { return true; }
-  bool has_fast_bf16() const override { return multiplies_bf16(device_); }
-  std::optional<std::int64_t> free_memory() const override { return free_device_memory(device_); }
+  bool has_fast_bf16() const override { return cuda::multiplies_bf16(device_); }
+  std::optional<std::int64_t> free_memory() const override {
+    return cuda::free_device_memory(device_);
+  }
   std::int64_t peak_memory(const std::function<void()>& call) const override {
-    return peak_device_memory(device_, call);
+    return cuda::peak_device_memory(device_, call);
   }
   void synchronize() const override { torch::cuda::synchronize(device_.index()); }
   bool prepares_shapes() const override { return true; }

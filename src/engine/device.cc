@@ -142,12 +142,12 @@ void set_threads(int count) {
   }
   // Networks hold small matrix products only, after which OpenBLAS's threads spin on, on processors
   // that the next operation's threads want. First: one that runs on OpenMP sets OpenMP's threads.
-  set_blas_threads(1);
+  cpu::set_blas_threads(1);
   set_calling_threads(count);
 }
 
 void use_activation_pool() {
-  ActivationPool::install();
+  cpu::ActivationPool::install();
 }
 
 ScopedThreads::ScopedThreads(int count) : before_(at::get_num_threads()) {

@@ -8,7 +8,7 @@
 #include "engine/scoped_threads.h"
 
 namespace srdiff {
-void side_by_side(std::int64_t count, const std::function<void(std::int64_t)>& work) {
+void run_in_parallel(std::int64_t count, const std::function<void(std::int64_t)>& work) {
   const std::int64_t threads = at::get_num_threads();
   const std::int64_t together = threads > 1 ? count - count % threads : 0;
   const bool records_no_gradients = c10::InferenceMode::is_enabled();

@@ -11,6 +11,6 @@ namespace srdiff {
 /// threads.
 ///
 /// The first exception is thrown on when the calls that it ran beside have ended; the rest is left.
-void side_by_side(std::int64_t count, const std::function<void(std::int64_t)>& work);
+void run_in_parallel(std::int64_t count, const std::function<void(std::int64_t)>& work);
 
 }  // namespace srdiff

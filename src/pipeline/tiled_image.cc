@@ -148,7 +148,7 @@ std::vector<at::Tensor> TiledRun::network_outputs(const Band& band, std::int64_t
     return network_output(band, first_column, last_column).unbind();
   }
   std::vector<at::Tensor> outputs(static_cast<std::size_t>(last_column - first_column));
-  side_by_side(last_column - first_column, [&](std::int64_t i) {
+  run_in_parallel(last_column - first_column, [&](std::int64_t i) {
     const std::int64_t column = first_column + i;
     stop_if(observer_.cancelled);
     outputs[static_cast<std::size_t>(i)] = network_output(band, column, column + 1)[0];

@@ -221,7 +221,7 @@ class WholeImagesRun {
     };
     // States are shown of one image after another.
     if (backend_for(run_.model.device()).one_image_per_call() && !observer_.on_state) {
-      side_by_side(count, run);
+      run_in_parallel(count, run);
       return;
     }
     for (std::int64_t i = 0; i < count; ++i) {

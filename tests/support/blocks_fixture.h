@@ -11,7 +11,7 @@ namespace srdiff::support {
 class BlocksFixture : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (channel_block() == 0) {
+    if (cpu::channel_block() == 0) {
       GTEST_SKIP() << "a processor without AVX2";
     }
   }

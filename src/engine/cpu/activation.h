@@ -8,7 +8,7 @@
 
 #include "engine/cpu/simd/vector_math.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Sums are kept in this many parts, so that a loop over them is one vector operation.
 inline constexpr std::int64_t silu_lanes = 16;
@@ -61,4 +61,4 @@ inline at::Tensor per_channel(const c10::optional<at::Tensor>& values, std::int6
   return values && values->defined() ? values->contiguous() : at::full({channels}, otherwise);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -13,7 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 /// Smaller blocks stay on the C library's heap, which hands them out again as they are.
@@ -218,4 +218,4 @@ ActivationPool::Call::~Call() {
   pool_->release_before(number_);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

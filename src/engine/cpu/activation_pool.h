@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Keeps a network's large blocks of CPU memory between its layers and its calls. Every layer frees
 /// features as large as those that the next asks for; the C library gives blocks of megabytes back
@@ -45,4 +45,4 @@ class ActivationPool {
   std::shared_ptr<Blocks> pool_;  ///< which blocks in use hold too
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

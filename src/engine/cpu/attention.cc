@@ -11,7 +11,7 @@
 #include "engine/cpu/simd/register_tile.h"
 #include "engine/cpu/simd/vector_math.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 /// Keys that are looked at before sums are scaled anew: their scores stay in the first cache.
@@ -310,4 +310,4 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
   return result;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Attention of each of B heads: value · softmax(queryᵀ · key · scale)ᵀ, the softmax over keys
 /// ("Attention Is All You Need", equation 1, with positions as columns). query [B,d,T], key
@@ -18,4 +18,4 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
 /// Whether `attention` computes these itself.
 bool computes_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

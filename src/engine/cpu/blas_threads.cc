@@ -2,7 +2,7 @@
 
 #include <dlfcn.h>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 void set_blas_threads(int count) {
   // By name: which BLAS LibTorch's symbols come from is the system's choice, not the linker's.
@@ -14,4 +14,4 @@ void set_blas_threads(int count) {
   }
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -15,7 +15,7 @@
 #include <dnnl.hpp>
 #endif
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 /// A row of `Side` floats that shuffles work on.
@@ -361,4 +361,4 @@ std::int64_t channel_block() {
 
 #endif
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -8,7 +8,7 @@
 
 #include "engine/cpu/simd/vector_width.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Images in blocks of channels, [N,C/b,H,W,b] with b the floats of the processor's widest vectors
 /// (oneDNN's nChw16c and nChw8c). oneDNN's convolutions are fastest from and to this layout, and
@@ -84,4 +84,4 @@ SRDIFF_INLINE std::uint16_t bf16_bits(float x) {
   return static_cast<std::uint16_t>(not_a_number ? 0x7FC0U : rounded);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

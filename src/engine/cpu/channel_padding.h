@@ -9,7 +9,7 @@
 #include "base/integer_math.h"
 #include "engine/cpu/blocked_layout.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 // Counts of channels that do not fill their blocks are filled up with channels of zeros.
 
@@ -59,4 +59,4 @@ inline at::Tensor filled_blocks(const at::Tensor& x, std::int64_t block) {
   return in_blocks_of(padded(x, {0, 0, 0, 0, 0, missing}), block);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -13,7 +13,7 @@
 #include "engine/cpu/convolution_winograd.h"
 #include "engine/cpu/packed_weights.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 constexpr std::array<std::int64_t, 2> one = {1, 1};
@@ -151,4 +151,4 @@ at::Tensor BlockedConvolution::of_upsampled(const at::Tensor& x, const at::Tenso
   return state_->compute({x, weight, offsets, geometry_of_upsampled, at::Tensor(), true});
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -7,7 +7,7 @@
 
 #include "engine/cpu/convolution_kernel.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Whether a weight [O,C,kh,kw] has counts of channels that fill blocks (blocked_layout.h), with as
 /// many channels of zeros among them at most.
@@ -51,4 +51,4 @@ class BlockedConvolution {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -9,7 +9,7 @@
 #include "engine/cpu/convolution_kernel.h"
 #include "engine/cpu/packed_weights.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 bool has_bf16_convolutions() {
   return false;
@@ -49,4 +49,4 @@ at::Tensor ConvolutionKernels::of_upsampled(const at::Tensor& x, const at::Tenso
   return (*this)(repeat_pixels(input(x), 2), weight, bias, {one, one, one}, {});
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -11,7 +11,7 @@
 #include "engine/cpu/simd/register_tile.h"
 #include "engine/cpu/simd/vector_math.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 /// A convolution at work, of an image with its padding.
@@ -195,4 +195,4 @@ at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
   return result;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

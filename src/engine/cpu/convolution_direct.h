@@ -6,10 +6,11 @@
 
 #include "engine/cpu/convolution_geometry.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 // Convolutions as they are written, of any filter and geometry, in blocks of channel_block()
-// channels (channel_blocks.h), float32: for what Winograd's algorithm does not do (winograd.h).
+// channels (blocked_layout.h), float32: for what Winograd's algorithm does not do
+// (convolution_winograd.h).
 
 /// Filters [O,C,kh,kw], of any floating-point type on the CPU, O and C multiples of
 /// channel_block(): float32, in the order that direct_convolution reads, which nothing else does.
@@ -22,4 +23,4 @@ at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
                               at::IntArrayRef weight_size, const at::Tensor& bias,
                               const ConvolutionGeometry& geometry, const at::Tensor& addend);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

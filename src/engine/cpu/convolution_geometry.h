@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// A convolution's geometry, each list of two directions.
 struct ConvolutionGeometry {
@@ -29,4 +29,4 @@ inline std::vector<std::int64_t> convolved_size(c10::IntArrayRef image, c10::Int
   return size;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

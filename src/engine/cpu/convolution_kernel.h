@@ -6,7 +6,7 @@
 
 #include "engine/cpu/convolution_geometry.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Whether ConvolutionKernels compute in bf16 as fast as this processor can: AMX or AVX512-BF16.
 bool has_bf16_convolutions();
@@ -45,4 +45,4 @@ class ConvolutionKernels {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -19,7 +19,7 @@
 #include "engine/cpu/convolution_kernel.h"
 #include "engine/cpu/jit_memory_check.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 using Tag = dnnl::memory::format_tag;
@@ -361,4 +361,4 @@ at::Tensor ConvolutionKernels::of_upsampled(const at::Tensor& x, const at::Tenso
                         : at::Tensor();
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -6,7 +6,7 @@
 #include <array>
 #include <vector>
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 /// Calls LibTorch's operator of that name, which has no function in C++.
@@ -73,4 +73,4 @@ at::Tensor PrepackedConvolution::nchw_weight(const ConvolutionGeometry& geometry
   return for_nchw_;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

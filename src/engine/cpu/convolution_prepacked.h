@@ -11,7 +11,7 @@
 #include "engine/cpu/convolution_geometry.h"
 #include "engine/cpu/jit_memory_check.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// A convolution of float32 on the CPU that keeps its weight in oneDNN's own order. LibTorch
 /// reorders weights in every call, and sends images of few values to a slower kernel. Several
@@ -43,4 +43,4 @@ class PrepackedConvolution {
   Context for_channels_last_;
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -17,7 +17,7 @@
 #include "engine/cpu/simd/vector_width.h"
 #include "engine/cpu/winograd_kernel.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 using winograd::Convolution;
@@ -174,7 +174,7 @@ Convolution convolution_of(const at::Tensor& x, const at::Tensor& filters,
   c.inputs = x.size(1) * x.size(4);
   c.outputs = inputs.outputs;
   c.panels = divide_up(c.outputs, panel);
-  c.doublings = inputs.enlarges ? 1 : 0;
+  c.doublings = inputs.upsamples ? 1 : 0;
   c.height = x.size(2) << c.doublings;
   c.width = x.size(3) << c.doublings;
   c.tile_rows = tiles_along(c.height);
@@ -249,4 +249,4 @@ at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
   return result;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

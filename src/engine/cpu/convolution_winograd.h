@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 // 3x3 convolutions, of steps of 1 and with a padding of 1, by Winograd's minimal filtering
 // F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308). A tile of 4x4 pixels of the result is
@@ -16,7 +16,7 @@ namespace srdiff {
 // the place of 144, as 36 matrix products. Sums are float32; what comes out is some 5e-7 of the
 // values' size away from the exact sum, 5 to 10 times as far as a direct convolution's.
 //
-// Images are in blocks of channel_block() channels (channel_blocks.h), float32.
+// Images are in blocks of channel_block() channels (blocked_layout.h), float32.
 
 /// Whether a result [N,O,H,W] of so many inputs is faster this way: filters, four times as large
 /// when transformed, must be read for enough tiles each, and what is transformed multiplied often
@@ -32,7 +32,7 @@ struct WinogradInputs {
   std::int64_t outputs;  ///< O
   at::Tensor bias;       ///< [O], contiguous
   at::Tensor addend;     ///< an image of the result's size, contiguous, or undefined
-  bool enlarges;         ///< the image is enlarged by 2 first, by repeating each pixel
+  bool upsamples;        ///< the image is enlarged by 2 first, by repeating each pixel
 };
 
 /// conv2d(x) + addend, in blocks: [N,O/b,H,W,b], or [N,O/b,2H,2W,b] of an enlarged image. Does not
@@ -40,4 +40,4 @@ struct WinogradInputs {
 at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
                                 const WinogradInputs& inputs);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

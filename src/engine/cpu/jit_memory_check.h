@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Throws std::bad_alloc where the system has no memory for a kernel's code. oneDNN writes code
 /// without a look whether it got any memory, and the process ends there.
@@ -43,4 +43,4 @@ class JitMemoryCheck {
   std::set<std::vector<std::int64_t>> known_;
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

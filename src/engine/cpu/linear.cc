@@ -5,7 +5,7 @@
 
 #include "engine/cpu/simd/vector_math.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 constexpr std::int64_t lanes = 16;
@@ -76,4 +76,4 @@ at::Tensor linear_of_rows(const at::Tensor& x, const at::Tensor& weight, const a
   return y;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

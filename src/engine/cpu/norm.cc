@@ -13,7 +13,7 @@
 #include "engine/cpu/norm_blocked.h"
 #include "engine/cpu/simd/vector_math.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 using Lanes = std::array<float, silu_lanes>;
@@ -207,4 +207,4 @@ at::Tensor layer_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>&
   return y;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

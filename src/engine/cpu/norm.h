@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// x / (1 + e^-x) of each value, float32 on the CPU; others are LibTorch's. Its own differ in the
 /// last bit by where among a thread's values one stands, and so by the number of threads.
@@ -17,7 +17,7 @@ at::Tensor sigmoid_of_each(const at::Tensor& x);
 
 // Norms, and SiLU behind them in one pass over memory that the caches still hold, for float32 on
 // the CPU. A value is computed by one thread whatever their number, so that results do not depend
-// on it. What is in blocks (channel_blocks.h) gives blocks, of `type`: float32 or bfloat16; `type`
+// on it. What is in blocks (blocked_layout.h) gives blocks, of `type`: float32 or bfloat16; `type`
 // has no say over plain images.
 
 /// group_norm(x) of x [N,C,…]. `weight` and `bias` [C] may be absent.
@@ -38,4 +38,4 @@ at::Tensor layer_norm_silu(const at::Tensor& x, const c10::optional<at::Tensor>&
                            const c10::optional<at::Tensor>& bias, double eps,
                            c10::ScalarType type = c10::kFloat);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

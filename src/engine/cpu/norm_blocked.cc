@@ -15,7 +15,7 @@
 #include "engine/cpu/norm_blocked_loops.h"
 #include "engine/cpu/simd/vector_width.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 /// Pixels whose moments are taken together: long sums are cut, and few values stay in the cache for
@@ -270,4 +270,4 @@ at::Tensor layer_norm_silu_in_blocks(const at::Tensor& blocks,
   return norm(blocks, weight, bias, eps, type);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

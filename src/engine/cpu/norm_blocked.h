@@ -6,9 +6,9 @@
 
 #include <cstdint>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
-// Norms of float32 images in blocks (channel_blocks.h): they give blocks of `type`, float32 or
+// Norms of float32 images in blocks (blocked_layout.h): they give blocks of `type`, float32 or
 // bfloat16. `weight` and `bias` [C] may be absent.
 
 /// group_norm(blocks), or silu of it.
@@ -23,4 +23,4 @@ at::Tensor layer_norm_silu_in_blocks(const at::Tensor& blocks,
                                      const c10::optional<at::Tensor>& bias, double eps,
                                      c10::ScalarType type);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -10,7 +10,7 @@
 #include "engine/cpu/blocked_layout.h"
 #include "engine/cpu/simd/vector_math.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 /// Adds up `term` of each pixel's channels, in `Count` columns side by side.
@@ -272,4 +272,4 @@ template ColumnLoops<std::uint16_t> column_loops(std::int64_t block, std::int64_
 template PositionsLoop<float> norm_positions_loop(std::int64_t block);
 template PositionsLoop<std::uint16_t> norm_positions_loop(std::int64_t block);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

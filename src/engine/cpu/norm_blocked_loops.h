@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 // The loops of norms over images in blocks (norm_blocked.h), once for every vector width. They work
 // on columns of `block` channels whose pixels are `step` values apart (blocked_layout.h), and write
@@ -35,4 +35,4 @@ using PositionsLoop = void (*)(const float* x, Out* y, std::int64_t positions, s
 template <typename Out>
 PositionsLoop<Out> norm_positions_loop(std::int64_t block);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -12,7 +12,7 @@
 #include "engine/cpu/linear.h"
 #include "engine/cpu/norm.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 using State = c10::intrusive_ptr<ConvolutionState>;
@@ -200,4 +200,4 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
 
 }  // namespace
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -5,7 +5,7 @@
 #include "engine/cpu/convolution.h"
 #include "engine/cpu/convolution_prepacked.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 // The operators srdiff::… that rewrite_graph.h puts in the place of LibTorch's. They take images in
 // blocks of channels (blocked_layout.h) and plain ones: which of the two a value is shows only when
@@ -22,4 +22,4 @@ class ConvolutionState : public torch::CustomClassHolder {
   BlockedConvolution blocked;
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -6,7 +6,7 @@
 
 #include "engine/cpu/channel_padding.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// One weight in the order that one kind of kernel reads. It is ordered at the first call, and anew
 /// where a call brings another weight. Several threads may ask at once.
@@ -30,4 +30,4 @@ class PackedWeight {
   at::Tensor packed_;
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -13,7 +13,7 @@
 #include "engine/cpu/operators.h"
 #include "engine/graph/graph_nodes.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 bool is_convolution_to_blocks(const Node* node) {
@@ -364,7 +364,7 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
 
 }  // namespace
 
-std::set<std::string> optimise_for_cpu(torch::jit::Module& module, bool in_bf16) {
+std::set<std::string> rewrite_graph(torch::jit::Module& module, bool in_bf16) {
   const auto graph = inlined_forward(module);
   for_each_node(graph->block(), replace_operators);
   for_each_node(graph->block(), [&](Node* node) { replace_convolution(node, in_bf16); });
@@ -379,4 +379,4 @@ std::set<std::string> optimise_for_cpu(torch::jit::Module& module, bool in_bf16)
   return read_by_convolutions_alone(*graph);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// Rewrites a network for float32 on the CPU: the operators of operators.h take the place of
 /// LibTorch's convolutions, norms with SiLU behind them, attention, joins and nearest-neighbour
@@ -19,6 +19,6 @@ namespace srdiff {
 /// Returns the parameters that nothing but these convolutions reads: they may stay in the file's
 /// precision, since a convolution makes its own copy. Of a flat network alone, whose parameters all
 /// belong to `module` itself; empty for others. All other parameters must become float32.
-std::set<std::string> optimise_for_cpu(torch::jit::Module& module, bool in_bf16 = false);
+std::set<std::string> rewrite_graph(torch::jit::Module& module, bool in_bf16 = false);
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -11,7 +11,7 @@
 // The three phases of Winograd's algorithm (convolution_winograd.h) on a group of tiles, for
 // vectors and registers of any size.
 
-namespace srdiff::winograd {
+namespace srdiff::cpu::winograd {
 
 constexpr std::int64_t floats_of_line = 16;  ///< of a cache
 
@@ -294,4 +294,4 @@ struct WinogradKernel {
   }
 };
 
-}  // namespace srdiff::winograd
+}  // namespace srdiff::cpu::winograd

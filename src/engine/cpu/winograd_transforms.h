@@ -6,7 +6,7 @@
 
 // The transforms of Winograd's algorithm F(4x4, 3x3) along one direction (convolution_winograd.h).
 
-namespace srdiff::winograd {
+namespace srdiff::cpu::winograd {
 
 constexpr std::int64_t side = 6;              ///< pixels of the image below a tile, a direction
 constexpr std::int64_t tile_step = 4;         ///< pixels of a tile, a direction
@@ -84,4 +84,4 @@ SRDIFF_INLINE void transform_filter(const Floats* g, std::int64_t step_in, Float
   result[5 * step_out] = third;
 }
 
-}  // namespace srdiff::winograd
+}  // namespace srdiff::cpu::winograd

@@ -10,7 +10,7 @@
 #include <cuda_runtime_api.h>
 #endif
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 thread_local bool without_trials = false;
@@ -84,4 +84,4 @@ std::int64_t peak_device_memory(c10::Device /*device*/, const std::function<void
 
 #endif
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -8,7 +8,7 @@
 
 #include "base/scoped_flag.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 // Built against a LibTorch without CUDA, where no device is a CUDA one, these answer as for the
 // CPU.
@@ -38,4 +38,4 @@ std::int64_t free_device_memory(c10::Device device);
 /// 0 for other devices.
 std::int64_t peak_device_memory(c10::Device device, const std::function<void()>& call);
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

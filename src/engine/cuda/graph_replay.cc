@@ -17,7 +17,7 @@
 #include <cuda_runtime_api.h>
 #endif
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 namespace {
 
@@ -178,4 +178,4 @@ void CudaGraphs::drop() {
   recordings_.clear();
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

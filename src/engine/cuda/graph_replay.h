@@ -8,7 +8,7 @@
 
 #include "base/scoped_flag.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// A network's calls, recorded as CUDA graphs: replaying one costs the host a single launch where a
 /// call costs one for each of some hundred operators. One recording a set of shapes; a recording
@@ -42,4 +42,4 @@ class WithoutCudaGraphs : ScopedFlag {
   WithoutCudaGraphs();
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

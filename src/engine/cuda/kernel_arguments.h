@@ -7,7 +7,7 @@
 
 #include "engine/cuda/kernels/kernels.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 // What tensors are to the kernels of cuda_kernels.h.
 
@@ -38,4 +38,4 @@ inline const float* floats_of(const at::Tensor& x) {
   return x.defined() ? x.data_ptr<float>() : nullptr;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

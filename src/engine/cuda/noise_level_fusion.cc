@@ -11,29 +11,29 @@
 
 #include "engine/cuda/noise_level_program.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 struct Operation {
   const char* kind;
-  LevelOperator what;
+  NoiseLevelOperator what;
 };
 
-constexpr std::array<Operation, 6> of_one = {{{"aten::neg", LevelOperator::neg},
-                                              {"aten::reciprocal", LevelOperator::reciprocal},
-                                              {"aten::rsqrt", LevelOperator::rsqrt},
-                                              {"aten::sqrt", LevelOperator::sqrt},
-                                              {"aten::log", LevelOperator::log},
-                                              {"aten::exp", LevelOperator::exp}}};
+constexpr std::array<Operation, 6> of_one = {{{"aten::neg", NoiseLevelOperator::neg},
+                                              {"aten::reciprocal", NoiseLevelOperator::reciprocal},
+                                              {"aten::rsqrt", NoiseLevelOperator::rsqrt},
+                                              {"aten::sqrt", NoiseLevelOperator::sqrt},
+                                              {"aten::log", NoiseLevelOperator::log},
+                                              {"aten::exp", NoiseLevelOperator::exp}}};
 
-constexpr std::array<Operation, 4> of_two = {{{"aten::add", LevelOperator::add},
-                                              {"aten::sub", LevelOperator::sub},
-                                              {"aten::mul", LevelOperator::mul},
-                                              {"aten::div", LevelOperator::div}}};
+constexpr std::array<Operation, 4> of_two = {{{"aten::add", NoiseLevelOperator::add},
+                                              {"aten::sub", NoiseLevelOperator::sub},
+                                              {"aten::mul", NoiseLevelOperator::mul},
+                                              {"aten::div", NoiseLevelOperator::div}}};
 
 template <std::size_t Count>
-std::optional<LevelOperator> operator_of(const Node* node,
-                                         const std::array<Operation, Count>& operations) {
+std::optional<NoiseLevelOperator> operator_of(const Node* node,
+                                              const std::array<Operation, Count>& operations) {
   for (const Operation& operation : operations) {
     if (is(node, operation.kind)) {
       return operation.what;
@@ -66,7 +66,8 @@ class LevelFusion {
     }
     constexpr std::size_t worth_it = 3;
     if ((program_.steps.size() < worth_it && encoding_ == nullptr) ||
-        program_.steps.size() > most_level_steps || wanted.size() > most_level_results) {
+        program_.steps.size() > most_noise_level_steps ||
+        wanted.size() > most_noise_level_results) {
       return;
     }
     emit(wanted);
@@ -109,7 +110,7 @@ class LevelFusion {
     return true;
   }
 
-  void add_step(const Value* result, Place first, const LevelStep& step) {
+  void add_step(const Value* result, Place first, const NoiseLevelStep& step) {
     program_.steps.push_back(step);
     known_[result] = {static_cast<int>(program_.steps.size()), first.sides};
   }
@@ -128,7 +129,7 @@ class LevelFusion {
         (node->inputs().size() == 3 && !is_constant(node->input(2), 1))) {
       return false;
     }
-    LevelStep step = {*two, first->index};
+    NoiseLevelStep step = {*two, first->index};
     if (const auto second = place_of(node->input(1))) {
       step.second = second->index;
       if (second->sides != first->sides) {
@@ -153,8 +154,8 @@ class LevelFusion {
     for (const std::size_t bound : {1U, 2U}) {
       if (const auto number = constant_number(node->input(bound))) {
         add_step(node->output(), here,
-                 {bound == 1 ? LevelOperator::at_least : LevelOperator::at_most, here.index, -1,
-                  static_cast<float>(*number)});
+                 {bound == 1 ? NoiseLevelOperator::at_least : NoiseLevelOperator::at_most,
+                  here.index, -1, static_cast<float>(*number)});
         here = known_[node->output()];
       }
     }
@@ -227,7 +228,7 @@ class LevelFusion {
   void emit(const std::vector<Value*>& wanted) {
     const torch::jit::WithInsertPoint first(*graph_.block()->nodes().begin());
     std::vector<double> code;
-    for (const LevelStep& step : program_.steps) {
+    for (const NoiseLevelStep& step : program_.steps) {
       code.insert(code.end(), {static_cast<double>(step.what), static_cast<double>(step.first),
                                static_cast<double>(step.second), step.constant});
     }
@@ -238,7 +239,7 @@ class LevelFusion {
         graph_.insertConstant(program_.encoded >= 0 ? c10::IValue(program_.frequencies)
                                                     : c10::IValue())};
     Node* node = graph_.insertNode(
-        graph_.create(c10::Symbol::fromQualString("srdiff::level_program"), inputs, 2));
+        graph_.create(c10::Symbol::fromQualString("srdiff::noise_level_program"), inputs, 2));
     for (Value* output : node->outputs()) {
       output->setType(c10::TensorType::get());
     }
@@ -259,18 +260,18 @@ class LevelFusion {
   const torch::jit::Module& module_;
   Value* level_;
   Value* encoding_ = nullptr;
-  LevelProgram program_;
+  NoiseLevelProgram program_;
   std::unordered_map<const Value*, Place> known_;
   std::unordered_set<const Node*> members_;  ///< that the program takes the place of
 };
 
 }  // namespace
 
-void fuse_level(Graph& graph, const torch::jit::Module& module) {
+void fuse_noise_level(Graph& graph, const torch::jit::Module& module) {
   constexpr std::size_t inputs_of_denoiser = 4;  // with the module itself
   if (graph.inputs().size() == inputs_of_denoiser) {
     LevelFusion(graph, module, graph.inputs().back()).apply();
   }
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -13,42 +13,42 @@
 #include "engine/cuda/kernels/kernels.h"
 #endif
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
-at::Tensor run_step(const LevelStep& step, const at::Tensor& x, const at::Tensor& y) {
+at::Tensor run_step(const NoiseLevelStep& step, const at::Tensor& x, const at::Tensor& y) {
   switch (step.what) {
-    case LevelOperator::add:
+    case NoiseLevelOperator::add:
       return x + y;
-    case LevelOperator::sub:
+    case NoiseLevelOperator::sub:
       return x - y;
-    case LevelOperator::mul:
+    case NoiseLevelOperator::mul:
       return x * y;
-    case LevelOperator::div:
+    case NoiseLevelOperator::div:
       return x / y;
-    case LevelOperator::at_least:
+    case NoiseLevelOperator::at_least:
       return at::clamp_min(x, y);
-    case LevelOperator::at_most:
+    case NoiseLevelOperator::at_most:
       return at::clamp_max(x, y);
-    case LevelOperator::neg:
+    case NoiseLevelOperator::neg:
       return -x;
-    case LevelOperator::reciprocal:
+    case NoiseLevelOperator::reciprocal:
       return at::reciprocal(x);
-    case LevelOperator::rsqrt:
+    case NoiseLevelOperator::rsqrt:
       return at::rsqrt(x);
-    case LevelOperator::sqrt:
+    case NoiseLevelOperator::sqrt:
       return at::sqrt(x);
-    case LevelOperator::log:
+    case NoiseLevelOperator::log:
       return at::log(x);
-    case LevelOperator::exp:
+    case NoiseLevelOperator::exp:
       return at::exp(x);
   }
   TORCH_CHECK(false, "an unknown step");
 }
 
-LevelResults run_by_operators(const at::Tensor& level, const LevelProgram& program) {
+NoiseLevelResults run_by_operators(const at::Tensor& level, const NoiseLevelProgram& program) {
   std::vector<at::Tensor> values = {level};
-  for (const LevelStep& step : program.steps) {
+  for (const NoiseLevelStep& step : program.steps) {
     const auto first = static_cast<std::size_t>(step.first);
     values.push_back(run_step(step, values[first],
                               step.second < 0 ? at::full({}, step.constant, level.options())
@@ -58,7 +58,7 @@ LevelResults run_by_operators(const at::Tensor& level, const LevelProgram& progr
   for (const int result : program.results) {
     wanted.push_back(values[static_cast<std::size_t>(result)]);
   }
-  LevelResults results;
+  NoiseLevelResults results;
   results.values =
       wanted.empty() ? at::empty({0, level.size(0)}, level.options()) : at::stack(wanted);
   if (program.encoded >= 0) {
@@ -71,23 +71,23 @@ LevelResults run_by_operators(const at::Tensor& level, const LevelProgram& progr
 
 #ifdef SRDIFF_CUDA
 
-bool takes_kernel(const at::Tensor& level, const LevelProgram& program) {
+bool takes_kernel(const at::Tensor& level, const NoiseLevelProgram& program) {
   return level.is_cuda() && level.dim() == 1 && level.numel() > 0 && level.is_contiguous() &&
-         level.scalar_type() == c10::kFloat && program.steps.size() <= most_level_steps &&
-         program.results.size() <= most_level_results &&
+         level.scalar_type() == c10::kFloat && program.steps.size() <= most_noise_level_steps &&
+         program.results.size() <= most_noise_level_results &&
          (program.encoded < 0 || program.frequencies.device() == level.device());
 }
 
-LevelResults run_by_kernel(const at::Tensor& level, const LevelProgram& program) {
-  LevelCode code;
-  for (const LevelStep& step : program.steps) {
+NoiseLevelResults run_by_kernel(const at::Tensor& level, const NoiseLevelProgram& program) {
+  NoiseLevelCode code;
+  for (const NoiseLevelStep& step : program.steps) {
     code.steps[code.step_count++] = step;
   }
   for (const int result : program.results) {
     code.results[code.result_count++] = result;
   }
   const std::int64_t count = level.size(0);
-  LevelResults results;
+  NoiseLevelResults results;
   results.values = at::empty({code.result_count, count}, level.options());
   if (program.encoded >= 0) {
     code.encoded = program.encoded;
@@ -96,10 +96,10 @@ LevelResults run_by_kernel(const at::Tensor& level, const LevelProgram& program)
     results.encoding = at::empty({count, 2 * code.frequency_count}, level.options());
   }
   const c10::cuda::CUDAGuard guard(level.device());
-  C10_CUDA_CHECK(run_levels(code, level.data_ptr<float>(), static_cast<int>(count),
-                            results.values.data_ptr<float>(),
-                            program.encoded >= 0 ? results.encoding.data_ptr<float>() : nullptr,
-                            at::cuda::getCurrentCUDAStream()));
+  C10_CUDA_CHECK(run_noise_levels(
+      code, level.data_ptr<float>(), static_cast<int>(count), results.values.data_ptr<float>(),
+      program.encoded >= 0 ? results.encoding.data_ptr<float>() : nullptr,
+      at::cuda::getCurrentCUDAStream()));
   return results;
 }
 
@@ -110,16 +110,16 @@ std::tuple<at::Tensor, at::Tensor> run_code(const at::Tensor& level, at::ArrayRe
                                             at::IntArrayRef wanted, std::int64_t encoded,
                                             const c10::optional<at::Tensor>& frequencies) {
   constexpr std::size_t numbers = 4;
-  LevelProgram program;
+  NoiseLevelProgram program;
   for (std::size_t i = 0; i + numbers <= code.size(); i += numbers) {
-    program.steps.push_back({static_cast<LevelOperator>(static_cast<int>(code[i])),
+    program.steps.push_back({static_cast<NoiseLevelOperator>(static_cast<int>(code[i])),
                              static_cast<int>(code[i + 1]), static_cast<int>(code[i + 2]),
                              static_cast<float>(code[i + 3])});
   }
   program.results.assign(wanted.begin(), wanted.end());
   program.encoded = static_cast<int>(encoded);
   program.frequencies = frequencies.value_or(at::Tensor());
-  const LevelResults results = run_level_program(level, program);
+  const NoiseLevelResults results = run_noise_level_program(level, program);
   return {results.values, results.encoding};
 }
 
@@ -132,7 +132,8 @@ at::Tensor level_value(const at::Tensor& values, std::int64_t index, std::int64_
 
 TORCH_LIBRARY_FRAGMENT(srdiff, library) {
   library.def(
-      "level_program(Tensor level, float[] code, int[] wanted, int encoded, Tensor? frequencies) "
+      "noise_level_program(Tensor level, float[] code, int[] wanted, int encoded, Tensor? "
+      "frequencies) "
       "-> (Tensor, Tensor)",
       run_code);
   library.def("level_value(Tensor(a) values, int index, int sides) -> Tensor(a)", level_value);
@@ -140,7 +141,8 @@ TORCH_LIBRARY_FRAGMENT(srdiff, library) {
 
 }  // namespace
 
-LevelResults run_level_program(const at::Tensor& level, const LevelProgram& program) {
+NoiseLevelResults run_noise_level_program(const at::Tensor& level,
+                                          const NoiseLevelProgram& program) {
 #ifdef SRDIFF_CUDA
   if (takes_kernel(level, program)) {
     return run_by_kernel(level, program);
@@ -149,4 +151,4 @@ LevelResults run_level_program(const at::Tensor& level, const LevelProgram& prog
   return run_by_operators(level, program);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

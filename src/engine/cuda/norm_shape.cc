@@ -4,7 +4,7 @@
 #include "base/integer_math.h"
 #include "engine/cuda/kernels/kernels.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 constexpr int most_threads = 256;  ///< of a block
@@ -83,4 +83,4 @@ std::int64_t norm_workspace(const ImageSum& image, const NormShape& shape) {
   return shape.held > 0 ? 0 : std::int64_t{2} * image.images * shape.blocks * image.channels();
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -17,7 +17,7 @@
 #include "engine/cuda/kernels/kernels.h"
 #endif
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 /// The sum by LibTorch's operators.
@@ -286,4 +286,4 @@ at::Tensor attention_of_parts(const at::Tensor& qkv, at::IntArrayRef parts, at::
   return plain_attention(qkv, parts, shape, scale);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <tuple>
 
-namespace srdiff {
+namespace srdiff::cuda {
 
-// The operators srdiff::… that cuda_fusion.h puts in the place of LibTorch's. On a CUDA device, and
-// for images in channels_last of float32, float16 or bfloat16 with whole 16 bytes of channels, they
-// are the kernels of cuda_kernels.h; elsewhere LibTorch's operators, with the same results to
-// rounding.
+// The operators srdiff::… that engine/cuda/rewrite_graph.h puts in the place of LibTorch's. On a
+// CUDA device, and for images in channels_last of float32, float16 or bfloat16 with whole 16 bytes
+// of channels, they are the kernels of cuda_kernels.h; elsewhere LibTorch's operators, with the
+// same results to rounding.
 
 /// a + addend + bias + offset, and behind its channels those of b.
 struct ImageTerms {
@@ -44,4 +44,4 @@ at::Tensor enlarged_sum(const ImageTerms& terms, std::int64_t factor);
 at::Tensor attention_of_parts(const at::Tensor& qkv, at::IntArrayRef parts, at::IntArrayRef shape,
                               double scale);
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

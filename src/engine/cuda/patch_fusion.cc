@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 /// x_t / a − base: the residual that a preconditioned denoiser corrects.
@@ -215,4 +215,4 @@ void fuse_patches(Graph& graph, const torch::jit::Module& module, c10::ScalarTyp
   PatchFusion(graph, module, precision).apply();
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

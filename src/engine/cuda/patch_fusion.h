@@ -4,7 +4,7 @@
 
 #include "engine/graph/graph_nodes.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// Puts the operators of patch_operators.h in the place of what stands before a network's first
 /// convolution (the denoiser's preconditioning, cat, pixel_unshuffle, the conversion to the
@@ -13,4 +13,4 @@ namespace srdiff {
 /// inlined graph; what is not recognised stays.
 void fuse_patches(Graph& graph, const torch::jit::Module& module, c10::ScalarType precision);
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -13,7 +13,7 @@
 #include "engine/cuda/kernel_arguments.h"
 #endif
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 at::Tensor plain_patches(const NetworkImages& images, std::int64_t grid, std::int64_t channels,
@@ -188,4 +188,4 @@ at::Tensor output_image(const at::Tensor& x, const at::Tensor& bias, std::int64_
   return plain_image(x, bias, grid, by);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

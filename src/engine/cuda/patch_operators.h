@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 // The first and the last of a denoiser's operators, that patch_fusion.h puts in the place of
 // LibTorch's. On a CUDA device they are the kernels of cuda_kernels.h, elsewhere LibTorch's
@@ -38,4 +38,4 @@ struct Preconditioning {
 at::Tensor output_image(const at::Tensor& x, const at::Tensor& bias, std::int64_t grid,
                         const Preconditioning& by);
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -13,7 +13,7 @@
 #include "engine/cuda/rewrite_upsample_convolution.h"
 #include "engine/graph/graph_nodes.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 /// What an image is the sum of. The convolutions' biases are taken out of them and kept apart:
@@ -338,22 +338,22 @@ bool casts_its_inputs(const Graph& graph) {
   const auto inputs = graph.inputs().slice(1);  // behind the module itself
   return std::all_of(inputs.begin(), inputs.end(), [](const Value* input) {
     return std::all_of(input->uses().begin(), input->uses().end(), [](const torch::jit::Use& use) {
-      return is_one_of(
-          use.user, {"aten::to", "aten::size", "srdiff::input_patches", "srdiff::level_program"});
+      return is_one_of(use.user, {"aten::to", "aten::size", "srdiff::input_patches",
+                                  "srdiff::noise_level_program"});
     });
   });
 }
 
 }  // namespace
 
-bool optimise_for_cuda(torch::jit::Module& module, c10::ScalarType precision) {
+bool rewrite_graph(torch::jit::Module& module, c10::ScalarType precision) {
   const auto graph = inlined_forward(module);
   for_each_node(graph->block(), replace_upsample_nearest);
   for_each_node(graph->block(), fuse_attention);
   merge_linears(*graph, module, "aten::linear", precision);
   // Of a block, that is without analysing aliases: no operator above writes into what it reads.
   torch::jit::EliminateDeadCode(graph->block());
-  fuse_level(*graph, module);
+  fuse_noise_level(*graph, module);
   fuse_patches(*graph, module, precision);
   fuse_enlarging_convolutions(*graph, module, precision);
   torch::jit::EliminateDeadCode(graph->block());
@@ -362,4 +362,4 @@ bool optimise_for_cuda(torch::jit::Module& module, c10::ScalarType precision) {
   return casts_its_inputs(*graph);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

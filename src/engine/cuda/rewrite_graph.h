@@ -2,7 +2,7 @@
 
 #include <torch/csrc/jit/api/module.h>
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// Rewrites a network for a CUDA device, in the precision that its parameters will have: the
 /// operators of cuda_operators.cc take the place of what stands between two convolutions (their
@@ -13,6 +13,6 @@ namespace srdiff {
 ///
 /// Returns whether the network converts all that it is given itself, so that images may be float32
 /// whatever its precision.
-bool optimise_for_cuda(torch::jit::Module& module, c10::ScalarType precision);
+bool rewrite_graph(torch::jit::Module& module, c10::ScalarType precision);
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

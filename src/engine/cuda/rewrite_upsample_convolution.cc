@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 Value* pair_of(Graph& graph, std::int64_t number) {
@@ -54,4 +54,4 @@ void fuse_enlarging_convolutions(Graph& graph, const torch::jit::Module& module,
   });
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -4,7 +4,7 @@
 
 #include "engine/graph/graph_nodes.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// The weight [I,O,4,4] with which a transposed convolution in steps of 2, padded by 1, gives what
 /// `weight` [O,I,3,3], padded by 1, gives of an image whose pixels were repeated 2x2. Pixels that
@@ -15,4 +15,4 @@ at::Tensor weight_for_enlarging(const at::Tensor& weight);
 void fuse_enlarging_convolutions(Graph& graph, const torch::jit::Module& module,
                                  c10::ScalarType precision);
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -11,7 +11,8 @@
 
 namespace srdiff {
 
-// What the passes over a network's graph (cpu_graph.h, cuda_fusion.h) have in common.
+// What the passes over a network's graph (engine/cpu/rewrite_graph.h, engine/cuda/rewrite_graph.h)
+// have in common.
 
 using torch::jit::Block;
 using torch::jit::Graph;

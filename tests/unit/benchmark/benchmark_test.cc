@@ -80,7 +80,7 @@ TEST(Products, TrafficIsOperandsAndResultOnce) {
 }
 
 TEST(Products, ConvolutionsThatRoundToBf16AreOfBf16) {
-  if (!has_bf16_convolutions()) {
+  if (!cpu::has_bf16_convolutions()) {
     GTEST_SKIP() << "a processor without bf16";
   }
   torch::jit::Module module("Two");
@@ -91,7 +91,7 @@ def forward(self, x):
     return torch.conv2d(torch.conv2d(x, self.first), self.second)
 )");
   const c10::InferenceMode no_gradients;
-  optimise_for_cpu(module, /*in_bf16=*/true);
+  cpu::rewrite_graph(module, /*in_bf16=*/true);
   const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
   const at::Tensor x = at::rand({1, 3, 12, 12});
   const auto products = record_products([&] { module.forward({x}); });
@@ -116,7 +116,7 @@ def forward(self, x):
     return torch.linear(x, self.first, self.b), torch.linear(x, self.second, self.c)
 )");
   const c10::InferenceMode no_gradients;
-  optimise_for_cpu(module);
+  cpu::rewrite_graph(module);
   const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
   const at::Tensor x = at::rand({3, 8});
   const auto products = record_products([&] { module.forward({x}); });
@@ -141,7 +141,7 @@ def forward(self, query, key, value):
   const at::Tensor value = at::randn({2, 3, 5});
   const at::Tensor weight = at::softmax(at::bmm(query.transpose(1, 2), key) / 2.0, -1);
   const at::Tensor expected = at::bmm(value, weight.transpose(1, 2));
-  optimise_for_cpu(module);
+  cpu::rewrite_graph(module);
   const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
   at::Tensor measured;
   const auto products = record_products([&] {

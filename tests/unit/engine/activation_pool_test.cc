@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 constexpr std::int64_t side = 2048;  // 16 MiB of float32
@@ -113,4 +113,4 @@ TEST_F(ActivationPoolTest, ServesSeveralThreadsAtOnce) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cpu

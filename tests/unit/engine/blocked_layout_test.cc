@@ -20,7 +20,7 @@
 #include "support/blocks_fixture.h"
 #include "support/expect.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 const std::vector<std::int64_t> zeros = {0, 0};
@@ -39,7 +39,7 @@ class ChannelBlocksTest : public support::BlocksFixture {
   static void expect_same_when_rewritten(torch::jit::Module& module,
                                          const std::vector<c10::IValue>& inputs) {
     const at::Tensor expected = module.forward(inputs).toTensor();
-    optimise_for_cpu(module);
+    rewrite_graph(module);
     expect_close(module.forward(inputs).toTensor(), expected);
   }
 };
@@ -349,8 +349,9 @@ TEST_F(ChannelBlocksTest, ConvolutionsThatCannotBeHadAreRefused) {
   EXPECT_FALSE(takes(round_to_bf16(to_blocks(x)), at::randn({16, 32, 3, 3}), 1));
 }
 
-/// What the networks do with images, and what cpu_graph.h must see through: a list of skips,
-/// branches on attributes, sums with a value for each channel, shapes, operators without blocks.
+/// What the networks do with images, and what engine/cpu/rewrite_graph.h must see through: a list
+/// of skips, branches on attributes, sums with a value for each channel, shapes, operators without
+/// blocks.
 constexpr const char* everything = R"(
 def forward(self, x, level):
     skips : List[Tensor] = []
@@ -400,8 +401,8 @@ TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
   const torch::jit::Module original = network_with_everything();
   torch::jit::Module module = original.deepcopy();
   torch::jit::Module module_in_bf16 = original.deepcopy();
-  optimise_for_cpu(module);
-  optimise_for_cpu(module_in_bf16, /*in_bf16=*/has_bf16_convolutions());
+  rewrite_graph(module);
+  rewrite_graph(module_in_bf16, /*in_bf16=*/has_bf16_convolutions());
   const std::string graph = module.get_method("forward").graph()->toString();
   EXPECT_EQ(count(graph, "srdiff::conv2d_to_blocks"), 3U) << graph;
   EXPECT_EQ(count(graph, "srdiff::conv2d_add_to_blocks"), 3U) << graph;
@@ -427,7 +428,7 @@ TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
 
 TEST_F(ChannelBlocksTest, SeveralThreadsCallANetworkAtOnce) {
   torch::jit::Module module = network_with_everything();
-  optimise_for_cpu(module);
+  rewrite_graph(module);
   const auto run = [&](const std::vector<c10::IValue>& inputs) {
     const c10::InferenceMode no_gradients;
     const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
@@ -477,8 +478,8 @@ def forward(self, x):
     return torch.conv2d(x, self.packed, None, [1, 1])
 )");
   torch::jit::Module halves = module.deepcopy();
-  EXPECT_EQ(optimise_for_cpu(module), (std::set<std::string>{"in_blocks", "packed"}));
-  for (const std::string& name : optimise_for_cpu(halves)) {
+  EXPECT_EQ(rewrite_graph(module), (std::set<std::string>{"in_blocks", "packed"}));
+  for (const std::string& name : rewrite_graph(halves)) {
     at::Tensor value = halves.attr(name).toTensor();
     value.set_data(value.to(at::kHalf));
   }
@@ -548,7 +549,7 @@ def forward(self, x):
 )");
   const at::Tensor x = at::randn({3, 8});
   const auto expected = module.forward({x}).toTuple();
-  optimise_for_cpu(module);
+  rewrite_graph(module);
   const std::string graph = module.get_method("forward").graph()->toString();
   EXPECT_EQ(count(graph, "srdiff::linear"), 1U) << graph;
   EXPECT_EQ(count(graph, "aten::linear"), 2U) << graph;
@@ -598,4 +599,4 @@ def forward(self, x):
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -11,7 +11,7 @@
 #include "support/blocks_fixture.h"
 #include "support/expect.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 using support::expect_close;
@@ -82,4 +82,4 @@ TEST_F(DirectConvolutionTest, DependsNeitherOnTheThreadsNorOnCompany) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cpu

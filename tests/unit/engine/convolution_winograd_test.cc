@@ -11,7 +11,7 @@
 #include "support/blocks_fixture.h"
 #include "support/expect.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 class WinogradTest : public support::BlocksFixture {
@@ -22,17 +22,17 @@ class WinogradTest : public support::BlocksFixture {
   }
 
   static at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                             const at::Tensor& addend = {}, bool enlarges = false) {
+                             const at::Tensor& addend = {}, bool upsamples = false) {
     return from_blocks(winograd_convolution(
         to_blocks(x), winograd_filters(weight),
-        {weight.size(0), bias, addend.defined() ? to_blocks(addend) : addend, enlarges}));
+        {weight.size(0), bias, addend.defined() ? to_blocks(addend) : addend, upsamples}));
   }
 
   static at::Tensor exact(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
     return at::conv2d(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble), 1, 1);
   }
 
-  /// As close as winograd.h says, for images of 1 and filters as above.
+  /// As close as convolution_winograd.h says, for images of 1 and filters as above.
   static void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
     support::expect_close(measured, expected, 3e-5);
     EXPECT_LT((measured - expected).pow(2).mean().sqrt().item<double>(), 3e-6);
@@ -117,4 +117,4 @@ TEST_F(WinogradTest, SuitsImagesWithTilesAndChannelsEnough) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cpu

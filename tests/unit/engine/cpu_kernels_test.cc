@@ -14,7 +14,7 @@
 #include "engine/cpu/norm.h"
 #include "support/expect.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 namespace {
 
 void expect_close(const at::Tensor& measured, const at::Tensor& expected) {
@@ -282,4 +282,4 @@ TEST(PrepackedConvolution, LooksForMemoryBeforeTheFirstCallOfASizeAlone) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -13,7 +13,7 @@
 #include "engine/cuda/device_state.h"
 #include "engine/cuda/rewrite_upsample_convolution.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 /// A U-Net of two levels with all that the denoisers are made of, as one function.
@@ -154,7 +154,7 @@ TEST(Fusion, NetworkIsThatOfLibTorch) {
   torch::jit::Module fused = network.module().clone();
   const auto given = inputs(c10::kCPU);
   const at::Tensor expected = run(network.module(), given);
-  EXPECT_TRUE(optimise_for_cuda(fused, c10::kFloat));
+  EXPECT_TRUE(rewrite_graph(fused, c10::kFloat));
   EXPECT_LT(relative_error(run(fused, given), expected), 1e-5);
   const auto& graph = *fused.get_method("forward").graph();
   EXPECT_EQ(count(fused, "srdiff::sum_norm"), 8U) << graph;
@@ -195,7 +195,7 @@ TEST(Cuda, NetworkIsThatOfLibTorch) {
     eager.to(c10::Device(c10::kCUDA));
     torch::jit::Module fused = eager.clone();
     eager.to(type);
-    optimise_for_cuda(fused, type);
+    rewrite_graph(fused, type);
     fused.to(type);
     for (at::Tensor weight : fused.parameters()) {
       if (weight.dim() == 4) {
@@ -210,4 +210,4 @@ TEST(Cuda, NetworkIsThatOfLibTorch) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda

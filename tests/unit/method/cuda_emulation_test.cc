@@ -19,7 +19,7 @@ EmulatedIndex blockIdx;
 EmulatedIndex blockDim;
 EmulatedIndex gridDim;
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 /// A thread of a cluster, stopped at a barrier.
@@ -319,4 +319,4 @@ TEST(EmulatedKernels, NoiseIsThatOfTheCpu) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda

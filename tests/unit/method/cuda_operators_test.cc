@@ -13,7 +13,7 @@
 #include "srdiff/sampler.h"
 #include "srdiff/schedule.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 at::Tensor randn(at::IntArrayRef shape, c10::Device device) {
@@ -293,24 +293,24 @@ TEST(Cuda, PatchesAreThoseOfLibTorch) {
 
 void expect_levels(c10::Device device) {
   // As the denoiser's: its level clamped, log, division by itself, and sinusoids of the logarithm.
-  LevelProgram program;
-  program.steps = {{LevelOperator::at_least, 0, -1, 0.1F},
-                   {LevelOperator::log, 1},
-                   {LevelOperator::mul, 2, -1, -4.0F},
-                   {LevelOperator::at_most, 3, -1, 3.0F},
-                   {LevelOperator::div, 4, 1},
-                   {LevelOperator::neg, 5},
-                   {LevelOperator::sub, 6, 4},
-                   {LevelOperator::exp, 2},
-                   {LevelOperator::add, 8, 8},
-                   {LevelOperator::sqrt, 9},
-                   {LevelOperator::rsqrt, 10},
-                   {LevelOperator::reciprocal, 11}};
+  NoiseLevelProgram program;
+  program.steps = {{NoiseLevelOperator::at_least, 0, -1, 0.1F},
+                   {NoiseLevelOperator::log, 1},
+                   {NoiseLevelOperator::mul, 2, -1, -4.0F},
+                   {NoiseLevelOperator::at_most, 3, -1, 3.0F},
+                   {NoiseLevelOperator::div, 4, 1},
+                   {NoiseLevelOperator::neg, 5},
+                   {NoiseLevelOperator::sub, 6, 4},
+                   {NoiseLevelOperator::exp, 2},
+                   {NoiseLevelOperator::add, 8, 8},
+                   {NoiseLevelOperator::sqrt, 9},
+                   {NoiseLevelOperator::rsqrt, 10},
+                   {NoiseLevelOperator::reciprocal, 11}};
   program.results = {0, 1, 3, 7, 12};
   program.encoded = 3;
   program.frequencies = at::rand({130}, at::TensorOptions().device(device));
   const at::Tensor level = at::tensor({0.05F, 0.3F, 0.99F}).to(device);
-  const LevelResults results = run_level_program(level, program);
+  const NoiseLevelResults results = run_noise_level_program(level, program);
   const at::Tensor a = level.clamp_min(0.1);
   const at::Tensor encoded = (a.log() * -4.0);
   const at::Tensor capped = encoded.clamp_max(3.0);
@@ -321,11 +321,11 @@ void expect_levels(c10::Device device) {
   EXPECT_TRUE(at::allclose(results.encoding, at::cat({angle.sin(), angle.cos()}, 1), 1e-5, 1e-5));
 }
 
-TEST(Fusion, LevelProgramIsThatOfLibTorch) {
+TEST(Fusion, NoiseLevelProgramIsThatOfLibTorch) {
   expect_levels(c10::kCPU);
 }
 
-TEST(Cuda, LevelProgramIsThatOfLibTorch) {
+TEST(Cuda, NoiseLevelProgramIsThatOfLibTorch) {
   SRDIFF_NEEDS_CUDA();
   expect_levels(c10::kCUDA);
 }
@@ -378,4 +378,4 @@ TEST(Cuda, ReverseStepsAreThoseOfTheCpu) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -6,7 +6,7 @@
 
 #include "engine/cpu/simd/vector_math.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// The part of a matrix product that stays in registers: `Rows` rows of `Vectors` vectors.
 template <std::int64_t Width, std::int64_t Vectors, std::int64_t Rows>
@@ -46,4 +46,4 @@ struct RegisterTile {
   }
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

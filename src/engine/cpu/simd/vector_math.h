@@ -6,7 +6,7 @@
 
 #include "engine/cpu/simd/vector_width.h"
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 // Vectors rather than loops over values: compilers make jumps of an exponential's comparisons, and
 // then none of a loop over it.
@@ -90,4 +90,4 @@ SRDIFF_INLINE void exp_of_minus(Values<Width>& x) {
   x = p * reinterpret_cast<Floats>(exponent);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -21,7 +21,7 @@
 // What such a loop calls must become part of it.
 #define SRDIFF_INLINE inline __attribute__((always_inline))
 
-namespace srdiff {
+namespace srdiff::cpu {
 
 /// `Width` values that operators work on at once, whatever a compiler would make of a loop.
 template <std::int64_t Width>
@@ -30,4 +30,4 @@ struct Vector {
   using Integers [[gnu::vector_size(Width * sizeof(float))]] = std::int32_t;
 };
 
-}  // namespace srdiff
+}  // namespace srdiff::cpu

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// Memory that a block's threads share, of the size that the launch says.
 #ifndef SRDIFF_SHARED
@@ -55,4 +55,4 @@ __device__ inline float2 of_cluster(const float2* mine, int block) {
 
 #endif
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

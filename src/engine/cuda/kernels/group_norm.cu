@@ -1,7 +1,7 @@
 #include "engine/cuda/kernels/group_norm.cuh"
 #include "engine/cuda/kernels/launch.cuh"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 dim3 grid_of(const ImageSum& image, const NormShape& shape) {
@@ -97,4 +97,4 @@ cudaError_t group_norm(const ImageSum& image, const ImageNorm& norm, const NormS
   });
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

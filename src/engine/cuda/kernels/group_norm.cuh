@@ -3,7 +3,7 @@
 #include "engine/cuda/kernels/cluster.cuh"
 #include "engine/cuda/kernels/image_sum.cuh"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {  // each source's own: tests emulate kernels of the same names
 
 // Statistics. Sums are kept for each channel, of the differences from its value at the image's
@@ -309,4 +309,4 @@ __global__ void __launch_bounds__(256) norm_by_sums(const ImageSum image, const 
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda

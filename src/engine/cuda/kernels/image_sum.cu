@@ -1,7 +1,7 @@
 #include "engine/cuda/kernels/image_sum.cuh"
 #include "engine/cuda/kernels/launch.cuh"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 template <typename T>
@@ -21,4 +21,4 @@ cudaError_t add_images(const ImageSum& image, int width, void* sum, void* silu, 
   });
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

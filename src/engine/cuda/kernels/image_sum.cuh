@@ -3,7 +3,7 @@
 #include "engine/cuda/kernels/kernels.h"
 #include "engine/cuda/kernels/vector_types.cuh"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {  // each source's own: tests emulate kernels of the same names
 
 /// One vector of channels of an ImageSum, at any of an image's positions. Sums are rounded to T, as
@@ -156,4 +156,4 @@ __global__ void __launch_bounds__(256)
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -7,7 +7,7 @@
 
 #include "engine/cuda/kernels/kernels.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// Of a block, in kernels whose threads take items one after another, however many blocks there
 /// are.
@@ -38,4 +38,4 @@ cudaError_t with_type_of(Element element, const Call& call) {
   return cudaErrorInvalidValue;
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

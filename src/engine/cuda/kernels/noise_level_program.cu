@@ -1,33 +1,33 @@
 #include "engine/cuda/kernels/kernels.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
-__device__ float level_step(const LevelStep& step, float x, float y) {
+__device__ float level_step(const NoiseLevelStep& step, float x, float y) {
   switch (step.what) {
-    case LevelOperator::add:
+    case NoiseLevelOperator::add:
       return x + y;
-    case LevelOperator::sub:
+    case NoiseLevelOperator::sub:
       return x - y;
-    case LevelOperator::mul:
+    case NoiseLevelOperator::mul:
       return x * y;
-    case LevelOperator::div:
+    case NoiseLevelOperator::div:
       return x / y;
-    case LevelOperator::at_least:  // keeps what is no number, as LibTorch's clamp
+    case NoiseLevelOperator::at_least:  // keeps what is no number, as LibTorch's clamp
       return x < y ? y : x;
-    case LevelOperator::at_most:
+    case NoiseLevelOperator::at_most:
       return x > y ? y : x;
-    case LevelOperator::neg:
+    case NoiseLevelOperator::neg:
       return -x;
-    case LevelOperator::reciprocal:
+    case NoiseLevelOperator::reciprocal:
       return 1.0F / x;
-    case LevelOperator::rsqrt:
+    case NoiseLevelOperator::rsqrt:
       return rsqrtf(x);
-    case LevelOperator::sqrt:
+    case NoiseLevelOperator::sqrt:
       return sqrtf(x);
-    case LevelOperator::log:
+    case NoiseLevelOperator::log:
       return logf(x);
-    case LevelOperator::exp:
+    case NoiseLevelOperator::exp:
       return expf(x);
   }
   return x;
@@ -36,16 +36,16 @@ __device__ float level_step(const LevelStep& step, float x, float y) {
 /// Threads in x: a frequency each, and one that writes the values; blocks in y: a level each. Every
 /// thread runs the program, which costs less than waiting for one that did.
 __global__ void __launch_bounds__(128)
-    levels_and_sinusoids(const LevelCode code, const float* level, float* values, float* encoding) {
+    levels_and_sinusoids(const NoiseLevelCode code, const float* level, float* values, float* encoding) {
   const int item = blockIdx.x * blockDim.x + threadIdx.x;
   const int n = blockIdx.y;
   if (item > code.frequency_count) {
     return;
   }
-  float value[most_level_steps + 1];
+  float value[most_noise_level_steps + 1];
   value[0] = level[n];
   for (int i = 0; i < code.step_count; ++i) {
-    const LevelStep& step = code.steps[i];
+    const NoiseLevelStep& step = code.steps[i];
     value[i + 1] =
         level_step(step, value[step.first], step.second < 0 ? step.constant : value[step.second]);
   }
@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(128)
 
 }  // namespace
 
-cudaError_t run_levels(const LevelCode& code, const float* level, int levels, float* values,
+cudaError_t run_noise_levels(const NoiseLevelCode& code, const float* level, int levels, float* values,
                        float* encoding, cudaStream_t stream) {
   constexpr int threads = 128;
   const dim3 grid(static_cast<unsigned int>(code.frequency_count / threads + 1),
@@ -72,4 +72,4 @@ cudaError_t run_levels(const LevelCode& code, const float* level, int levels, fl
   return cudaGetLastError();
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

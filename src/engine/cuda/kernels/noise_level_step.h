@@ -1,9 +1,9 @@
 #pragma once
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// What a step of a level program computes of one or two earlier values, or of one and a constant.
-enum class LevelOperator : int {
+enum class NoiseLevelOperator : int {
   add,
   sub,
   mul,
@@ -20,15 +20,15 @@ enum class LevelOperator : int {
 
 /// A step of a program that each image's noise level goes through: step i gives value i + 1, and
 /// the level itself is value 0.
-struct LevelStep {
-  LevelOperator what = LevelOperator::add;
+struct NoiseLevelStep {
+  NoiseLevelOperator what = NoiseLevelOperator::add;
   int first = 0;
   int second = -1;  ///< below 0: `constant` in its place
   float constant = 0.0F;
 };
 
 /// The most that one kernel takes.
-constexpr int most_level_steps = 64;
-constexpr int most_level_results = 16;
+constexpr int most_noise_level_steps = 64;
+constexpr int most_noise_level_results = 16;
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

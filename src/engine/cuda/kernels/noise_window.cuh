@@ -3,7 +3,7 @@
 #include "base/philox.h"
 #include "engine/cuda/kernels/kernels.h"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {  // each source's own: tests emulate kernels of the same names
 
 /// Grid: any; each thread takes pixels, one after another.
@@ -27,4 +27,4 @@ __global__ void __launch_bounds__(256) fill_noise(const NoiseWindow window, floa
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda

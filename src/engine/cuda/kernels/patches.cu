@@ -1,7 +1,7 @@
 #include "engine/cuda/kernels/launch.cuh"
 #include "engine/cuda/kernels/patches.cuh"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 template <typename T>
@@ -36,4 +36,4 @@ cudaError_t write_image(const PatchOutput& output, float* result, Element elemen
   });
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -3,7 +3,7 @@
 #include "engine/cuda/kernels/kernels.h"
 #include "engine/cuda/kernels/vector_types.cuh"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {  // each source's own: tests emulate kernels of the same names
 
 /// Where a channel of a patch lies in its image.
@@ -87,4 +87,4 @@ __global__ void __launch_bounds__(256) scatter_patches(const PatchOutput output,
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda

@@ -1,7 +1,7 @@
 #include "engine/cuda/kernels/launch.cuh"
 #include "engine/cuda/kernels/noise_window.cuh"
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {
 
 /// Grid: any; each thread takes values, one after another.
@@ -38,4 +38,4 @@ cudaError_t write_noise(const NoiseWindow& window, float* result, cudaStream_t s
   return cudaGetLastError();
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda

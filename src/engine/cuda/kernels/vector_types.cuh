@@ -3,7 +3,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-namespace srdiff {
+namespace srdiff::cuda {
 namespace {  // each source's own: tests emulate kernels of the same names
 
 /// Vectors of 16 bytes, as they are in memory, and their values in float32.
@@ -112,4 +112,4 @@ __device__ inline float silu<__nv_bfloat16>(float x) {
 }
 
 }  // namespace
-}  // namespace srdiff
+}  // namespace srdiff::cuda
