@@ -7,7 +7,7 @@
 
 namespace srdiff {
 
-/// Copies from a device to the CPU that go on beside the device's further work.
+/// Copies from a device to the CPU that run while the device works on.
 class HostCopies {
  public:
   explicit HostCopies(c10::Device device);

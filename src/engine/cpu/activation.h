@@ -23,8 +23,8 @@ SRDIFF_INLINE void one_plus_exp_of_minus(Values<Width>& x) {
 
 enum class Curve { silu, sigmoid };
 
-/// y = x / (1 + e^-x) or 1 / (1 + e^-x) of each value; y may be x. What a value gives does not
-/// depend on where among the others it stands.
+/// y = x / (1 + e^-x) or 1 / (1 + e^-x) of each value; y may be x. A value's result does not depend
+/// on its place among the others.
 template <Curve Of>
 SRDIFF_INLINE void apply_curve(const float* x, float* y, std::int64_t count) {
   for (std::int64_t i = 0; i < count; i += silu_lanes) {
@@ -37,7 +37,7 @@ SRDIFF_INLINE void apply_curve(const float* x, float* y, std::int64_t count) {
     }
     SiluFloats divisor = values;
     one_plus_exp_of_minus<silu_lanes>(divisor);
-    // The exponential takes what is no number for a large one.
+    // The exponential treats NaN as a large number; values * 0 makes it NaN again.
     const SiluFloats result = (Of == Curve::silu ? values : values * 0.0F + 1.0F) / divisor;
     if (here == silu_lanes) {
       store(result, y + i);
@@ -55,7 +55,7 @@ struct Moments {
 /// Values that are normalised before silu passes over them: few enough for the first cache.
 inline constexpr std::int64_t values_at_once = 1024;
 
-/// [C] in float32, or all the same value where there is none.
+/// `values` [C], contiguous, or C times `otherwise` where there are none.
 inline at::Tensor per_channel(const c10::optional<at::Tensor>& values, std::int64_t channels,
                               double otherwise) {
   return values && values->defined() ? values->contiguous() : at::full({channels}, otherwise);

@@ -6,9 +6,9 @@
 namespace srdiff::cpu {
 
 /// Keeps a network's large blocks of CPU memory between its layers and its calls. Every layer frees
-/// features as large as those that the next asks for; the C library gives blocks of megabytes back
-/// to the system, which clears their pages before it hands them out again: a quarter of an
-/// evaluation of the paper-size network at eight pictures.
+/// activations as large as those that the next layer allocates. The C library returns blocks of
+/// megabytes to the system, which clears their pages before it hands them out again; that took a
+/// quarter of an evaluation of the paper-size network at eight pictures.
 ///
 /// A block that a call did not need is given back when that call ends, so that what is kept follows
 /// the shapes in use. Several threads may be in calls at once.

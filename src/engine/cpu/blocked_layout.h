@@ -13,18 +13,19 @@ namespace srdiff::cpu {
 /// Images in blocks of channels, [N,C/b,H,W,b] with b the floats of the processor's widest vectors
 /// (oneDNN's nChw16c and nChw8c). oneDNN's convolutions are fastest from and to this layout, and
 /// leave it unchanged, so that a network can stay in it from its first convolution to its last.
-/// Channels of one image lie one after the other: joining images is copying. Values are float32, or
-/// bfloat16 where nothing but products follows.
+/// The blocks of one image lie one after the other, so that joining images along their channels
+/// only copies memory. Values are float32, or bfloat16 where convolutions alone read them.
 ///
-/// Or one block holds all channels, [N,1,H,W,C]: that is channels_last, which oneDNN's kernels for
-/// AMX want.
+/// One block may also hold all channels, [N,1,H,W,C]: that is channels_last, which oneDNN's kernels
+/// for AMX read.
 
-/// b: 16 with AVX-512, 8 with AVX2; 0 where the processor has neither. ONEDNN_MAX_CPU_ISA=AVX2
-/// makes it less, or, where srdiff was built without oneDNN, ATEN_CPU_CAPABILITY=avx2.
+/// The block's channels b: 16 with AVX-512, 8 with AVX2, 0 where the processor has neither. The
+/// environment can limit it to 8: ONEDNN_MAX_CPU_ISA=AVX2, or ATEN_CPU_CAPABILITY=avx2 where srdiff
+/// was built without oneDNN.
 std::int64_t channel_block();
 
-/// How many pieces of `values` values each are worth a thread of their own: at::parallel_for's
-/// grain.
+/// The grain of at::parallel_for over pieces of `values` values each: fewer pieces than this are
+/// not worth a thread of their own.
 constexpr std::int64_t pieces_for_a_thread(std::int64_t values) {
   return 1 + 16384 / values;
 }
@@ -34,7 +35,7 @@ inline bool in_blocks(const at::Tensor& x) {
   return x.dim() == 5;
 }
 
-/// [N,C,H,W] of an image in blocks or not.
+/// The size [N,C,H,W] of an image, whether it is in blocks or plain.
 std::vector<std::int64_t> image_size(const at::Tensor& x);
 
 /// Where an image in blocks has its columns: b channels of every pixel.
@@ -64,11 +65,11 @@ at::Tensor from_blocks(const at::Tensor& x);
 /// at::Tensor::to takes on LibTorch 1.13.
 at::Tensor round_to_bf16(const at::Tensor& blocks);
 
-/// Images in blocks, of one size but for their channels, joined along these; undefined where their
-/// blocks do not fit together.
+/// Joins images in blocks along their channels; their other sizes are equal. Undefined where blocks
+/// of different lengths cannot be joined.
 at::Tensor join_channels(at::TensorList images);
 
-/// Blocks enlarged by repeating each pixel: `factor` times in each direction.
+/// Blocks upsampled by repeating each pixel: `factor` times in each direction.
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor);
 
 /// [N,4·C,H+1,W+1] in blocks, four images one after the other along the channels, → [N,C,2H,2W]:

@@ -11,14 +11,14 @@
 
 namespace srdiff::cpu {
 
-// Counts of channels that do not fill their blocks are filled up with channels of zeros.
+// Images and weights whose channels do not fill their blocks get channels of zeros.
 
-/// Channels with those of zeros that fill the last block.
+/// The count of channels with those of zeros that fill the last block.
 inline std::int64_t filled(std::int64_t channels) {
   return round_up(channels, channel_block());
 }
 
-/// constant_pad_nd by zeros; no copy where nothing is added.
+/// constant_pad_nd with zeros; returns x itself where nothing is added.
 inline at::Tensor padded(const at::Tensor& x, at::IntArrayRef by) {
   const bool adds = std::any_of(by.begin(), by.end(), [](std::int64_t count) { return count > 0; });
   return adds ? at::constant_pad_nd(x, by) : x;
@@ -48,12 +48,12 @@ inline std::vector<std::int64_t> filled_image_size(const at::Tensor& x) {
   return size;
 }
 
-/// An image in blocks of `block` channels, contiguous, whatever it was in.
+/// An image in any layout, in contiguous blocks of `block` channels.
 inline at::Tensor in_blocks_of(const at::Tensor& x, std::int64_t block) {
   return in_blocks(x) && x.size(4) == block ? x.contiguous() : to_blocks(from_blocks(x), block);
 }
 
-/// The same, with its channels filled up where it was not in blocks.
+/// The same; the channels of a plain image are filled up first.
 inline at::Tensor filled_blocks(const at::Tensor& x, std::int64_t block) {
   const std::int64_t missing = in_blocks(x) ? 0 : filled(x.size(1)) - x.size(1);
   return in_blocks_of(padded(x, {0, 0, 0, 0, 0, missing}), block);

@@ -18,13 +18,14 @@ namespace srdiff::cpu {
 //
 // Images are in blocks of channel_block() channels (blocked_layout.h), float32.
 
-/// Whether a result [N,O,H,W] of so many inputs is faster this way: filters, four times as large
-/// when transformed, must be read for enough tiles each, and what is transformed multiplied often
-/// enough. By size alone, so that the same picture always takes the same way.
+/// Whether a result [N,O,H,W] of `inputs` channels is computed faster by this algorithm:
+/// transformed filters are four times as large, so that each must serve enough tiles, and a
+/// transformed tile must be multiplied often enough. Sizes alone decide, so that a picture is
+/// always computed in the same way.
 bool suits_winograd(const std::vector<std::int64_t>& result, std::int64_t inputs);
 
-/// G g Gᵀ of filters [O,C,3,3], of any floating-point type on the CPU, O and C multiples of
-/// channel_block(): float32, in the order that winograd_convolution reads, which nothing else does.
+/// Transforms filters [O,C,3,3], of any floating-point type on the CPU, O and C multiples of
+/// channel_block(), to G g Gᵀ in float32, in the order that winograd_convolution alone reads.
 at::Tensor winograd_filters(const at::Tensor& weight);
 
 /// What a convolution takes besides the image and its filters.
@@ -32,10 +33,10 @@ struct WinogradInputs {
   std::int64_t outputs;  ///< O
   at::Tensor bias;       ///< [O], contiguous
   at::Tensor addend;     ///< an image of the result's size, contiguous, or undefined
-  bool upsamples;        ///< the image is enlarged by 2 first, by repeating each pixel
+  bool upsamples;        ///< the image is upsampled by 2 first, by repeating each pixel
 };
 
-/// conv2d(x) + addend, in blocks: [N,O/b,H,W,b], or [N,O/b,2H,2W,b] of an enlarged image. Does not
+/// conv2d(x) + addend, in blocks: [N,O/b,H,W,b], or [N,O/b,2H,2W,b] of an upsampled image. Does not
 /// depend on the number of threads.
 at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
                                 const WinogradInputs& inputs);

@@ -8,17 +8,18 @@
 
 namespace srdiff::cpu {
 
-/// x / (1 + e^-x) of each value, float32 on the CPU; others are LibTorch's. Its own differ in the
-/// last bit by where among a thread's values one stands, and so by the number of threads.
+/// x / (1 + e^-x) of each value of a float32 tensor on the CPU; LibTorch computes any other tensor.
+/// LibTorch's results differ in the last bit with a value's place in a thread's share, and so with
+/// the number of threads; these do not.
 at::Tensor silu_of_each(const at::Tensor& x);
 
-/// 1 / (1 + e^-x), the same way; not a number where x is infinite.
+/// 1 / (1 + e^-x) of each value in the same way; NaN where x is infinite.
 at::Tensor sigmoid_of_each(const at::Tensor& x);
 
-// Norms, and SiLU behind them in one pass over memory that the caches still hold, for float32 on
-// the CPU. A value is computed by one thread whatever their number, so that results do not depend
-// on it. What is in blocks (blocked_layout.h) gives blocks, of `type`: float32 or bfloat16; `type`
-// has no say over plain images.
+// Norms of float32 images on the CPU, with or without SiLU, which is computed while the caches
+// still hold a norm's result. One thread computes a value, so that results do not depend on the
+// number of threads. Images in blocks (blocked_layout.h) give blocks of `type`, float32 or
+// bfloat16; plain images give float32 whatever `type` is.
 
 /// group_norm(x) of x [N,C,…]. `weight` and `bias` [C] may be absent.
 at::Tensor group_norm_in_any_layout(const at::Tensor& x, std::int64_t groups,

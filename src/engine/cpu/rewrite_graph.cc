@@ -222,9 +222,9 @@ class Blocks {
 
   void rewrite(Node* node) {
     if (is(node, "srdiff::conv2d")) {
-      if (const Node* enlargement = enlargement_before(node)) {
+      if (const Node* upsampling = upsampling_before(node)) {
         renew(node, "srdiff::conv2d_of_upsampled",
-              {enlargement->input(0), node->input(1), node->input(2), node->inputs().back()});
+              {upsampling->input(0), node->input(1), node->input(2), node->inputs().back()});
       } else {
         renew(node, "srdiff::conv2d_to_blocks", node->inputs());
       }
@@ -248,9 +248,9 @@ class Blocks {
     }
   }
 
-  /// The enlargement by 2 whose result this convolution reads, and nothing else does, where one
+  /// The upsampling by 2 whose result this convolution reads, and nothing else does, where one
   /// operator can do both; null otherwise.
-  static const Node* enlargement_before(const Node* convolution) {
+  static const Node* upsampling_before(const Node* convolution) {
     const Node* before = only_source(convolution->input(0), "srdiff::upsample_nearest");
     const auto steps_of_one = [&](std::size_t input) {
       return srdiff::is_list(convolution->input(input), {1, 1});

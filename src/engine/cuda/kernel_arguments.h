@@ -9,9 +9,9 @@
 
 namespace srdiff::cuda {
 
-// What tensors are to the kernels of cuda_kernels.h.
+// Tensors as arguments of the kernels of kernels/kernels.h.
 
-/// None for a type that they do not take.
+/// The kernels' word for a type; none for a type that they do not take.
 inline std::optional<Element> element_of(c10::ScalarType type) {
   switch (type) {
     case c10::kFloat:

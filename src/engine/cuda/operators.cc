@@ -206,14 +206,14 @@ std::tuple<at::Tensor, at::Tensor> sum_silu(const at::Tensor& a,
   return activated_sum(terms_of(a, addend, bias, offset), keep);
 }
 
-at::Tensor sum_enlarged(const at::Tensor& a, const c10::optional<at::Tensor>& addend,
-                        const c10::optional<at::Tensor>& bias,
-                        const c10::optional<at::Tensor>& offset, std::int64_t factor) {
-  return enlarged_sum(terms_of(a, addend, bias, offset), factor);
+at::Tensor sum_upsampled(const at::Tensor& a, const c10::optional<at::Tensor>& addend,
+                         const c10::optional<at::Tensor>& bias,
+                         const c10::optional<at::Tensor>& offset, std::int64_t factor) {
+  return upsampled_sum(terms_of(a, addend, bias, offset), factor);
 }
 
 at::Tensor upsample_nearest(const at::Tensor& x, std::int64_t factor) {
-  return enlarged_sum({x}, factor);
+  return upsampled_sum({x}, factor);
 }
 
 TORCH_LIBRARY_FRAGMENT(srdiff, library) {
@@ -225,7 +225,8 @@ TORCH_LIBRARY_FRAGMENT(srdiff, library) {
                   .c_str(),
               sum_norm);
   library.def(("sum_silu" + sum + parameters + "bool keep) -> (Tensor, Tensor)").c_str(), sum_silu);
-  library.def(("sum_enlarged" + sum + parameters + "int factor) -> Tensor").c_str(), sum_enlarged);
+  library.def(("sum_upsampled" + sum + parameters + "int factor) -> Tensor").c_str(),
+              sum_upsampled);
   library.def("attention_of_parts(Tensor qkv, int[] parts, int[] shape, float scale) -> Tensor",
               attention_of_parts);
 }
@@ -262,7 +263,7 @@ std::tuple<at::Tensor, at::Tensor> activated_sum(const ImageTerms& terms, bool k
   return {keep ? sum : at::Tensor(), at::silu(sum)};
 }
 
-at::Tensor enlarged_sum(const ImageTerms& terms, std::int64_t factor) {
+at::Tensor upsampled_sum(const ImageTerms& terms, std::int64_t factor) {
 #ifdef SRDIFF_CUDA
   if (const auto image = factor == 1 || factor == 2 ? for_kernels(terms) : std::nullopt) {
     at::Tensor result = new_image(terms, factor);

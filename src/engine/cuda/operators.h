@@ -7,12 +7,12 @@
 
 namespace srdiff::cuda {
 
-// The operators srdiff::… that engine/cuda/rewrite_graph.h puts in the place of LibTorch's. On a
-// CUDA device, and for images in channels_last of float32, float16 or bfloat16 with whole 16 bytes
-// of channels, they are the kernels of cuda_kernels.h; elsewhere LibTorch's operators, with the
-// same results to rounding.
+// The operators srdiff::… that rewrite_graph.h puts in the place of LibTorch's. On a CUDA device,
+// the kernels of kernels/kernels.h compute them for channels_last images of float32, float16 or
+// bfloat16 whose channels fill whole vectors of 16 bytes. LibTorch's operators compute all others,
+// with the same results up to rounding.
 
-/// a + addend + bias + offset, and behind its channels those of b.
+/// The sum a + addend + bias + offset, whose channels are followed by those of b.
 struct ImageTerms {
   at::Tensor a;            ///< [N,C,H,W]
   at::Tensor addend = {};  ///< [N,C,H,W]
@@ -29,7 +29,7 @@ struct NormParameters {
   bool silu;
 };
 
-/// The sum, undefined unless it is to be kept, and its group norm, with or without SiLU behind.
+/// The sum, undefined unless it is to be kept, and its group norm, with or without SiLU.
 std::tuple<at::Tensor, at::Tensor> normalised_sum(const ImageTerms& terms,
                                                   const NormParameters& norm, bool keep);
 
@@ -37,7 +37,7 @@ std::tuple<at::Tensor, at::Tensor> normalised_sum(const ImageTerms& terms,
 std::tuple<at::Tensor, at::Tensor> activated_sum(const ImageTerms& terms, bool keep);
 
 /// The sum, with each pixel `factor` times as high and wide.
-at::Tensor enlarged_sum(const ImageTerms& terms, std::int64_t factor);
+at::Tensor upsampled_sum(const ImageTerms& terms, std::int64_t factor);
 
 /// Attention of the image qkv [N,3C,H,W], which as `parts` [N·heads, 3·dim, H·W] holds each head's
 /// query, key and value: softmax(queryᵀ·key·scale) over the keys, times the values, as `shape`.

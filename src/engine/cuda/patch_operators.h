@@ -6,9 +6,9 @@
 
 namespace srdiff::cuda {
 
-// The first and the last of a denoiser's operators, that patch_fusion.h puts in the place of
-// LibTorch's. On a CUDA device they are the kernels of cuda_kernels.h, elsewhere LibTorch's
-// operators with the same results to rounding.
+// The first and the last operator of a denoiser, which patch_fusion.h puts in the place of
+// LibTorch's. On a CUDA device the kernels of kernels/kernels.h compute them, elsewhere LibTorch's
+// operators, with the same results up to rounding.
 
 /// What a network is given: the images condition and c_in·(x_t / a − condition), or x_t itself
 /// where there is no `a`, or the condition alone.

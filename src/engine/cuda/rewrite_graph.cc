@@ -195,7 +195,7 @@ class Fusion {
       return;
     } else if (Node* silu = reader(value, "aten::silu")) {
       fuse_silu(value, terms, silu);
-    } else if (terms.images.size() > 1 || terms.offset != nullptr || enlargement_of(value)) {
+    } else if (terms.images.size() > 1 || terms.offset != nullptr || upsampling_of(value)) {
       fuse_sum(value, terms);
     }
   }
@@ -231,26 +231,26 @@ class Fusion {
     destroy(silu);
   }
 
-  /// The enlargement by 2 that is all that reads `value`.
-  Node* enlargement_of(const Value* value) const {
+  /// The only use of `value`, when it is an upsampling by 2; else null.
+  Node* upsampling_of(const Value* value) const {
     Node* node = value->uses().size() == 1 ? reader(value, "srdiff::upsample_nearest") : nullptr;
     return node != nullptr && is_constant(node->input(1), 2) ? node : nullptr;
   }
 
   void fuse_sum(Value* value, const Terms& terms) {
-    Node* enlargement = enlargement_of(value);
-    Node* fused = create("srdiff::sum_enlarged", 1);
-    if (enlargement != nullptr) {
-      enlargement->output()->replaceAllUsesWith(fused->output());
+    Node* upsampling = upsampling_of(value);
+    Node* fused = create("srdiff::sum_upsampled", 1);
+    if (upsampling != nullptr) {
+      upsampling->output()->replaceAllUsesWith(fused->output());
     } else {
       replace_value(value, fused->output(), nullptr, terms);
     }
     fused->output()->setType(value->type());
     std::vector<Value*> inputs = inputs_of(terms);
-    inputs.push_back(graph_.insertConstant(enlargement != nullptr ? 2 : 1));
+    inputs.push_back(graph_.insertConstant(upsampling != nullptr ? 2 : 1));
     finish(fused, inputs);
-    if (enlargement != nullptr) {
-      destroy(enlargement);
+    if (upsampling != nullptr) {
+      destroy(upsampling);
     }
   }
 
@@ -355,7 +355,7 @@ bool rewrite_graph(torch::jit::Module& module, c10::ScalarType precision) {
   torch::jit::EliminateDeadCode(graph->block());
   fuse_noise_level(*graph, module);
   fuse_patches(*graph, module, precision);
-  fuse_enlarging_convolutions(*graph, module, precision);
+  fuse_upsample_convolutions(*graph, module, precision);
   torch::jit::EliminateDeadCode(graph->block());
   Fusion(*graph, module).apply();
   torch::jit::EliminateDeadCode(graph->block());

@@ -11,8 +11,8 @@ Value* pair_of(Graph& graph, std::int64_t number) {
   return graph.insertConstant(std::vector<std::int64_t>{number, number});
 }
 
-/// A convolution that keeps the image's size and reads nothing but an enlargement by 2.
-bool is_of_enlarged(const Node* convolution) {
+/// A convolution that keeps the image's size and reads an image upsampled by 2.
+bool reads_upsampled_image(const Node* convolution) {
   const Node* before = is(convolution, "aten::conv2d")
                            ? only_source(convolution->input(0), "srdiff::upsample_nearest")
                            : nullptr;
@@ -23,7 +23,7 @@ bool is_of_enlarged(const Node* convolution) {
 
 }  // namespace
 
-at::Tensor weight_for_enlarging(const at::Tensor& weight) {
+at::Tensor transposed_upsample_weight(const at::Tensor& weight) {
   // Which of three weights meet one pixel, for each of the four places that a result is made at.
   const at::Tensor met = at::tensor({0.0F, 0.0F, 1.0F,  //
                                      0.0F, 1.0F, 1.0F,  //
@@ -34,10 +34,10 @@ at::Tensor weight_for_enlarging(const at::Tensor& weight) {
   return at::matmul(at::matmul(met, weight), met.t()).transpose(0, 1);
 }
 
-void fuse_enlarging_convolutions(Graph& graph, const torch::jit::Module& module,
-                                 c10::ScalarType precision) {
+void fuse_upsample_convolutions(Graph& graph, const torch::jit::Module& module,
+                                c10::ScalarType precision) {
   for_each_node(graph.block(), [&](Node* convolution) {
-    if (!is_of_enlarged(convolution)) {
+    if (!reads_upsampled_image(convolution)) {
       return;
     }
     const at::Tensor weight = stored_tensor(convolution->input(1), module, graph);
@@ -45,10 +45,11 @@ void fuse_enlarging_convolutions(Graph& graph, const torch::jit::Module& module,
       return;
     }
     const torch::jit::WithInsertPoint here(convolution);
-    Value* for_enlarging = graph.insertConstant(
-        weight_for_enlarging(weight).to(precision).contiguous(at::MemoryFormat::ChannelsLast));
+    Value* transposed =
+        graph.insertConstant(transposed_upsample_weight(weight).to(precision).contiguous(
+            at::MemoryFormat::ChannelsLast));
     replace(convolution, "aten::conv_transpose2d",
-            {convolution->input(0)->node()->input(0), for_enlarging, convolution->input(2),
+            {convolution->input(0)->node()->input(0), transposed, convolution->input(2),
              pair_of(graph, 2), pair_of(graph, 1), pair_of(graph, 0), graph.insertConstant(1),
              pair_of(graph, 1)});
   });

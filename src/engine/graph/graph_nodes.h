@@ -12,7 +12,7 @@
 namespace srdiff {
 
 // What the passes over a network's graph (engine/cpu/rewrite_graph.h, engine/cuda/rewrite_graph.h)
-// have in common.
+// share.
 
 using torch::jit::Block;
 using torch::jit::Graph;
@@ -23,7 +23,7 @@ bool is(const Node* node, const char* kind);
 
 bool is_one_of(const Node* node, std::initializer_list<const char*> kinds);
 
-/// The node that makes `value` for this one use, when it is of that kind.
+/// The node that makes `value`, when it is of that kind and the value has no other use; else null.
 Node* only_source(const Value* value, const char* kind);
 
 bool is_constant(const Value* value, std::int64_t expected);
@@ -37,7 +37,7 @@ std::optional<double> constant_number(const Value* value);
 /// Whether a node is the sum of two tensors.
 bool is_sum(const Node* node);
 
-/// Lets a new node's output take the place of that of `node`, which stays.
+/// Inserts a new node whose output replaces that of `node`, which stays without uses.
 Node* replace(Node* node, const char* kind, at::ArrayRef<Value*> inputs);
 
 template <typename Change>
@@ -67,19 +67,19 @@ struct AttentionNodes {
   double scale;
 };
 
-/// What the outer product of an attention reads; none where `product` is something else.
+/// The inputs of the attention whose last product is `product`; none where it is another product.
 std::optional<AttentionNodes> find_attention(const Node* product);
 
-/// Whether a node reads what belongs to the network itself, no part of it.
+/// Whether a node reads an attribute of the network itself, not of a submodule.
 bool is_own_attribute(const Node* node, const Graph& graph);
 
-/// The tensor that belongs to the network or a part of it and is all that `value` can be, in
-/// float32; undefined for others.
+/// The tensor of the network or of a submodule that `value` always is, in float32; undefined where
+/// `value` is something else.
 at::Tensor stored_tensor(const Value* value, const torch::jit::Module& module, const Graph& graph);
 
-/// One linear layer, computed by `kind`(x, weight, bias) in `type`, in the place of several of one
-/// input, as each residual block has one of the noise level's embedding: of so few values, what a
-/// call costs is the call.
+/// Replaces several linear layers of one input by one, computed by `kind`(x, weight, bias) in
+/// `type`. Each residual block has such a layer of the noise level's embedding; they compute so few
+/// values that their time is that of the calls.
 void merge_linears(Graph& graph, const torch::jit::Module& module, const char* kind,
                    c10::ScalarType type);
 

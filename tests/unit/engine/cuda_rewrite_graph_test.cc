@@ -158,7 +158,7 @@ TEST(Fusion, NetworkIsThatOfLibTorch) {
   EXPECT_LT(relative_error(run(fused, given), expected), 1e-5);
   const auto& graph = *fused.get_method("forward").graph();
   EXPECT_EQ(count(fused, "srdiff::sum_norm"), 8U) << graph;
-  EXPECT_EQ(count(fused, "srdiff::sum_enlarged"), 1U) << graph;
+  EXPECT_EQ(count(fused, "srdiff::sum_upsampled"), 1U) << graph;
   EXPECT_EQ(count(fused, "srdiff::attention_of_parts"), 1U) << graph;
   EXPECT_EQ(count(fused, "aten::linear"), 1U) << graph;
   EXPECT_EQ(count(fused, "aten::conv_transpose2d"), 1U) << graph;
@@ -176,7 +176,7 @@ TEST(Fusion, EnlargingConvolutionIsOneOfAnEnlargedImage) {
   const at::Tensor x = at::randn({2, 5, 4, 7});
   const at::Tensor weight = at::randn({3, 5, 3, 3});
   const at::Tensor expected = at::conv2d(at::upsample_nearest2d(x, {8, 14}), weight, {}, 1, 1);
-  const at::Tensor result = at::conv_transpose2d(x, weight_for_enlarging(weight), {}, 2, 1);
+  const at::Tensor result = at::conv_transpose2d(x, transposed_upsample_weight(weight), {}, 2, 1);
   EXPECT_LT(relative_error(result, expected), 1e-6);
 }
 

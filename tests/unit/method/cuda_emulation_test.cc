@@ -217,7 +217,7 @@ void expect_norm(const NormCase& c, bool backwards) {
   for (at::Tensor* term : {&exact.a, &exact.addend, &exact.b, &exact.offset}) {
     *term = term->defined() ? term->to(at::kDouble) : *term;
   }
-  const at::Tensor sum = enlarged_sum(exact, 1).to(at::kDouble);
+  const at::Tensor sum = upsampled_sum(exact, 1).to(at::kDouble);
   const at::Tensor stored = sum.to(type).to(at::kDouble);
   const at::Tensor expected =
       std::get<1>(normalised_sum({stored}, {c.groups, weight, bias, norm.eps, norm.silu}, false));

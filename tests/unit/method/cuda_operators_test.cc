@@ -173,9 +173,9 @@ TEST(Cuda, SumsAreThoseOfLibTorch) {
       expect_close(sum, exact, type);
       expect_close(activated, at::silu(exact.to(type).to(at::kDouble)), type);
       EXPECT_FALSE(std::get<0>(activated_sum(terms, false)).defined());
-      expect_close(enlarged_sum(terms, 1), exact, type);
+      expect_close(upsampled_sum(terms, 1), exact, type);
       for (const std::int64_t factor : {2, 3}) {
-        expect_close(enlarged_sum(terms, factor),
+        expect_close(upsampled_sum(terms, factor),
                      at::upsample_nearest2d(exact, {c.height * factor, c.width * factor}), type);
       }
     }
