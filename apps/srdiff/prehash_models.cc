@@ -16,6 +16,7 @@
 #include "base/file_io.h"
 #include "base/search_path.h"
 #include "base/sha256.h"
+#include "models/default_models.h"
 
 namespace {
 
@@ -39,8 +40,10 @@ fs::path folder_of(const std::string& model) {
   if (model.find('/') != std::string::npos) {
     return model;
   }
-  return srdiff::first_network_folder(
-      srdiff::network_places(srdiff::models_variable, srdiff::models_subfolder), model);
+  const fs::path place = srdiff::first_place_with(
+      srdiff::search_places(srdiff::models_variable, srdiff::models_subfolder),
+      fs::path(model) / srdiff::manifest_file);
+  return place.empty() ? fs::path() : place / model;
 }
 
 std::vector<fs::path> networks_of(const fs::path& folder) {

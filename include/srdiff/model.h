@@ -18,8 +18,8 @@ namespace srdiff {
 
 /// Where a model named on the command line is: a NAME with a '/' is a folder as given; any other
 /// is looked for in $SRDIFF_MODELS (folders separated by ':'), in ../share/srdiff/models beside
-/// the executable, in the installed library's data folder, and in the source tree it was built
-/// from. The working directory is not looked at. Throws ModelError naming the places.
+/// the executable, in the installed library's data folder, and, by a program that runs from its
+/// build folder, in the source tree. The working directory is not looked at. Throws ModelError naming the places.
 std::filesystem::path find_model(const std::string& name);
 
 /// The folders of find_model that hold a manifest.json, each name once, the first found, sorted.

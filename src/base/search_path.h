@@ -6,25 +6,16 @@
 
 namespace srdiff {
 
-/// Of models, for network_places.
-inline constexpr const char* models_variable = "SRDIFF_MODELS";
-inline constexpr const char* models_subfolder = "models";
+/// The folders that may hold srdiff's data files of one kind, each once: share/srdiff/SUBFOLDER
+/// beside the executable's folder, SUBFOLDER of the installed data, and of the source tree where
+/// the program runs from its build folder. An installed program does not look into the source tree.
+std::vector<std::filesystem::path> data_places(const char* subfolder);
 
-/// The models that are chosen from when none is named: see default_model.
-inline constexpr const char* model_of_faces = "faces-x8";
-inline constexpr const char* model_of_photographs = "photos-x4";
+/// The places that an environment variable names, separated by ':', and then data_places.
+std::vector<std::filesystem::path> search_places(const char* variable, const char* subfolder);
 
-/// The places where folders of networks are looked for: those of an environment variable, separated
-/// by ':', then a subfolder beside the executable, of the installed data and of the source tree.
-/// Each once: an installed tool's own folder is often the library's too.
-std::vector<std::filesystem::path> network_places(const char* variable, const char* subfolder);
-
-/// Whether this is a folder of networks.
-bool has_manifest(const std::filesystem::path& folder);
-
-/// The first of `places` that has a folder of networks of that name: that folder. Empty where there
-/// is none.
-std::filesystem::path first_network_folder(const std::vector<std::filesystem::path>& places,
-                                           const std::string& name);
+/// The first of `places` below which there is such a regular file; empty where there is none.
+std::filesystem::path first_place_with(const std::vector<std::filesystem::path>& places,
+                                       const std::filesystem::path& file);
 
 }  // namespace srdiff

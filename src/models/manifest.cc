@@ -2,6 +2,7 @@
 
 #include "base/enum_words.h"
 #include "base/sha256.h"
+#include "models/default_models.h"
 #include "models/model_folder.h"
 #include "srdiff/schedule.h"
 
@@ -118,7 +119,7 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
 }
 
 Manifest read_manifest(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "manifest.json";
+  const std::filesystem::path path = folder / manifest_file;
   return parse_manifest(read_model_file(path), path.string());
 }
 

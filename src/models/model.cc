@@ -11,11 +11,11 @@
 #include <sstream>
 #include <utility>
 
-#include "base/search_path.h"
 #include "base/sha256.h"
 #include "engine/backend.h"
 #include "engine/finite.h"
 #include "engine/scoped_threads.h"
+#include "models/default_models.h"
 #include "models/model_folder.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"

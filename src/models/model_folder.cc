@@ -8,6 +8,7 @@
 #include "base/known_digests.h"
 #include "base/search_path.h"
 #include "base/sha256.h"
+#include "models/default_models.h"
 
 namespace srdiff {
 namespace {
@@ -15,6 +16,10 @@ namespace {
 namespace fs = std::filesystem;
 
 KnownDigests known_digests;
+
+bool has_manifest(const fs::path& folder) {
+  return !first_place_with({folder}, manifest_file).empty();
+}
 
 /// What is wrong with a file of a model is wrong with the model.
 template <typename Read>
@@ -43,21 +48,21 @@ fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& n
     }
     return name;
   }
-  const std::vector<fs::path> places = network_places(kind.variable, kind.subfolder);
-  fs::path folder = first_network_folder(places, name);
-  if (!folder.empty()) {
-    return folder;
+  const std::vector<fs::path> places = search_places(kind.variable, kind.subfolder);
+  const fs::path place = first_place_with(places, fs::path(name) / manifest_file);
+  if (!place.empty()) {
+    return place / name;
   }
   std::string list;
-  for (const fs::path& place : places) {
-    list += (list.empty() ? "" : ", ") + place.string();
+  for (const fs::path& other : places) {
+    list += (list.empty() ? "" : ", ") + other.string();
   }
   throw ModelError("there is no " + what + " '" + name + "' in " + list + "; " + kind.remedy);
 }
 
 std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {
   std::map<std::string, fs::path> found;
-  for (const fs::path& place : network_places(kind.variable, kind.subfolder)) {
+  for (const fs::path& place : search_places(kind.variable, kind.subfolder)) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(place, error)) {
       if (has_manifest(entry.path())) {
@@ -92,7 +97,7 @@ void parse_network_manifest(
 void parse_network_manifest(
     const fs::path& folder,
     const std::function<void(const nlohmann::json&, const std::string& where)>& parse) {
-  const fs::path path = folder / "manifest.json";
+  const fs::path path = folder / manifest_file;
   parse_network_manifest(read_model_file(path), path.string(), parse);
 }
 

@@ -17,13 +17,12 @@ namespace srdiff {
 struct NetworkFolderKind {
   const char* what;       ///< "model", for messages
   const char* variable;   ///< environment variable with places separated by ':'
-  const char* subfolder;  ///< of the installed data folder and of the source tree
+  const char* subfolder;  ///< see search_places
   const char* remedy;     ///< what to do when there is none of that name
 };
 
 /// The folder of that name: a name with a '/' is a folder as given; any other is looked for in the
-/// variable's places, beside the executable, in the installed library's data folder and in the
-/// source tree. Throws ModelError naming the places.
+/// places of search_places (base/search_path.h). Throws ModelError naming the places.
 std::filesystem::path find_network_folder(const NetworkFolderKind& kind, const std::string& name);
 
 /// All that find_network_folder would find, each name once, sorted.

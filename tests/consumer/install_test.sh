@@ -25,6 +25,15 @@ run_installed_program() {
     fail 'the installed program does not find the installed models'
 }
 
+# What was built here and then installed must not depend on the source tree that happens to be here.
+check_source_tree_is_left_alone() {
+  mv "$prefix/share/srdiff/models" scratch/models-aside
+  if env -u SRDIFF_MODELS "$prefix/bin/srdiff" models list | grep -F "$SOURCE/"; then
+    fail 'the installed program looks into the source tree'
+  fi
+  mv scratch/models-aside "$prefix/share/srdiff/models"
+}
+
 # The example is the one that README shows.
 check_readme() {
   "$PYTHON" - "$SOURCE/README.md" "$here/project/main.cc" <<'END' || fail 'README shows another example'
@@ -50,6 +59,7 @@ run_consumer() {
 
 install_tree
 run_installed_program
+check_source_tree_is_left_alone
 check_readme
 build_consumer
 run_consumer

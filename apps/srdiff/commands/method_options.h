@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "models/default_models.h"
 #include "pipeline/setting_list.h"
 #include "srdiff/device.h"
 #include "srdiff/model.h"
@@ -15,7 +16,7 @@
 
 /// The options of every subcommand that runs a model: which model, how, and on what.
 struct MethodArgs {
-  std::string model = "faces-x8";  ///< "auto": see default_model
+  std::string model = srdiff::model_of_faces;  ///< "auto": see default_model
   std::string device = "auto";
   std::string precision = "fp32";
   int threads = srdiff::available_processors();

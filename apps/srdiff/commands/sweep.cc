@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/file_io.h"
+#include "base/search_path.h"
 #include "commands/commands.h"
 #include "commands/method_options.h"
 #include "evaluation/sweep.h"
@@ -38,12 +39,11 @@ struct SweepArgs {
   bool quiet = false;
 };
 
+/// Empty where it was not installed.
 fs::path plot_script() {
   const fs::path name = "plot_sweep.py";
-  std::error_code error;
-  const fs::path executable = fs::read_symlink("/proc/self/exe", error);
-  const fs::path installed = executable.parent_path().parent_path() / "share/srdiff/scripts" / name;
-  return fs::exists(installed, error) ? installed : fs::path(SRDIFF_SOURCE_SCRIPTS) / name;
+  const fs::path place = srdiff::first_place_with(srdiff::data_places("scripts"), name);
+  return place.empty() ? fs::path() : place / name;
 }
 
 /// Runs a program by its name in $PATH, its messages thrown away; whether it ended well.
@@ -71,6 +71,10 @@ bool run_quietly(std::vector<std::string> words) {
 /// or the system's.
 void draw_plot(const fs::path& out) {
   const std::string script = plot_script().string();
+  if (script.empty()) {
+    srdiff::log::warn("no plot was drawn: plot_sweep.py is not installed");
+    return;
+  }
   const std::string document = (out / "sweep.json").string();
   const std::string plot = (out / "plot.png").string();
   for (const char* python : {"python3", "/usr/bin/python3"}) {
