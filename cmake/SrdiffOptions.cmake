@@ -1,4 +1,5 @@
 # Compiler flags that the project's own targets share: warnings, sanitizers, clang-tidy.
+set(SRDIFF_CXX_STANDARD 20)
 add_library(srdiff_options INTERFACE)
 target_compile_options(srdiff_options INTERFACE -Wall -Wextra -Wpedantic)
 if(SRDIFF_WARNINGS_AS_ERRORS)
@@ -27,7 +28,8 @@ if(SRDIFF_FUZZ)
   set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
   # C++17 with two of C++20's features, as clang-tidy reads the sources: clang 14 cannot read
   # LibTorch 1.13 with GCC 12's constexpr vector.
-  add_compile_options(-g -O1 -std=gnu++17 -Wno-c++20-extensions -Wno-c++20-designator
+  set(SRDIFF_CXX_STANDARD 17)
+  add_compile_options(-g -O1 -Wno-c++20-extensions -Wno-c++20-designator
                       -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
                       -fno-sanitize=vptr)
   add_link_options(-fsanitize=address,undefined)

@@ -15,7 +15,7 @@ function(srdiff_room name)
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_compile_features(${room} PUBLIC cxx_std_20)
+  target_compile_features(${room} PUBLIC cxx_std_${SRDIFF_CXX_STANDARD})
   target_link_libraries(${room}
     PUBLIC ${ROOM_LINK}
     PRIVATE ${ROOM_PRIVATE_LINK} $<BUILD_INTERFACE:srdiff_options>)

@@ -10,7 +10,7 @@ packages=(
   libtorch-dev
   libdnnl-dev # convolutions straight to oneDNN, which LibTorch uses too
   libopenblas0-pthread # without it LibTorch multiplies with the reference BLAS, 28 times slower
-  libopencv-dev libexiv2-dev libpng-dev libtiff-dev libjpeg62-turbo-dev
+  libopencv-dev libexiv2-dev libpng-dev libtiff-dev libjpeg62-turbo-dev liblcms2-dev
   libcli11-dev libspdlog-dev nlohmann-json3-dev libssl-dev libzip-dev
   libgtest-dev python3-torch python3-numpy python3-pil # tests
 )

@@ -43,6 +43,15 @@ void open_libraries(const fs::path& list) {
   }
 }
 
+/// OpenCV reads limits of its own from the environment, ends the process where they are no numbers,
+/// and calls pictures beyond them damaged. srdiff has its own limits.
+void forget_limits_of_opencv() {
+  for (const char* variable : {"OPENCV_IO_MAX_IMAGE_PIXELS", "OPENCV_IO_MAX_IMAGE_WIDTH",
+                               "OPENCV_IO_MAX_IMAGE_HEIGHT"}) {
+    ::unsetenv(variable);  // NOLINT(concurrency-mt-unsafe)
+  }
+}
+
 [[noreturn]] void fail(const std::string& reason) {
   std::fprintf(stderr, "srdiff: %s; install srdiff and what it needs again\n", reason.c_str());
   std::_Exit(exit_model_unusable);  // a thread may be hashing
@@ -52,6 +61,7 @@ void open_libraries(const fs::path& list) {
 
 int main(int argc, char** argv) {
   fill_closed_streams();
+  forget_limits_of_opencv();
   const srdiff::KnownDigests digests = start_early_work(argc, argv);
   const fs::path path = tool_path();
   open_libraries(fs::path(path).replace_extension(".libraries"));

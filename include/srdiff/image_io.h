@@ -37,12 +37,14 @@ DeclaredSize declared_size(const std::string& bytes);
 /// The same of a regular file. Throws InputError as read_image does when it cannot be read.
 DeclaredSize declared_size(const std::filesystem::path& path, const DecodeLimits& limits);
 
-/// Decodes PNG, JPEG, WebP, TIFF or BMP by content, whatever the file is called. 8 and 16 bit,
-/// grey, colour and alpha are kept; a palette becomes colour; the orientation of EXIF is applied;
-/// EXIF, XMP, IPTC and the colour profile come along. CMYK is refused: its colours depend on a
-/// profile. The declared size and the file's completeness are checked before memory is taken.
-/// `name` is what messages call the picture. Throws InputError "NAME: reason"; what is amiss in
-/// metadata alone is a warning.
+/// Decodes PNG, JPEG, WebP, TIFF (BigTIFF too) or BMP by content, whatever the file is called. 8
+/// and 16 bit, grey, colour and alpha are kept; fewer bits become 8 and others 16; a palette
+/// becomes colour; CMYK and Lab become sRGB, CMYK by its own profile or, without one, by what its
+/// inks leave of white; floating point counts from 0 to 1. Of several pictures in a file the first
+/// is taken. The orientation of EXIF is applied; EXIF, XMP, IPTC, the colour profile, the
+/// resolution and text come along. The declared size and the file's completeness are checked before
+/// memory is taken. `name` is what messages call the picture. Throws InputError "NAME: reason";
+/// what is lost or converted is a warning.
 Image decode_image(const std::string& bytes, const std::string& name,
                    const DecodeLimits& limits = {});
 
@@ -62,16 +64,17 @@ struct ImageLayout {
   std::int64_t width = 0;  ///< pixels
   std::int64_t height = 0;
   bool alpha = false;
-  int bit_depth = 8;  ///< bits a channel: 8 or 16
-  bool grey = false;  ///< one colour channel
+  bool opaque = false;  ///< alpha is 1 everywhere, so that a format without alpha holds the picture
+  int bit_depth = 8;    ///< bits a channel: 8 or 16
+  bool grey = false;    ///< one colour channel
   std::shared_ptr<const Metadata> metadata = {};
 };
 
 ImageLayout layout_of(const Image& image);
 
 /// Whether such a picture can be written as `extension`, at no cost. Throws InputError "NAME:
-/// reason" when the format cannot hold its transparency (JPEG, BMP) or its size, or is none that
-/// srdiff writes; UsageError on the quality.
+/// reason" when the format cannot hold its transparency (JPEG, BMP; opaque alpha is left out) or
+/// its size, or is none that srdiff writes; UsageError on the quality.
 void check_encodable(const ImageLayout& layout, const std::string& extension,
                      const std::string& name, const EncodeOptions& options = {});
 
@@ -102,7 +105,7 @@ class ImageEncoder {
   std::unique_ptr<Picture> picture_;
 };
 
-/// Encodes as the format of a file name's ending: .png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp.
+/// Encodes as the format of an ending: .png, .jpg, .jpeg, .jpe, .jfif, .webp, .tif, .tiff or .bmp.
 /// Values are rounded to the image's bit depth; formats without 16 bit (JPEG, WebP, BMP) get 8.
 /// The same image and options give the same bytes. Metadata that the format cannot hold is left
 /// out with a warning. Throws as check_encodable does, and InputError when encoding fails.

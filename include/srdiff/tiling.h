@@ -16,7 +16,7 @@ struct Window {
 };
 
 /// A window of [N,C,h,w] continued to the right and below by reflection, without its edge pixel
-/// twice, as often as it takes. `top` and `left` are at least 0, h and w at least 2.
+/// twice, as often as it takes. `top` and `left` are at least 0.
 at::Tensor reflected_window(const at::Tensor& images, const Window& window);
 
 /// How a picture is cut into tiles of one size. All lengths are low-resolution pixels.

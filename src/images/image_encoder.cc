@@ -8,6 +8,7 @@
 
 #include "images/image_format.h"
 #include "images/metadata.h"
+#include "images/metadata_beside.h"
 #include "images/row_encoder.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
@@ -18,9 +19,10 @@ namespace {
 /// How a picture is stored in a format.
 FileLayout file_layout(const ImageLayout& layout, ImageFormat format) {
   const FormatTraits& traits = traits_of(format);
-  const bool grey = layout.grey && (layout.alpha ? traits.grey_alpha : traits.grey);
+  const bool grey = layout.grey && (layout.alpha && traits.alpha ? traits.grey_alpha : traits.grey);
   const bool deep = layout.bit_depth == 16 && traits.sixteen_bits;
-  return {layout.width, layout.height, (grey ? 1 : 3) + (layout.alpha ? 1 : 0), deep ? 16 : 8};
+  const bool alpha = layout.alpha && traits.alpha;
+  return {layout.width, layout.height, (grey ? 1 : 3) + (alpha ? 1 : 0), deep ? 16 : 8};
 }
 
 std::string failure(const std::string& name, const std::string& extension) {
@@ -79,6 +81,20 @@ std::vector<unsigned char> samples(const at::Tensor& channels, int bit_depth) {
   return result;
 }
 
+/// What stands in the file outside EXIF. A TIFF has EXIF's own there.
+std::optional<Resolution> written_resolution(const Metadata& blocks, ImageFormat format) {
+  const std::optional<Resolution> of_exif = resolution_of(blocks);
+  if (format == ImageFormat::tiff) {
+    return of_exif ? of_exif : blocks.resolution;
+  }
+  std::optional<Resolution> resolution = blocks.resolution ? blocks.resolution : of_exif;
+  if (resolution && resolution->unit == 0) {
+    resolution->unit = 2;  // EXIF's default
+  }
+  const bool says_nothing = resolution && resolution->unit == 1 && resolution->x == resolution->y;
+  return says_nothing ? std::nullopt : resolution;
+}
+
 std::string shape_of(const at::Tensor& tensor) {
   std::ostringstream text;
   text << tensor.sizes();
@@ -88,14 +104,17 @@ std::string shape_of(const at::Tensor& tensor) {
 }  // namespace
 
 ImageLayout layout_of(const Image& image) {
-  return {image.width(),   image.height(), image.alpha.defined(),
+  const bool alpha = image.alpha.defined();
+  const bool opaque = alpha && image.alpha.min().item<float>() >= 1.0F;
+  return {image.width(),   image.height(), alpha,         opaque,
           image.bit_depth, image.grey,     image.metadata};
 }
 
 void check_encodable(const ImageLayout& layout, const std::string& extension,
                      const std::string& name, const EncodeOptions& options) {
   const ImageFormat format = format_of_ending(extension);
-  if (layout.alpha && format != ImageFormat::unknown && !traits_of(format).alpha) {
+  if (layout.alpha && !layout.opaque && format != ImageFormat::unknown &&
+      !traits_of(format).alpha) {
     throw InputError(name + ": this format cannot hold the picture's transparency; " +
                      "write .png, .webp or .tiff");
   }
@@ -134,7 +153,9 @@ struct ImageEncoder::Picture {
 
   void encode(const at::Tensor& rgb, const at::Tensor& alpha) {
     const std::vector<unsigned char> strip =
-        samples(file_channels(rgb, alpha, layout.grey, file.channels), file.bit_depth);
+        samples(file_channels(rgb, traits_of(format).alpha ? alpha : at::Tensor(), layout.grey,
+                              file.channels),
+                file.bit_depth);
     const std::size_t row_bytes = strip.size() / static_cast<std::size_t>(rgb.size(1));
     for (std::size_t row = 0; row < strip.size(); row += row_bytes) {
       encoder->add_row(strip.data() + row);
@@ -148,8 +169,8 @@ ImageEncoder::ImageEncoder(ImageLayout layout, const std::string& extension,
   check_encodable(layout, extension, name, options);
   const ImageFormat format = format_of_ending(extension);
   FileLayout file = file_layout(layout, format);
-  if (format == ImageFormat::tiff && layout.metadata && !options.strip_metadata) {
-    file.resolution = resolution_of(*layout.metadata);
+  if (layout.metadata && !options.strip_metadata && traits_of(format).resolution) {
+    file.resolution = written_resolution(*layout.metadata, format);
   }
   auto encoder = make_row_encoder(file, format, options.quality, failure(name, extension));
   picture_ = std::make_unique<Picture>(
@@ -184,14 +205,16 @@ std::string ImageEncoder::finish() {
   picture->encoder.reset();
   const Metadata none;
   const Metadata& blocks = layout.metadata ? *layout.metadata : none;
-  const bool nothing = blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() &&
-                       blocks.icc.empty() && (made_by.empty() || !traits.exif_and_xmp);
-  if (nothing || picture->options.strip_metadata) {
+  if (picture->options.strip_metadata ||
+      (is_empty(blocks) && (made_by.empty() || !traits.exif_and_xmp))) {
     return file;
   }
-  const bool grey = picture->file.channels < 3;
-  return embed_metadata(std::move(file), {layout.width, layout.height, grey}, blocks, made_by,
+  const bool resolution_in_exif = traits.exif_and_xmp && !traits.resolution;
+  const EncodedFacts facts = {layout.width, layout.height, picture->file.channels < 3,
+                              resolution_in_exif ? blocks.resolution : std::nullopt};
+  file = embed_metadata(std::move(file), facts, blocks, traits.exif_and_xmp ? made_by : "",
                         picture->name);
+  return embed_beside(std::move(file), picture->format, blocks, picture->name);
 }
 
 std::string encode_image(const Image& image, const std::string& extension, const std::string& name,

@@ -1,19 +1,19 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "images/byte_reader.h"
 #include "images/image_format.h"
+#include "srdiff/metadata.h"
 
 namespace srdiff {
 
 /// What a picture file says of itself before any pixel is decoded. OpenCV's decoders do not tell:
 /// they allocate what the header declares and fill up what is missing.
 struct ImageHeader {
-  /// What a TIFF's or BMP's fourth channel is; the other formats' is straight alpha.
-  enum class FourthChannel { straight_alpha, premultiplied_alpha, no_alpha };
+  enum class Alpha { none, straight, premultiplied };
 
   ImageFormat format = ImageFormat::unknown;
   std::int64_t width = -1;  ///< −1 where this reader does not find it
@@ -22,18 +22,33 @@ struct ImageHeader {
   /// Why its pixels cannot come through right; empty: they can.
   std::string unfit = {};
   bool several_pictures = false;  ///< an animation or pages, of which the first is decoded
+  bool holds_video = false;       ///< a JPEG that is followed by one, as in a motion photo
   bool grey_alpha = false;        ///< a PNG with one colour channel and alpha
+  bool cmyk = false;              ///< its colours are inks, which are converted to sRGB
   /// The grey, in [0,1], that a PNG without alpha calls transparent.
   std::optional<double> clear_grey = {};
   /// The chunks, such as "gAMA, cHRM", by which a PNG without a profile is not sRGB.
   std::string foreign_colour = {};
-  FourthChannel fourth = FourthChannel::straight_alpha;
-  bool opencv_misreads = false;         ///< a TIFF for read_stored_tiff
-  int orientation = 1;                  ///< a TIFF's, numbered as EXIF's
-  std::size_t extra_sample_offset = 0;  ///< where a TIFF says what `fourth` is; 0: nowhere
+  /// What a fourth channel of the decoded pixels is.
+  Alpha alpha = Alpha::straight;
+  int orientation = 1;  ///< a TIFF's, numbered as EXIF's
+  /// A TIFF's channels beyond its colours, and which of all channels is its alpha; −1: none is.
+  int extra_channels = 0;
+  int alpha_channel = -1;
+  Metadata beside = {};  ///< what it says outside EXIF, XMP, IPTC and the profile
+  bool big_tiff = false;
+  /// A TIFF that libtiff only gives as RGBA of 8 bits (YCbCr that is not compressed as JPEG).
+  bool rgba_only = false;
 };
 
 /// Reads the structure of `bytes`; never throws, never reads past the end.
 ImageHeader read_image_header(const std::string& bytes);
+
+/// One format's, each in a file of its own, of bytes that start as that format does.
+ImageHeader read_png_header(const ByteReader& bytes);
+ImageHeader read_jpeg_header(const ByteReader& bytes);
+ImageHeader read_webp_header(const ByteReader& bytes);
+ImageHeader read_tiff_header(const ByteReader& bytes);
+ImageHeader read_bmp_header(const ByteReader& bytes);
 
 }  // namespace srdiff

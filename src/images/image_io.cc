@@ -7,10 +7,11 @@
 #include <utility>
 
 #include "base/file_io.h"
-#include "images/codecs.h"
+#include "images/file_pixels.h"
 #include "images/image_format.h"
 #include "images/image_header.h"
 #include "images/metadata.h"
+#include "images/tiff_file.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 
@@ -75,9 +76,6 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   return header;
 }
 
-/// FilePixels has turned a TIFF already, as OpenCV does whatever its flags say.
-constexpr int tiff_is_upright = 1;
-
 /// Opaque but where a grey plane has the value that its file calls transparent.
 at::Tensor alpha_of_clear_grey(const at::Tensor& grey, double clear) {
   constexpr double less_than_a_level = 1e-6;
@@ -97,22 +95,57 @@ DeclaredSize declared_size(const fs::path& path, const DecodeLimits& limits) {
 
 namespace {
 
-Image decoded(const std::string& bytes, const ImageHeader& header, const std::string& name) {
-  FilePixels pixels(bytes, header, name);
+void warn_of_losses(const ImageHeader& header, const std::string& name) {
   if (header.several_pictures) {
     log::warn("{}: holds several pictures; the first is taken", name);
   }
-  const FoundMetadata metadata =
-      header.format == ImageFormat::bmp ? FoundMetadata() : read_metadata(bytes, name);
+  if (header.holds_video) {
+    log::warn("{}: holds a video beside its picture, which is left out", name);
+  }
+  const int lost_channels = header.extra_channels - (header.alpha_channel >= 0 ? 1 : 0);
+  if (lost_channels > 0) {
+    log::warn("{}: has {} channel{} beside its colours, left out", name, lost_channels,
+              lost_channels == 1 ? "" : "s");
+  }
   if (!header.foreign_colour.empty()) {
     log::warn("{}: its colours are not sRGB, and what says so ({}) is left out", name,
               header.foreign_colour);
+  }
+}
+
+/// The profile of colours that the picture no longer has is left out.
+std::shared_ptr<const Metadata> without_profile(const std::shared_ptr<const Metadata>& blocks) {
+  if (!blocks) {
+    return blocks;
+  }
+  Metadata others = *blocks;
+  others.icc.clear();
+  return std::make_shared<const Metadata>(std::move(others));
+}
+
+FoundMetadata metadata_of(const std::string& bytes, const ImageHeader& header,
+                          const std::string& name) {
+  if (header.format != ImageFormat::bmp && !header.big_tiff) {
+    return read_metadata(bytes, header.beside, name);
+  }
+  // Exiv2 reads neither of the two; libtiff reads some of a BigTIFF's.
+  const Metadata blocks = header.big_tiff ? read_tiff_blocks(bytes, name) : header.beside;
+  return {is_empty(blocks) ? nullptr : std::make_shared<const Metadata>(blocks), 1};
+}
+
+Image decoded(const std::string& bytes, const ImageHeader& header, const std::string& name) {
+  FilePixels pixels(bytes, header, name);
+  warn_of_losses(header, name);
+  FoundMetadata metadata = metadata_of(bytes, header, name);
+  if (header.cmyk) {
+    pixels.convert_inks(metadata.blocks ? metadata.blocks->icc : std::string(), name);
+    metadata.blocks = without_profile(metadata.blocks);
   }
   Image image;
   image.bit_depth = pixels.bit_depth();
   image.grey = pixels.grey() || header.grey_alpha;
   const at::Tensor channels = std::move(pixels).channels(
-      header.format == ImageFormat::tiff ? tiff_is_upright : metadata.orientation);
+      header.format == ImageFormat::tiff ? header.orientation : metadata.orientation);
   image.rgb = channels.slice(0, 0, 3);
   if (channels.size(0) == 4) {
     image.alpha = channels.slice(0, 3);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "images/xmp_packet.h"
 #include "srdiff/logging.h"
 
 namespace srdiff {
@@ -77,13 +78,23 @@ bool is_of_the_file(const Exiv2::Exifdatum& datum) {
          group.rfind("SubThumb", 0) == 0 || group == "Image2" || group == "Image3";
 }
 
-int orientation_of(const Exiv2::ExifData& exif) {
+/// Nothing where EXIF does not say it; 1 where it says something else than 1…8.
+std::optional<int> orientation_of(const Exiv2::ExifData& exif) {
   const auto found = exif.findKey(Exiv2::ExifKey("Exif.Image.Orientation"));
-  if (found == exif.end() || found->count() == 0) {
-    return 1;
+  if (found == exif.end()) {
+    return std::nullopt;
   }
-  const long value = found->toLong();
+  const long value = found->count() == 0 ? 1 : found->toLong();
   return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+}
+
+/// Whether an entry of EXIF's own directories has no type that TIFF knows. Exiv2 would write such
+/// entries first, and readers give up at them.
+bool is_without_type(const Exiv2::Exifdatum& datum) {
+  const std::string group = datum.groupName();
+  const bool standard =
+      group == "Image" || group == "Photo" || group == "GPSInfo" || group == "Iop";
+  return standard && (datum.typeId() < Exiv2::unsignedByte || datum.typeId() > Exiv2::tiffIfd);
 }
 
 Exiv2::ExifData decode_exif(const std::string& block) {
@@ -130,51 +141,12 @@ std::string upright_exif(Exiv2::ExifData exif, Exiv2::ByteOrder order, const std
     if (datum->key() == "Exif.Image.Orientation") {  // a file can hold it twice
       *datum = std::uint16_t{1};
     }
-    datum = is_of_the_file(*datum) ? exif.erase(datum) : std::next(datum);
+    datum =
+        is_of_the_file(*datum) || is_without_type(*datum) ? exif.erase(datum) : std::next(datum);
   }
   std::string block = encode_exif(exif, order);
   warn_of_lost_tags(exif, block, name);
   return block;
-}
-
-Exiv2::XmpData decode_xmp(const std::string& packet) {
-  Exiv2::XmpData xmp;
-  if (!packet.empty() && Exiv2::XmpParser::decode(xmp, packet) != 0) {
-    throw std::invalid_argument("it is no valid XMP");
-  }
-  return xmp;
-}
-
-std::string encode_xmp(const Exiv2::XmpData& xmp) {
-  std::string packet;
-  if (!xmp.empty() && Exiv2::XmpParser::encode(packet, xmp) != 0) {
-    throw std::invalid_argument("it is no valid XMP");
-  }
-  return packet;
-}
-
-bool starts_with(const std::string& text, std::string_view start) {
-  return text.compare(0, start.size(), start) == 0;
-}
-
-std::string upright_xmp(const std::string& packet) {
-  Exiv2::XmpData xmp = decode_xmp(packet);
-  const auto is_of_the_file = [](const std::string& key) {
-    constexpr std::array<std::string_view, 8> starts = {
-        "Xmp.tiff.ImageWidth",          "Xmp.tiff.ImageLength",
-        "Xmp.tiff.BitsPerSample",       "Xmp.tiff.Compression",
-        "Xmp.tiff.SamplesPerPixel",     "Xmp.tiff.PhotometricInterpretation",
-        "Xmp.tiff.PlanarConfiguration", "Xmp.xmp.Thumbnails"};
-    return std::any_of(starts.begin(), starts.end(),
-                       [&](std::string_view start) { return starts_with(key, start); });
-  };
-  for (auto datum = xmp.begin(); datum != xmp.end();) {
-    datum = is_of_the_file(datum->key()) ? xmp.erase(datum) : std::next(datum);
-  }
-  if (xmp.findKey(Exiv2::XmpKey("Xmp.tiff.Orientation")) != xmp.end()) {
-    xmp["Xmp.tiff.Orientation"] = "1";
-  }
-  return encode_xmp(xmp);
 }
 
 constexpr std::size_t icc_header_bytes = 128;
@@ -224,6 +196,16 @@ std::string changed(const std::string& file, Exiv2::MetadataId kind, const Chang
   return {reinterpret_cast<const char*>(io.mmap()), io.size()};
 }
 
+void set_resolution(Exiv2::ExifData& exif, const Resolution& resolution) {
+  const auto rational = [](float value) {
+    constexpr double most = 4e9;  // of a number of 32 bits
+    return Exiv2::URational(static_cast<std::uint32_t>(std::min(value * 1000.0, most)), 1000U);
+  };
+  exif["Exif.Image.XResolution"] = rational(resolution.x);
+  exif["Exif.Image.YResolution"] = rational(resolution.y);
+  exif["Exif.Image.ResolutionUnit"] = static_cast<std::uint16_t>(resolution.unit);
+}
+
 void set_exif(Exiv2::Image& image, const std::string& block, const EncodedFacts& facts,
               bool made_here) {
   const Exiv2::ExifData carried = decode_exif(block);
@@ -240,30 +222,12 @@ void set_exif(Exiv2::Image& image, const std::string& block, const EncodedFacts&
   };
   correct("Exif.Photo.PixelXDimension", facts.width);
   correct("Exif.Photo.PixelYDimension", facts.height);
+  if (facts.resolution && exif.findKey(Exiv2::ExifKey("Exif.Image.XResolution")) == exif.end()) {
+    set_resolution(exif, *facts.resolution);
+  }
   if (made_here) {
     exif["Exif.Image.Software"] = "srdiff " SRDIFF_VERSION;
   }
-}
-
-/// Appends to xmpMM:History, where XMP has a file's processing steps.
-void add_history(Exiv2::XmpData& xmp, const std::string& made_by) {
-  const std::string history = "Xmp.xmpMM.History";
-  int steps = 0;
-  const auto has_next = [&](const Exiv2::Xmpdatum& datum) {
-    return starts_with(datum.key(), history + "[" + std::to_string(steps + 1) + "]");
-  };
-  while (std::any_of(xmp.begin(), xmp.end(), has_next)) {
-    ++steps;
-  }
-  if (steps == 0) {
-    Exiv2::XmpTextValue list;
-    list.setXmpArrayType(Exiv2::XmpValue::xaSeq);
-    xmp.add(Exiv2::XmpKey(history), &list);
-  }
-  const std::string step = history + "[" + std::to_string(steps + 1) + "]/stEvt:";
-  xmp[step + "action"] = "converted";
-  xmp[step + "softwareAgent"] = "srdiff " SRDIFF_VERSION;
-  xmp[step + "parameters"] = made_by;
 }
 
 void set_xmp(Exiv2::Image& image, const std::string& packet, const EncodedFacts& facts,
@@ -345,18 +309,22 @@ std::optional<Resolution> resolution_of(const Metadata& blocks) {
   return std::nullopt;
 }
 
-FoundMetadata read_metadata(const std::string& file, const std::string& name) {
+FoundMetadata read_metadata(const std::string& file, const Metadata& beside,
+                            const std::string& name) {
   const Exiv2Session session;
   const Attempts attempt(name, "read");
   FoundMetadata found;
-  Metadata blocks;
+  Metadata blocks = beside;
+  std::optional<int> orientation;
   attempt("metadata", [&] {
     const Exiv2::Image::AutoPtr image = open(file);
     attempt("EXIF", [&] {
-      found.orientation = orientation_of(image->exifData());
+      orientation = orientation_of(image->exifData());
+      found.orientation = orientation.value_or(1);
       blocks.exif = upright_exif(image->exifData(), image->byteOrder(), name);
     });
-    attempt("XMP", [&] { blocks.xmp = upright_xmp(image->xmpPacket()); });
+    attempt("XMP",
+            [&] { blocks.xmp = upright_xmp(image->xmpPacket(), orientation.has_value(), name); });
     attempt("IPTC", [&] {
       blocks.iptc = image->iptcData().empty()
                         ? std::string()
@@ -370,7 +338,7 @@ FoundMetadata read_metadata(const std::string& file, const std::string& name) {
       }
     });
   });
-  if (!(blocks.exif.empty() && blocks.xmp.empty() && blocks.iptc.empty() && blocks.icc.empty())) {
+  if (!is_empty(blocks)) {
     found.blocks = std::make_shared<const Metadata>(std::move(blocks));
   }
   return found;
@@ -388,7 +356,7 @@ std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const
                      [&](Exiv2::Image& image) { set_icc(image, blocks.icc, facts); });
     });
   }
-  if (!blocks.exif.empty() || !made_by.empty()) {
+  if (!blocks.exif.empty() || !made_by.empty() || facts.resolution) {
     attempt("EXIF", [&] {
       file = changed(file, Exiv2::mdExif, [&](Exiv2::Image& image) {
         set_exif(image, blocks.exif, facts, !made_by.empty());
@@ -408,6 +376,12 @@ std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const
     });
   }
   return file;
+}
+
+bool is_empty(const Metadata& metadata) {
+  return metadata.exif.empty() && metadata.xmp.empty() && metadata.iptc.empty() &&
+         metadata.icc.empty() && metadata.cicp.empty() && metadata.comments.empty() &&
+         metadata.png_text.empty() && !metadata.resolution;
 }
 
 }  // namespace srdiff

@@ -14,16 +14,13 @@ struct FoundMetadata {
   int orientation = 1;                     ///< EXIF's, 1…8, of the pixels as stored
 };
 
-/// The blocks of a picture file of one of the formats that decode_image reads. What cannot be
-/// read is left out with a warning that names the picture.
-FoundMetadata read_metadata(const std::string& file, const std::string& name);
+/// EXIF, XMP, IPTC and the profile of a picture file of one of the formats that decode_image reads,
+/// added to what its header holds `beside` them. What cannot be read is left out with a warning
+/// that names the picture.
+FoundMetadata read_metadata(const std::string& file, const Metadata& beside,
+                            const std::string& name);
 
-/// Pixels a unit, EXIF's and TIFF's.
-struct Resolution {
-  float x = 0.0F;
-  float y = 0.0F;
-  int unit = 0;  ///< 1 none, 2 inch, 3 centimetre; 0 where it is not said
-};
+bool is_empty(const Metadata& metadata);
 
 /// What the EXIF block says.
 std::optional<Resolution> resolution_of(const Metadata& blocks);
@@ -33,6 +30,8 @@ struct EncodedFacts {
   std::int64_t width = 0;
   std::int64_t height = 0;
   bool grey = false;  ///< one colour channel, so that only a grey profile fits
+  /// For EXIF where it says none, in a format that has no other place for it.
+  std::optional<Resolution> resolution = {};
 };
 
 /// The encoded picture (PNG, JPEG, WebP, TIFF) with the blocks in it, and with `made_by`, unless

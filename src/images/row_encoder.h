@@ -16,7 +16,7 @@ struct FileLayout {
   std::int64_t height = 0;
   int channels = 3;   ///< 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and straight alpha
   int bit_depth = 8;  ///< 8 or 16
-  std::optional<Resolution> resolution = {};  ///< for TIFF, where it is no part of EXIF's block
+  std::optional<Resolution> resolution = {};  ///< for the formats that have it outside EXIF
 };
 
 /// One format's encoder. What it throws are InputErrors in the words that it was made with.

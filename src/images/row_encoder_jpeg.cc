@@ -1,5 +1,7 @@
 #include "images/row_encoder.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdio>  // before jpeglib.h, which wants FILE
 #include <utility>
@@ -62,7 +64,16 @@ class JpegEncoder : public RowEncoder {
     info_.in_color_space = layout.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     ::jpeg_set_defaults(&info_);
     ::jpeg_set_quality(&info_, quality, TRUE);
+    if (layout.resolution && layout.resolution->unit != 0) {
+      info_.density_unit = static_cast<UINT8>(layout.resolution->unit - 1);
+      info_.X_density = density(layout.resolution->x);
+      info_.Y_density = density(layout.resolution->y);
+    }
     ::jpeg_start_compress(&info_, TRUE);
+  }
+
+  static UINT16 density(float value) {
+    return static_cast<UINT16>(std::clamp(std::lround(value), 1L, 65535L));
   }
 
   void take(std::size_t bytes) {

@@ -3,11 +3,14 @@
 #include <png.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <new>
 #include <utility>
 
+#include "images/pixels_a_metre.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -64,10 +67,25 @@ class PngEncoder : public RowEncoder {
                    static_cast<png_uint_32>(layout.height), layout.bit_depth,
                    colour_types.at(static_cast<std::size_t>(layout.channels - 1)),
                    PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (layout.resolution) {
+      set_resolution(*layout.resolution);
+    }
     ::png_write_info(png_, info_);
     if (layout.bit_depth == 16) {
       ::png_set_swap(png_);  // PNG's samples are big-endian
     }
+  }
+
+  void set_resolution(const Resolution& resolution) {
+    const bool in_metres = resolution.unit == 2 || resolution.unit == 3;
+    const auto number = [&](float value) {
+      constexpr std::int64_t most = 0x7FFFFFFF;  // of PNG's numbers
+      const std::int64_t whole =
+          in_metres ? pixels_a_metre(value, resolution.unit) : std::llround(value);
+      return static_cast<png_uint_32>(std::clamp<std::int64_t>(whole, 1, most));
+    };
+    ::png_set_pHYs(png_, info_, number(resolution.x), number(resolution.y),
+                   in_metres ? PNG_RESOLUTION_METER : PNG_RESOLUTION_UNKNOWN);
   }
 
   std::string failure_;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "images/pixels_a_metre.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -19,6 +20,7 @@ class WholePictureEncoder : public RowEncoder {
       : extension_(std::move(extension)),
         quality_(quality),
         failure_(std::move(failure)),
+        resolution_(layout.resolution),
         pixels_(static_cast<int>(layout.height), static_cast<int>(layout.width),
                 CV_8UC(layout.channels)) {}
 
@@ -37,7 +39,11 @@ class WholePictureEncoder : public RowEncoder {
     try {
       if (cv::imencode(extension_, pixels_, encoded, {cv::IMWRITE_WEBP_QUALITY, quality_})) {
         pixels_.release();
-        return {encoded.begin(), encoded.end()};
+        std::string file(encoded.begin(), encoded.end());
+        if (resolution_ && (resolution_->unit == 2 || resolution_->unit == 3)) {
+          put_resolution(file);
+        }
+        return file;
       }
     } catch (const cv::Exception& error) {
       if (is_out_of_memory(error)) {
@@ -48,9 +54,20 @@ class WholePictureEncoder : public RowEncoder {
   }
 
  private:
+  /// For BMP, whose header OpenCV leaves without one.
+  void put_resolution(std::string& bmp) const {
+    constexpr std::size_t offset = 38;
+    for (std::size_t i = 0; i < 8; ++i) {
+      const float value = i < 4 ? resolution_->x : resolution_->y;
+      const std::int64_t number = pixels_a_metre(value, resolution_->unit);
+      bmp.at(offset + i) = static_cast<char>(number >> 8 * (i % 4) & 0xFF);
+    }
+  }
+
   std::string extension_;
   int quality_;
   std::string failure_;
+  std::optional<Resolution> resolution_;
   cv::Mat pixels_;
   int next_row_ = 0;
 };

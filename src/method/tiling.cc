@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/integer_math.h"
@@ -10,9 +11,9 @@
 namespace srdiff {
 namespace {
 
-/// Positions first <= i < last of 0, 1, …, n−1, n−2, …, 0, 1, ….
+/// Positions first <= i < last of 0, 1, …, n−1, n−2, …, 0, 1, …; a single pixel is repeated.
 at::Tensor reflected_indices(std::int64_t n, std::int64_t first, std::int64_t last) {
-  const std::int64_t period = 2 * (n - 1);
+  const std::int64_t period = std::max<std::int64_t>(1, 2 * (n - 1));
   const at::Tensor phase = at::arange(first, last, at::kLong).remainder(period);
   return at::minimum(phase, period - phase);
 }

@@ -11,16 +11,9 @@
 namespace srdiff {
 namespace {
 
-/// The smallest side that has a neighbour to learn from.
-constexpr std::int64_t min_side = 2;
-
 void check_input_size(const Manifest& manifest, int passes, std::int64_t height, std::int64_t width,
                       const std::string& name) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);
-  if (height < min_side || width < min_side) {
-    throw InputError(name + ": " + size +
-                     " pixels are too few to enlarge; at least 2x2 are needed");
-  }
   std::int64_t limit = manifest.max_input_pixels();
   for (int pass = passes; pass > 1; --pass) {
     limit /= std::int64_t{manifest.scale} * manifest.scale;

@@ -65,11 +65,6 @@ case_name_that_breaks_lines() {
   refuses_upscale 1 'two\x0alines \x1b[31m\xff.png: is not a picture' "$name" out.png
 }
 
-case_cmyk_jpeg() {
-  "$PYTHON" -c 'from PIL import Image; Image.new("CMYK", (9, 9)).save("cmyk.jpg")'
-  refuses_upscale 1 'cmyk.jpg: is CMYK' cmyk.jpg out.png
-}
-
 case_decompression_bomb() {
   pictures png bomb.png 12000x12000
   with_little_memory refuses_upscale 1 'bomb.png: declares 12000x12000' bomb.png out.png
@@ -106,11 +101,6 @@ case_damaged_png() {
 case_zero_by_zero() {
   pictures png zero.png 0x0
   refuses_upscale 1 'zero.png: has no pixels' zero.png out.png
-}
-
-case_one_by_one() {
-  pictures png one.png 1x1 black
-  refuses_upscale 1 'one.png: 1x1 pixels are too few' one.png out.png
 }
 
 case_huge_header() {

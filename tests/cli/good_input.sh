@@ -45,7 +45,10 @@ case_grey_16_bit() { enlarges 12x10 grey16 'png 24x20 grey 16'; }
 case_16_bit_tiff() { enlarges 12x10 grey16 'tiff 24x20 grey 16' out.tiff; }
 case_odd_size_5x7() { enlarges 5x7 rgb 'png 10x14 rgb 8'; }
 case_odd_size_17x13() { enlarges 17x13 rgb 'png 34x26 rgb 8'; }
-case_smallest_size_2x2() { enlarges 2x2 rgb 'png 4x4 rgb 8'; }
+case_smallest_size_1x1() { enlarges 1x1 rgb 'png 2x2 rgb 8'; }
+case_one_pixel_wide() { enlarges 1x12 rgb 'png 2x24 rgb 8'; }
+case_one_pixel_high() { enlarges 12x1 rgb 'png 24x2 rgb 8'; }
+case_size_2x2() { enlarges 2x2 rgb 'png 4x4 rgb 8'; }
 case_largest_size_128x128() { enlarges 128x128 rgb 'png 256x256 rgb 8'; }
 
 case_alpha_is_kept() {
@@ -95,6 +98,45 @@ case_jpeg() { reads_and_writes jpg jpeg; }
 case_webp() { reads_and_writes webp webp; }
 case_tiff() { reads_and_writes tiff tiff; }
 case_bmp() { reads_and_writes bmp bmp; }
+
+case_cmyk() {
+  pictures make rgb.png 12x10
+  "$PYTHON" -c 'from PIL import Image; Image.open("rgb.png").convert("CMYK").save("in.jpg")'
+  upscales in.jpg out.png
+  is out.png 'png 24x20 rgb 8'
+  pictures enlarged in.jpg out.png
+  grep -q 'in.jpg: is CMYK and becomes sRGB' "$logs/stderr" || fail 'the change is not told'
+}
+
+# A screenshot's alpha hides nothing.
+case_opaque_alpha_to_formats_without_it() {
+  pictures make rgb.png 12x10
+  "$PYTHON" -c 'from PIL import Image; Image.open("rgb.png").convert("RGBA").save("in.png")'
+  for format in jpg bmp; do
+    upscales in.png "out.$format"
+    pictures enlarged rgb.png "out.$format"
+  done
+}
+
+case_resolution_is_kept() {
+  "$PYTHON" - <<'END'
+from PIL import Image
+picture = Image.new("RGB", (12, 10), (80, 120, 200))
+for ending in ("jpg", "png", "bmp", "tiff"):
+    picture.save("in." + ending, dpi=(300, 300))
+END
+  for from in jpg png bmp tiff; do
+    for to in jpg png bmp tiff; do
+      upscales "in.$from" "out.$to"
+      "$PYTHON" - "out.$to" <<'END' || fail "from $from to $to"
+import sys
+from PIL import Image
+dpi = Image.open(sys.argv[1]).info.get("dpi", (0, 0))
+assert all(abs(value - 300) < 0.1 for value in dpi), dpi
+END
+    done
+  done
+}
 
 case_format_by_content_not_name() {
   pictures make in.jpg 12x10

@@ -81,6 +81,12 @@ case_models_folder_that_is_none() {
   refuses 4 "name is empty" upscale in.png out.png --model ''
 }
 
+case_limits_of_opencv() {
+  copy_program
+  OPENCV_IO_MAX_IMAGE_PIXELS=10 makes_the_same
+  OPENCV_IO_MAX_IMAGE_PIXELS=abc OPENCV_IO_MAX_IMAGE_WIDTH=none makes_the_same
+}
+
 case_one_core() {
   command -v taskset >/dev/null || skip 'no taskset'
   copy_program

@@ -38,6 +38,24 @@ def adam7(samples, bits):
     return data
 
 
+def big_tiff(entries, data):
+    """As tiff, little-endian, with offsets of 8 bytes; offsets given as "data" point at data."""
+    letters = {1: "B", 2: "B", 3: "H", 4: "I", 16: "Q"}
+    out = b"II+\0\x08\0\0\0" + struct.pack("<Q", 16 + len(data)) + data
+    extra_at = len(out) + 8 + 20 * len(entries) + 8
+    directory, extra = struct.pack("<Q", len(entries)), b""
+    for tag, (kind, values) in sorted(entries.items()):
+        values = [16] if values == "data" else values
+        blob = struct.pack(f"<{len(values)}{letters[kind]}", *values)
+        directory += struct.pack("<HHQ", tag, kind, len(values))
+        if len(blob) <= 8:
+            directory += blob.ljust(8, b"\0")
+        else:
+            directory += struct.pack("<Q", extra_at + len(extra))
+            extra += blob
+    return out + directory + bytes(8) + extra
+
+
 def tiff(entries, data, order="<", pages=1):
     """entries: {tag: (type, values)}; StripOffsets or TileOffsets given as "data" point at data."""
     letters = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 13: "I", 16: "Q"}
@@ -68,12 +86,15 @@ def tiff_entries(width, height, samples, bits, photometric, size, **more):
     return entries
 
 
-def bmp(width, height, bits, data, palette=b"", compression=0, header=40):
-    offset = 14 + header + len(palette)
+def bmp(width, height, bits, data, palette=b"", compression=0, header=40, masks=()):
+    """masks: red, green, blue and perhaps alpha, behind a header of 40 bytes."""
+    fields = struct.pack(f"<{len(masks)}I", *masks)
+    offset = 14 + header + len(fields) + len(palette)
     colours = len(palette) // (3 if header == 12 else 4)
     if header == 12:
         info = struct.pack("<IHHHH", 12, width, height, 1, bits)
     else:
         info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(data),
                            2835, 2835, colours, 0)
-    return (b"BM" + struct.pack("<IHHI", offset + len(data), 0, 0, offset) + info + palette + data)
+    return (b"BM" + struct.pack("<IHHI", offset + len(data), 0, 0, offset) + info + fields + palette
+            + data)

@@ -3,7 +3,8 @@
 
     good-ENDING-*  valid: must be read, as Pillow reads them
     bad-ENDING-*   must be refused
-    odd-ENDING-*   damaged where a decoder may forgive it: must be read or refused
+    odd-ENDING-*   damaged where a decoder may forgive it, or without a counterpart in Pillow: must be
+                   read or refused
 
 No two have one stem, so that a tool can write them all in one format to one folder.
 """
@@ -17,7 +18,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms
 
-from containers import adam7, bmp, packed, png, png_chunk, tiff, tiff_entries
+from containers import adam7, big_tiff, bmp, packed, png, png_chunk, tiff, tiff_entries
 
 W, H = 21, 17
 
@@ -82,6 +83,11 @@ def good_png():
     yield "many-idat.png", png(W, H, 8, 2, rows(rgb, 8), split=3)
     yield "unknown-chunk.png", png(W, H, 8, 2, rows(rgb, 8), before=png_chunk(b"juNk", b"x" * 99))
     yield "trailing.png", png(W, H, 8, 2, rows(rgb, 8)) + b"more" * 50
+    one_bit = rows(scene(1, 1), 1)
+    yield "one-bit-trns255.png", png(W, H, 1, 0, one_bit,
+                                     before=png_chunk(b"tRNS", struct.pack(">H", 255)))
+    yield "one-pixel-wide.png", png(1, H, 8, 0, rows(scene(1)[:, :1], 8))
+    yield "one-pixel-high.png", png(W, 1, 8, 0, rows(scene(1)[:1], 8))
     yield "gamma.png", png(W, H, 8, 2, rows(rgb, 8),
                            before=png_chunk(b"gAMA", struct.pack(">I", 45455)))
     animation = png_chunk(b"acTL", struct.pack(">II", 2, 0))
@@ -108,6 +114,10 @@ def good_jpeg():
     yield "fill-bytes.jpg", plain[:2] + b"\xff\xff\xff" + plain[2:]
     yield "bytes-before-end.jpg", plain[:-2] + b"\0" * 50 + plain[-2:]
     yield "trailing.jpg", plain + b"\0more" * 40
+    tables = plain.index(b"\xff\xdb")
+    yield "stray-bytes.jpg", plain[:tables] + b"\0\x12" + plain[tables:]
+    yield "two-pictures.jpg", plain + saved(GREY, "JPEG")
+    yield "cmyk.jpg", saved(RGB.convert("CMYK"), "JPEG", quality=95, subsampling=0)
 
 
 def good_webp():
@@ -116,6 +126,11 @@ def good_webp():
     yield "grey.webp", saved(GREY, "WEBP", lossless=True)
     yield "alpha-lossless.webp", saved(RGBA, "WEBP", lossless=True, exact=True)
     yield "alpha-lossy.webp", saved(RGBA, "WEBP", quality=90, exact=True)
+    for name, options in (("lossless", {"lossless": True}), ("lossy", {"quality": 95})):
+        for picture in (RGB, RGBA):
+            yield (f"animated-{name}-{picture.mode}.webp",
+                   saved(picture, "WEBP", save_all=True, exact=True,
+                         append_images=[picture.rotate(90)], **options))
 
 
 def good_tiff():
@@ -125,6 +140,22 @@ def good_tiff():
     yield "jpeg.tiff", saved(RGB, "TIFF", compression="jpeg", quality=95)
     yield "group4.tiff", saved(GREY.convert("1"), "TIFF", compression="group4")
     yield "one-bit.tiff", saved(GREY.convert("1"), "TIFF")
+    for bits in (1, 2, 4):
+        samples = scene(1, bits)
+        data = b"".join(rows(samples, bits))
+        yield f"grey{bits}.tiff", tiff(tiff_entries(W, H, 1, bits, 1, len(data)), data)
+        yield f"white-is-zero{bits}.tiff", tiff(tiff_entries(W, H, 1, bits, 0, len(data)), data)
+        palette = [(i * 37 + channel * 91) % 256 * 257 for channel in range(3)
+                   for i in range(2 ** bits)]
+        yield f"palette{bits}.tiff", tiff(
+            tiff_entries(W, H, 1, bits, 3, len(data), t320=(3, palette)), data)
+    data = scene(3).astype("uint8").tobytes()
+    yield "bigtiff.tiff", big_tiff(tiff_entries(W, H, 3, 8, 2, len(data)), data)
+    yield "cmyk.tiff", saved(RGB.convert("CMYK"), "TIFF")
+    yield "grey-alpha.tiff", saved(Image.merge("LA", (GREY, GREY.rotate(180))), "TIFF")
+    data = scene(4).astype("uint8").tobytes()
+    yield "extra-channel.tiff", tiff(
+        tiff_entries(W, H, 4, 8, 2, len(data), t338=(3, [0])), data)
     yield "palette.tiff", saved(RGB.quantize(16), "TIFF")
     yield "rgba.tiff", saved(RGBA, "TIFF")
     for kind, name in ((0, "no"), (1, "premultiplied"), (2, "straight")):
@@ -172,6 +203,25 @@ def good_bmp():
     runs = b"".join(b"".join(bytes((1, int(value))) for value in row.ravel()) + b"\0\0"
                     for row in scene(1)[::-1]) + b"\0\1"
     yield "rle8.bmp", bmp(W, H, 8, runs, grey, compression=1)
+    padded = b"".join(b"".join(bytes((1, int(value))) for value in row.ravel()) + b"\3\0\0\0"
+                      for row in scene(1)[::-1]) + b"\0\1"
+    yield "rle8-padded-rows.bmp", bmp(W, H, 8, padded, grey, compression=1)
+    long_runs = b"".join(bytes((W + 9, row * 9)) + b"\0\0" for row in range(H)) + b"\0\1"
+    yield "rle8-run-crosses-edge.bmp", bmp(W, H, 8, long_runs, grey, compression=1)
+    nibbles = b"".join(bytes((W, row * 13 % 256)) + b"\0\0" for row in range(H)) + b"\0\1"
+    yield "rle4.bmp", bmp(W, H, 4, nibbles, palette, compression=2)
+    for name, depths in (("555", (5, 5, 5)), ("565", (5, 6, 5))):
+        r, g, b = (np.rint(scene(3)[::-1, :, c] / 255 * (2 ** depths[c] - 1)).astype(int)
+                   for c in range(3))
+        words = np.zeros((H, W + 1), "<u2")
+        words[:, :W] = (r << depths[1] + 5) + (g << 5) + b
+        masks = () if name == "555" else (0xF800, 0x7E0, 0x1F)
+        yield f"{name}.bmp", bmp(W, H, 16, words.tobytes(), compression=3 if masks else 0,
+                                 masks=masks)
+    opaque = np.concatenate([bgr, np.full((H, W, 1), 255, "uint8")], 2)[::-1].tobytes()
+    yield "masks.bmp", bmp(W, H, 32, opaque, compression=3, masks=(0xFF0000, 0xFF00, 0xFF))
+    lines = b"".join(row.tobytes().ljust(64, b"\0") for row in bgr[::-1])
+    yield "os2.bmp", bmp(W, H, 24, lines, header=12)
 
 
 def good_orientations():
@@ -231,10 +281,12 @@ def bad_png():
 
 
 def bad_jpeg():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     yield "signature.jpg", b"\xff\xd8\xff"
-    yield "cmyk.jpg", saved(RGB.convert("CMYK"), "JPEG")
-    yield "cmyk-profile.jpg", saved(RGB.convert("CMYK"), "JPEG", icc_profile=profile)
+    segments = b"\xff\xfe\0\4xx" * 64000
+    yield "64000-segments.jpg", saved(RGB, "JPEG")[:2] + segments + saved(RGB, "JPEG")[2:]
+    progressive = saved(RGB, "JPEG", progressive=True)
+    scan = progressive[progressive.rindex(b"\xff\xda"):-2]
+    yield "3000-scans.jpg", progressive[:-2] + scan * 3000 + progressive[-2:]
     jpeg = saved(RGB, "JPEG", quality=95)
     frame = jpeg.index(b"\xff\xc0")
     for name, height, width in (("0x0", 0, 0), ("huge", 65500, 65500), ("bomb", 5000, 5000)):
@@ -250,8 +302,6 @@ def bad_jpeg():
 
 def bad_webp():
     yield "signature.webp", b"RIFF\4\0\0\0WEBP"
-    yield "animated.webp", saved(RGB, "WEBP", save_all=True, lossless=True,
-                                 append_images=[RGB.rotate(90)])
     webp = saved(RGB, "WEBP", lossless=True)
     yield "huge.webp", webp[:21] + struct.pack("<I", 0x0fffffff) + webp[25:]
     yield "extended-huge.webp", (b"RIFF" + struct.pack("<I", 22 + len(webp)) + b"WEBPVP8X\n\0\0\0"
@@ -261,10 +311,6 @@ def bad_webp():
 
 def bad_tiff():
     yield "signature.tiff", b"II*\0\x08\0\0\0"
-    yield "cmyk.tiff", saved(RGB.convert("CMYK"), "TIFF")
-    yield "lab.tiff", saved(RGB.convert("LAB"), "TIFF")
-    yield "grey-alpha.tiff", saved(Image.merge("LA", (GREY, GREY)), "TIFF")
-    yield "float.tiff", saved(GREY.convert("F"), "TIFF")
     yield "int32.tiff", saved(GREY.convert("I"), "TIFF")
     data = scene(3).astype("uint8").tobytes()
     for name, changes in (
@@ -289,8 +335,6 @@ def bad_tiff():
 
 def bad_bmp():
     yield "signature.bmp", b"BM"
-    lines = b"".join(row.tobytes().ljust(64, b"\0") for row in scene(3).astype("uint8"))
-    yield "os2.bmp", bmp(W, H, 24, lines, header=12)
     black = b"\0" * 64 * H
     for name, width, height, bits in (("huge", 60000, 60000, 24), ("2g", 2 ** 31 - 1, 1, 24),
                                       ("negative", -W, H, 24), ("lowest", W, -2 ** 31, 24),
@@ -321,6 +365,24 @@ def cut():
         yield f"cut-last-{name}", data[:-1]
 
 
+def without_counterpart():
+    """What Pillow does not turn into RGB, or not as others do."""
+    yield "lab.tiff", saved(RGB.convert("LAB"), "TIFF")
+    yield "float.tiff", saved(GREY.convert("F"), "TIFF")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    yield "cmyk-profile.jpg", saved(RGB.convert("CMYK"), "JPEG", icc_profile=profile)
+    history = "".join(f'<rdf:li stEvt:action="saved" stEvt:when="{i}" stEvt:changed="/"/>'
+                      for i in range(3000))
+    packet = ('<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+              'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+              'rdf:about="" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" '
+              'xmlns:stEvt="http://ns.adobe.com/xap/1.0/sType/ResourceEvent#">'
+              f"<xmpMM:History><rdf:Seq>{history}</rdf:Seq></xmpMM:History>"
+              "</rdf:Description></rdf:RDF></x:xmpmeta>")
+    text = b"XML:com.adobe.xmp\0\0\0\0\0" + packet.encode()
+    yield "long-history.png", png(W, H, 8, 2, rows(scene(3), 8), before=png_chunk(b"iTXt", text))
+
+
 def forgivable():
     data = scene(3).astype("uint8").tobytes()
     lie = tiff_entries(W, H, 3, 8, 2, len(data), t279=(4, [0xfffffff0]))
@@ -345,7 +407,7 @@ def write_all(folder):
     sources = (("good", (good_png, good_jpeg, good_webp, good_tiff, good_bmp, good_orientations,
                          good_names)),
                ("bad", (bad_format, bad_png, bad_jpeg, bad_webp, bad_tiff, bad_bmp, cut)),
-               ("odd", (forgivable, flipped)))
+               ("odd", (without_counterpart, forgivable, flipped)))
     for prefix, makers in sources:
         for maker in makers:
             for name, data in maker():

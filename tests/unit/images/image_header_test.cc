@@ -59,6 +59,32 @@ TEST(ImageHeader, AChunkLengthBeyondTheFileIsTruncation) {
   EXPECT_TRUE(read_image_header(png).truncated);
 }
 
+TEST(ImageHeader, StrayBytesBetweenAJpegsSegmentsArePassedOver) {
+  std::string jpeg = encoded(".jpg");
+  jpeg.insert(jpeg.find("\xff\xdb"), std::string("\0\x12", 2));
+  EXPECT_EQ(read_image_header(jpeg).width, 11);
+  EXPECT_NO_THROW(decode_image(jpeg, "x"));
+}
+
+TEST(ImageHeader, AJpegHasNoMoreSegmentsAndScansThanPicturesNeed) {
+  const std::string jpeg = encoded(".jpg");
+  const auto repeated = [&jpeg](std::size_t at, const std::string& part, int times) {
+    std::string file = jpeg;
+    std::string parts;
+    for (int i = 0; i < times; ++i) {
+      parts += part;
+    }
+    return read_image_header(file.insert(at, parts)).unfit;
+  };
+  const std::string comment("\xff\xfe\0\x02", 4);
+  EXPECT_EQ(repeated(2, comment, 1000), "");
+  EXPECT_NE(repeated(2, comment, 5000).find("segments"), std::string::npos);
+  const std::size_t scan = jpeg.find("\xff\xda");
+  const std::string scan_data = jpeg.substr(scan, jpeg.size() - 2 - scan);
+  EXPECT_EQ(repeated(scan, scan_data, 20), "");
+  EXPECT_NE(repeated(scan, scan_data, 200).find("201 scans"), std::string::npos);
+}
+
 TEST(ImageHeader, ATextIsNoPicture) {
   EXPECT_EQ(read_image_header("hello").format, ImageFormat::unknown);
   EXPECT_EQ(read_image_header("").format, ImageFormat::unknown);

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdint>
 
 #include "srdiff/error.h"
@@ -101,6 +100,20 @@ TEST(ImageIo, TransparencyInAFormatWithoutItIsRefused) {
   EXPECT_THROW(encode_image(image, ".bmp", "x.bmp"), InputError);
 }
 
+TEST(ImageIo, OpaqueAlphaIsNoReasonToRefuseAFormatWithoutIt) {
+  for (const bool grey : {false, true}) {
+    Image image = colour();
+    image.grey = grey;
+    for (const char* extension : {".jpg", ".bmp"}) {
+      image.alpha = at::Tensor();
+      const std::string without = encode_image(image, extension, "x");
+      image.alpha = at::ones({1, 6, 9});
+      EXPECT_TRUE(encode_image(image, extension, "x") == without) << extension;
+    }
+    EXPECT_TRUE(decode_image(encode_image(image, ".png", "x"), "x").alpha.defined());
+  }
+}
+
 TEST(ImageIo, NamesWhatIsWrongWithAPicture) {
   const std::string png = encode_image(colour(), ".png", "x");
   EXPECT_NE(why_no_picture("").find("in.png: is empty"), std::string::npos);
@@ -167,50 +180,6 @@ TEST(ImageIo, KeepsStraightAlphaInTiff) {
     EXPECT_TRUE(at::allclose(back.rgb, image.rgb, 0, 1e-6)) << bit_depth;
     EXPECT_TRUE(at::allclose(back.alpha, image.alpha, 0, 1e-6)) << bit_depth;
   }
-}
-
-/// A number as BMP stores it.
-std::string four_bytes(std::uint32_t value) {
-  std::string text;
-  for (int shift = 0; shift < 32; shift += 8) {
-    text += static_cast<char>(value >> shift & 0xFF);
-  }
-  return text;
-}
-
-/// One pixel of 0x40102030, with a version 4 header and these masks: red, green, blue, alpha.
-std::string masked_bmp(int bits, const std::array<std::uint32_t, 4>& masks) {
-  constexpr std::uint32_t info_bytes = 108;
-  constexpr std::uint32_t bit_fields = 3;
-  std::string bmp = "BM" + four_bytes(14 + info_bytes + 4) + four_bytes(0) +
-                    four_bytes(14 + info_bytes) + four_bytes(info_bytes) + four_bytes(1) +
-                    four_bytes(1) + four_bytes(1U | static_cast<std::uint32_t>(bits) << 16) +
-                    four_bytes(bit_fields) + four_bytes(4) + std::string(16, '\0');
-  for (const std::uint32_t mask : masks) {
-    bmp += four_bytes(mask);
-  }
-  return bmp + std::string(14 + info_bytes - bmp.size(), '\0') + four_bytes(0x40102030);
-}
-
-TEST(ImageIo, ABmpHasAlphaWhereItHasAMaskForIt) {
-  const Image with = decode_image(masked_bmp(32, {0xFF0000, 0xFF00, 0xFF, 0xFF000000}), "x");
-  EXPECT_NEAR(with.rgb[0].item<double>(), 0x10 / 255.0 * 2 - 1, 1e-6);
-  ASSERT_TRUE(with.alpha.defined());
-  EXPECT_NEAR(with.alpha.item<double>(), 0x40 / 255.0, 1e-6);
-  const Image without = decode_image(masked_bmp(32, {0xFF0000, 0xFF00, 0xFF, 0}), "x");
-  EXPECT_NEAR(without.rgb[2].item<double>(), 0x30 / 255.0 * 2 - 1, 1e-6);
-  EXPECT_FALSE(without.alpha.defined());
-}
-
-TEST(ImageIo, ABmpWithOtherMasksIsRefused) {
-  const std::string reason = "colour masks";
-  EXPECT_NE(why_no_picture(masked_bmp(32, {0xFF000000, 0xFF0000, 0xFF00, 0})).find(reason),
-            std::string::npos);
-  EXPECT_NE(why_no_picture(masked_bmp(32, {0xFF0000, 0xFF00, 0xFF, 0x0F000000})).find(reason),
-            std::string::npos);
-  EXPECT_NE(why_no_picture(masked_bmp(16, {0xF00, 0xF0, 0xF, 0})).find(reason), std::string::npos);
-  EXPECT_NE(why_no_picture(masked_bmp(16, {0xF800, 0x7E0, 0x1F, 0})).find(reason),
-            std::string::npos);
 }
 
 TEST(ImageIo, AFlatPictureIsRefusedOnlyWhereItIsLarge) {

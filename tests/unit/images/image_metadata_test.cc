@@ -3,6 +3,9 @@
 #include <spdlog/sinks/ostream_sink.h>
 
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
@@ -188,6 +191,134 @@ TEST(ImageMetadata, BmpHasNone) {
   const Log log;
   EXPECT_FALSE(there_and_back(picture({.exif = exif_block(1)}), ".bmp").metadata);
   EXPECT_TRUE(log.has("x.bmp: its EXIF cannot be written and is left out")) << log.text();
+}
+
+Image with_resolution(float x, float y, int unit) {
+  Metadata metadata;
+  metadata.resolution = Resolution{x, y, unit};
+  return picture(std::move(metadata));
+}
+
+TEST(ImageMetadata, TheResolutionComesThroughEveryFormat) {
+  for (const char* extension : {".png", ".jpg", ".bmp", ".tiff", ".webp"}) {
+    const Log log;
+    const Image back = there_and_back(with_resolution(300, 72, 2), extension);
+    ASSERT_TRUE(back.metadata) << extension;
+    // Whichever place it has in one format, it comes to the next.
+    const Image again = there_and_back(back, ".png");
+    ASSERT_TRUE(again.metadata && again.metadata->resolution) << extension;
+    EXPECT_NEAR(again.metadata->resolution->x, 300, 0.01) << extension;
+    EXPECT_NEAR(again.metadata->resolution->y, 72, 0.01) << extension;
+    EXPECT_EQ(log.text(), "") << extension;
+  }
+  const Image metric = there_and_back(with_resolution(118, 118, 3), ".jpg");
+  EXPECT_EQ(metric.metadata->resolution->unit, 3);
+  EXPECT_EQ(metric.metadata->resolution->x, 118);
+}
+
+TEST(ImageMetadata, PixelsThatAreNotSquareStaySo) {
+  for (const char* extension : {".png", ".jpg"}) {
+    const Image back = there_and_back(with_resolution(2, 1, 1), extension);
+    ASSERT_TRUE(back.metadata && back.metadata->resolution) << extension;
+    EXPECT_EQ(back.metadata->resolution->unit, 1);
+    EXPECT_EQ(back.metadata->resolution->x, 2);
+  }
+  EXPECT_FALSE(there_and_back(with_resolution(1, 1, 1), ".jpg").metadata);
+}
+
+TEST(ImageMetadata, ExifsResolutionIsWrittenWhereReadersLookFirst) {
+  const Image in_exif = there_and_back(with_resolution(300, 300, 2), ".webp");
+  ASSERT_FALSE(in_exif.metadata->resolution);
+  EXPECT_EQ(there_and_back(in_exif, ".jpg").metadata->resolution->x, 300);
+  EXPECT_EQ(there_and_back(in_exif, ".png").metadata->resolution->x, 300);
+}
+
+TEST(ImageMetadata, TextStaysAPngs) {
+  Metadata metadata;
+  metadata.png_text = {std::string("tEXtTitle\0a title", 17),
+                       std::string("iTXtparameters\0\0\0\0\0steps: 20", 28)};
+  const Image image = picture(metadata);
+  EXPECT_EQ(there_and_back(image, ".png", {.made_by = "x"}).metadata->png_text, metadata.png_text);
+  EXPECT_FALSE(there_and_back(image, ".png", {.strip_metadata = true}).metadata);
+  const Log log;
+  there_and_back(image, ".jpg");
+  EXPECT_TRUE(log.has("x.jpg: its text (Title, parameters) is left out")) << log.text();
+}
+
+TEST(ImageMetadata, AJpegsCommentsStayAndBecomeText) {
+  Metadata metadata;
+  metadata.exif = exif_block(1);
+  metadata.comments = {"a comment", "gr\xc3\xbc\xc3\x9f\x65"};
+  const Image image = picture(metadata);
+  const Image back = there_and_back(image, ".jpg");
+  EXPECT_EQ(back.metadata->comments, metadata.comments);
+  EXPECT_TRUE(contains(back.metadata->exif, "me"));
+  EXPECT_EQ(
+      there_and_back(image, ".png").metadata->png_text,
+      (std::vector<std::string>{std::string("tEXtComment\0a comment", 21),
+                                std::string("iTXtComment\0\0\0\0\0", 16) + metadata.comments[1]}));
+  const Log log;
+  there_and_back(image, ".webp");
+  EXPECT_TRUE(log.has("its comment is left out")) << log.text();
+}
+
+TEST(ImageMetadata, CodePointsOfColourStayOrAreMissed) {
+  Metadata metadata;
+  metadata.cicp = std::string("\x0c\x0d\0\x01", 4);  // Display P3
+  EXPECT_EQ(there_and_back(picture(metadata), ".png").metadata->cicp, metadata.cicp);
+  const Log log;
+  there_and_back(picture(metadata), ".jpg");
+  EXPECT_TRUE(log.has("(cICP) is left out")) << log.text();
+  metadata.cicp = std::string("\x01\x0d\0\x01", 4);  // sRGB
+  const Log none;
+  there_and_back(picture(metadata), ".jpg");
+  EXPECT_EQ(none.text(), "");
+}
+
+TEST(ImageMetadata, EntriesOfNoTypeAreLeftOut) {
+  std::string exif = exif_block(1);
+  exif[8] = 3;  // an entry more, of tag 1 and type 0
+  exif.resize(exif.size() - 5);
+  exif += std::string("\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0", 16);
+  const std::string block = there_and_back(picture({.exif = exif}), ".jpg").metadata->exif;
+  EXPECT_TRUE(contains(block, "me"));
+  const std::string first_tag = block.substr(10, 2);
+  EXPECT_EQ(first_tag, std::string("\x0f\x01")) << "Make is no longer first";
+}
+
+TEST(ImageMetadata, XmpOfWhatCameBehindThePictureIsDropped) {
+  const Log log;
+  const Image image = picture(
+      {.xmp = packet("xmp:Label=\"a label\" xmlns:hdrgm=\"http://ns.adobe.com/hdr-gain-map/1.0/\" "
+                     "hdrgm:Version=\"1.0\" "
+                     "xmlns:GCamera=\"http://ns.google.com/photos/1.0/camera/\" "
+                     "GCamera:MicroVideoOffset=\"9\" GCamera:BurstID=\"b\"")});
+  const std::string xmp = there_and_back(image, ".jpg").metadata->xmp;
+  EXPECT_TRUE(contains(xmp, "a label") && contains(xmp, "BurstID")) << xmp;
+  EXPECT_FALSE(contains(xmp, "hdrgm:Version") || contains(xmp, "MicroVideo")) << xmp;
+  EXPECT_TRUE(log.has("beside it is left out")) << log.text();
+}
+
+TEST(ImageMetadata, PicturesAndVideosBehindAJpegAreMissed) {
+  const std::string file = encode_image(picture({}), ".jpg", "x");
+  {
+    const Log log;
+    decode_image(file + file, "x");
+    EXPECT_TRUE(log.has("holds several pictures")) << log.text();
+  }
+  const Log log;
+  decode_image(file + std::string("\0\0\0\x18"
+                                  "ftypmp42",
+                                  12),
+               "x");
+  EXPECT_TRUE(log.has("holds a video")) << log.text();
+}
+
+TEST(ImageMetadata, AnOrientationThatXmpAloneSaysStaysAsItIs) {
+  const Image image = picture({.xmp = packet("tiff:Orientation=\"6\"")});
+  const Image back = there_and_back(image, ".jpg");
+  EXPECT_EQ(back.rgb.sizes(), image.rgb.sizes());
+  EXPECT_TRUE(contains(back.metadata->xmp, "Orientation=\"6\"")) << back.metadata->xmp;
 }
 
 }  // namespace

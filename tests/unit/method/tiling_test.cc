@@ -20,6 +20,8 @@ TEST(ReflectedWindow, IsReflectionPaddingWhereThatIsDefined) {
   EXPECT_TRUE(at::equal(reflected_window(image, {0, 8, 0, 9}), padded));
   EXPECT_TRUE(
       at::equal(reflected_window(image, {3, 7, 1, 9}), padded.slice(2, 3, 7).slice(3, 1, 9)));
+  const at::Tensor pixel = at::full({1, 1, 1, 1}, 0.25);
+  EXPECT_TRUE(at::equal(reflected_window(pixel, {0, 3, 0, 2}), at::full({1, 1, 3, 2}, 0.25)));
   EXPECT_TRUE(at::equal(reflected_window(image, {0, 5, 0, 7}), image));
 }
 

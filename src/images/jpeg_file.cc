@@ -1,7 +1,8 @@
-#include "images/jpeg_scan.h"
+#include "images/jpeg_file.h"
 
 #include <cstddef>
 #include <cstdio>  // before jpeglib.h, which wants FILE
+#include <opencv2/core.hpp>
 #include <vector>
 
 #include <jpeglib.h>
@@ -48,11 +49,15 @@ struct JpegReader {
   jpeg_decompress_struct info = {};
 };
 
-/// At an eighth of the size and without a conversion: each code is read, little is computed.
-void read_scans(jpeg_decompress_struct& info, const std::string& file) {
+void begin(jpeg_decompress_struct& info, const std::string& file) {
   ::jpeg_CreateDecompress(&info, JPEG_LIB_VERSION, sizeof(info));
   ::jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(file.data()), file.size());
   ::jpeg_read_header(&info, TRUE);
+}
+
+/// At an eighth of the size and without a conversion: each code is read, little is computed.
+void read_scans(jpeg_decompress_struct& info, const std::string& file) {
+  begin(info, file);
   info.scale_num = 1;
   info.scale_denom = 8;
   info.out_color_space = info.jpeg_color_space;
@@ -78,6 +83,31 @@ bool is_damaged_jpeg(const std::string& file) {
     return false;
   }
   return false;
+}
+
+cv::Mat read_jpeg_inks(const std::string& file) {
+  JpegReader reader;
+  jpeg_decompress_struct& info = reader.info;
+  cv::Mat inks;
+  try {
+    begin(info, file);
+    info.out_color_space = JCS_CMYK;
+    ::jpeg_start_decompress(&info);
+    inks.create(static_cast<int>(info.output_height), static_cast<int>(info.output_width), CV_8UC4);
+    while (info.output_scanline < info.output_height) {
+      JSAMPROW row = inks.ptr(static_cast<int>(info.output_scanline));
+      ::jpeg_read_scanlines(&info, &row, 1);
+    }
+    if (info.saw_Adobe_marker != FALSE) {
+      cv::bitwise_not(inks, inks);
+    }
+    ::jpeg_finish_decompress(&info);
+  } catch (const DamagedJpeg&) {
+    return {};
+  } catch (const UndecodableJpeg&) {
+    return {};
+  }
+  return inks;
 }
 
 }  // namespace srdiff

@@ -23,16 +23,21 @@ class FilePixels {
   FilePixels& operator=(const FilePixels&) = delete;
 
   int bit_depth() const;  ///< 8 or 16
-  bool grey() const;      ///< one channel and no other
+  bool grey() const;      ///< one colour channel
+
+  /// Inks to colours of sRGB, by the profile `icc` where it is one of CMYK, with a warning that
+  /// names the picture. Does nothing where the channels are no inks.
+  void convert_inks(const std::string& icc, const std::string& name);
 
   /// [C,H,W] float32 in [0,1]: 3 RGB, of a grey file three times the same, or 4 RGB and straight
-  /// alpha. `orientation` is EXIF's, 1…8, of the pixels as decoded: TIFF comes upright, the others
-  /// as stored. Gives the stored samples up, so that few copies of a picture are there at a time.
+  /// alpha. `orientation` is EXIF's, 1…8, of the pixels as stored. Gives the stored samples up, so
+  /// that few copies of a picture are there at a time.
   at::Tensor channels(int orientation) &&;
 
  private:
   std::unique_ptr<cv::Mat> decoded_;
-  ImageHeader::FourthChannel fourth_;
+  ImageHeader::Alpha alpha_;
+  bool inks_;
 };
 
 }  // namespace srdiff

@@ -1,22 +1,25 @@
-#include "images/codecs.h"
+#include "images/file_pixels.h"
 
 #include <ATen/ATen.h>
 #include <tiffio.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 
-#include "images/jpeg_scan.h"
-#include "images/stored_tiff.h"
+#include "images/bmp_file.h"
+#include "images/colour_conversion.h"
+#include "images/jpeg_file.h"
+#include "images/tiff_file.h"
+#include "images/webp_file.h"
 #include "srdiff/error.h"
+#include "srdiff/logging.h"
 
 namespace srdiff {
 namespace {
-
-using FourthChannel = ImageHeader::FourthChannel;
 
 thread_local bool tiff_failed = false;
 
@@ -39,22 +42,6 @@ void watch_tiff_errors() {
   }();
   static_cast<void>(watching);
   tiff_failed = false;
-}
-
-/// Straight alpha declared as premultiplied, which libtiff's conversion to RGBA leaves alone;
-/// straight alpha it would multiply into the colours.
-std::string with_colours_left_alone(std::string tiff, const ImageHeader& header) {
-  const std::size_t at = header.extra_sample_offset;
-  const bool little = tiff[0] == 'I';
-  tiff[at] = static_cast<char>(little ? EXTRASAMPLE_ASSOCALPHA : 0);
-  tiff[at + 1] = static_cast<char>(little ? 0 : EXTRASAMPLE_ASSOCALPHA);
-  return tiff;
-}
-
-bool would_multiply_colours(const std::string& file, const ImageHeader& header) {
-  const std::size_t at = header.extra_sample_offset;
-  return header.format == ImageFormat::tiff && header.fourth == FourthChannel::straight_alpha &&
-         at != 0 && at + 2 <= file.size();
 }
 
 cv::Mat decode_by_opencv(const std::string& file) {
@@ -88,23 +75,39 @@ void turn_upright(cv::Mat& pixels, int orientation) {
   }
 }
 
-/// A TIFF comes upright, the others as stored.
-cv::Mat decode_any(const std::string& file, const ImageHeader& header) {
-  if (header.opencv_misreads) {
-    cv::Mat pixels = read_stored_tiff(file);
-    turn_upright(pixels, header.orientation);
-    return pixels;
+/// OpenCV turns a TIFF upright whatever its flags say; this lays it down again.
+void turn_as_stored(cv::Mat& pixels, int orientation) {
+  constexpr std::array<int, 9> inverse = {1, 1, 2, 3, 4, 5, 8, 7, 6};
+  turn_upright(pixels, inverse.at(static_cast<std::size_t>(orientation)));
+}
+
+cv::Mat decode_any(const std::string& file, const ImageHeader& header, const std::string& name) {
+  switch (header.format) {
+    case ImageFormat::bmp: {
+      const ByteReader bytes(file);
+      return read_bmp_pixels(bytes, read_bmp_info(bytes));
+    }
+    case ImageFormat::jpeg:
+      return header.cmyk ? read_jpeg_inks(file) : decode_by_opencv(file);
+    case ImageFormat::webp:
+      return header.several_pictures ? first_frame(file, header) : decode_by_opencv(file);
+    case ImageFormat::tiff: {
+      if (!header.rgba_only) {
+        return read_tiff_pixels(file, header, name);
+      }
+      cv::Mat pixels = decode_by_opencv(file);
+      turn_as_stored(pixels, header.orientation);
+      return pixels;
+    }
+    default:
+      return decode_by_opencv(file);
   }
-  if (would_multiply_colours(file, header)) {
-    return decode_by_opencv(with_colours_left_alone(file, header));
-  }
-  return decode_by_opencv(file);
 }
 
 cv::Mat decode(const std::string& file, const ImageHeader& header, const std::string& name) {
   cv::Mat decoded;
   try {
-    decoded = decode_any(file, header);
+    decoded = decode_any(file, header, name);
   } catch (const cv::Exception& error) {
     if (is_out_of_memory(error)) {
       throw;
@@ -116,9 +119,6 @@ cv::Mat decode(const std::string& file, const ImageHeader& header, const std::st
   }
   if (decoded.depth() != CV_8U && decoded.depth() != CV_16U) {
     throw InputError(name + ": has neither 8 nor 16 bits a channel; convert it first");
-  }
-  if (decoded.channels() == 2) {
-    throw InputError(name + ": has two channels, which srdiff does not read; convert it first");
   }
   return decoded;
 }
@@ -135,14 +135,14 @@ void copy_channel(const cv::Mat& pixels, int channel, const at::Tensor& plane) {
   }
 }
 
-/// [3,H,W] or [4,H,W] float32 in [0,1], colours in RGB order, without the pixels' channels beyond
-/// those.
+/// [3,H,W] or [4,H,W] float32 in [0,1] of grey or BGR, with alpha behind it for the latter: colours
+/// in RGB order.
 at::Tensor planes(const cv::Mat& pixels, int channels) {
   at::Tensor chw = at::empty({channels, pixels.rows, pixels.cols}, at::kFloat);
   const bool deep = pixels.depth() == CV_16U;
-  const bool grey = pixels.channels() == 1;
+  const bool grey = pixels.channels() <= 2;
   for (int to = 0; to < channels; ++to) {
-    const int from = grey ? 0 : to < 3 ? 2 - to : to;  // OpenCV's order is BGR
+    const int from = to == 3 ? pixels.channels() - 1 : grey ? 0 : 2 - to;
     deep ? copy_channel<std::uint16_t>(pixels, from, chw[to])
          : copy_channel<std::uint8_t>(pixels, from, chw[to]);
   }
@@ -163,7 +163,7 @@ void divide_by_alpha(const at::Tensor& channels) {
 }  // namespace
 
 FilePixels::FilePixels(const std::string& file, const ImageHeader& header, const std::string& name)
-    : fourth_(header.fourth) {
+    : alpha_(header.alpha), inks_(header.cmyk) {
   if (header.format == ImageFormat::jpeg && is_damaged_jpeg(file)) {
     throw InputError(name + ": has damaged picture data; fetch or export it again");
   }
@@ -183,15 +183,27 @@ int FilePixels::bit_depth() const {
 }
 
 bool FilePixels::grey() const {
-  return decoded_->channels() == 1;
+  return decoded_->channels() <= 2;
+}
+
+void FilePixels::convert_inks(const std::string& icc, const std::string& name) {
+  if (!inks_) {
+    return;
+  }
+  bool by_profile = false;
+  *decoded_ = cmyk_to_bgr(*decoded_, icc, by_profile);
+  inks_ = false;
+  log::warn("{}: is CMYK and becomes sRGB, {}", name,
+            by_profile ? "by its own colour profile"
+                       : "without a profile: each colour is what its ink and black leave of white");
 }
 
 at::Tensor FilePixels::channels(int orientation) && {
   turn_upright(*decoded_, orientation);
-  const bool fourth = decoded_->channels() == 4 && fourth_ != FourthChannel::no_alpha;
-  at::Tensor channels = planes(*decoded_, fourth ? 4 : 3);
+  const bool alpha = decoded_->channels() % 2 == 0 && alpha_ != ImageHeader::Alpha::none;
+  at::Tensor channels = planes(*decoded_, alpha ? 4 : 3);
   decoded_->release();
-  if (fourth && fourth_ == FourthChannel::premultiplied_alpha) {
+  if (alpha && alpha_ == ImageHeader::Alpha::premultiplied) {
     divide_by_alpha(channels);
   }
   return channels;

@@ -1,4 +1,4 @@
-// TIFFs by hand, of the kinds that OpenCV misreads.
+// TIFFs by hand.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +10,7 @@
 #include "images/image_header.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
+#include "support/expect.h"
 
 namespace srdiff {
 namespace {
@@ -99,21 +100,21 @@ std::string unfit_reason(const std::string& file) {
   return read_image_header(file).unfit;
 }
 
-TEST(StoredTiff, PlanesOfSixteenBitsAreColours) {
+TEST(TiffFile, PlanesOfSixteenBitsAreColours) {
   const at::Tensor values = tiff_ramp(3, 65535);
   const Image image = decode_image(tiff_in_planes(values, {}), "x");
   EXPECT_EQ(image.bit_depth, 16);
   EXPECT_TRUE(at::allclose(image.rgb, values / 65535 * 2 - 1, 0, 1e-6));
 }
 
-TEST(StoredTiff, AFourthPlaneIsAlpha) {
+TEST(TiffFile, AFourthPlaneIsAlpha) {
   const at::Tensor values = tiff_ramp(4, 65535);
   const Image image = decode_image(tiff_in_planes(values, {{338, {2}}}), "x");
   EXPECT_TRUE(at::allclose(image.rgb, values.slice(0, 0, 3) / 65535 * 2 - 1, 0, 1e-6));
   EXPECT_TRUE(at::allclose(image.alpha, values.slice(0, 3) / 65535, 0, 1e-6));
 }
 
-TEST(StoredTiff, ComesUpright) {
+TEST(TiffFile, ComesUpright) {
   const at::Tensor values = tiff_ramp(3, 65535);
   const Image turned = decode_image(tiff_in_planes(values, {{274, {6}}}), "x");
   const at::Tensor expected = values.transpose(1, 2).flip(2) / 65535 * 2 - 1;
@@ -121,7 +122,7 @@ TEST(StoredTiff, ComesUpright) {
   EXPECT_TRUE(at::allclose(turned.rgb, expected, 0, 1e-6));
 }
 
-TEST(StoredTiff, SixteenBitGreyMayCallWhiteZero) {
+TEST(TiffFile, SixteenBitGreyMayCallWhiteZero) {
   const at::Tensor values = tiff_ramp(1, 65535);
   TiffEntries entries = tiff_entries(values, 16, 0);
   entries.merge(TiffEntries{{273, {tiff_data_offset}}, {278, {18}}, {279, {18 * 20 * 2}}});
@@ -130,7 +131,7 @@ TEST(StoredTiff, SixteenBitGreyMayCallWhiteZero) {
   EXPECT_TRUE(at::allclose(image.rgb[0], 1 - values[0] / 65535 * 2, 0, 1e-6));
 }
 
-TEST(StoredTiff, SmallTilesAreRead) {
+TEST(TiffFile, SmallTilesAreRead) {
   for (const std::int64_t channels : {1, 3}) {
     const at::Tensor values = tiff_ramp(channels, 255);
     const Image image = decode_image(tiff_in_tiles(values, channels == 3 ? 2 : 1), "x");
@@ -138,18 +139,113 @@ TEST(StoredTiff, SmallTilesAreRead) {
   }
 }
 
-TEST(StoredTiff, WhatIsNotReadIsRefusedWithItsReason) {
-  const at::Tensor grey = tiff_ramp(1, 255);
-  EXPECT_NE(unfit_reason(tiff_file(tiff_entries(grey, 16, 3), "")).find("palette of 16 bits"),
-            std::string::npos);
-  EXPECT_NE(unfit_reason(tiff_file(tiff_entries(grey, 12, 0), "")).find("has 12 bits"),
-            std::string::npos);
-  EXPECT_NE(unfit_reason(tiff_file(tiff_entries(tiff_ramp(3, 255), 16, 6), "")).find("is YCbCr"),
-            std::string::npos);
-  EXPECT_NE(unfit_reason(tiff_in_tiles(grey, 3)).find("uncompressed tiles"), std::string::npos);
+/// One strip of a row of four pixels, of samples as they are packed.
+Image row_of_four(std::uint32_t bits, std::uint32_t photometric, std::uint32_t samples,
+                  const std::string& data, TiffEntries more = {}) {
+  TiffEntries entries = {{256, {4}},
+                         {257, {1}},
+                         {258, TiffNumbers(samples, bits)},
+                         {262, {photometric}},
+                         {273, {tiff_data_offset}},
+                         {277, {samples}},
+                         {278, {1}},
+                         {279, {static_cast<std::uint32_t>(data.size())}}};
+  entries.merge(more);
+  return decode_image(tiff_file(entries, data), "x");
 }
 
-TEST(StoredTiff, APlaneBeyondTheFileIsRefused) {
+/// Levels 0…255 of a picture of one row, [channel][pixel].
+at::Tensor row_levels(const Image& image) {
+  return image.rgb.add(1).mul(127.5).round().to(at::kInt).squeeze(1);
+}
+
+at::Tensor grey_levels(const std::vector<int>& levels) {
+  return at::tensor(at::ArrayRef<int>(levels), at::kInt).expand({3, -1});
+}
+
+TEST(TiffFile, GreyMayHaveAnyNumberOfBits) {
+  EXPECT_TRUE(at::equal(row_levels(row_of_four(1, 1, 1, "\x50")), grey_levels({0, 255, 0, 255})));
+  EXPECT_TRUE(at::equal(row_levels(row_of_four(2, 1, 1, "\x1b")), grey_levels({0, 85, 170, 255})));
+  EXPECT_TRUE(
+      at::equal(row_levels(row_of_four(4, 1, 1, "\x01\x8f")), grey_levels({0, 17, 136, 255})));
+  EXPECT_TRUE(
+      at::equal(row_levels(row_of_four(4, 0, 1, "\x01\x8f")), grey_levels({255, 238, 119, 0})));
+  const std::string twelve("\0\0\x01\x80\x0f\xff", 6);  // 0, 1, 2048, 4095
+  const Image deep = row_of_four(12, 1, 1, twelve);
+  EXPECT_EQ(deep.bit_depth, 16);
+  EXPECT_NEAR(deep.rgb[0][0][2].item<double>(), 2048.0 / 4095 * 2 - 1, 1e-4);
+  EXPECT_EQ(deep.rgb[0][0][3].item<float>(), 1.0F);
+}
+
+TEST(TiffFile, APaletteOfOneBitHasColours) {
+  const TiffNumbers palette = {0, 65535, 0, 257, 65535, 0};  // reds, greens, blues
+  const Image image = row_of_four(1, 3, 1, "\x50", {{320, palette}});
+  EXPECT_FALSE(image.grey);
+  EXPECT_TRUE(at::equal(
+      row_levels(image),
+      at::tensor({0, 255, 0, 255, 0, 1, 0, 1, 255, 0, 255, 0}, at::kInt).reshape({3, 4})));
+}
+
+TEST(TiffFile, GreyMayHaveAlphaAndColoursMoreChannels) {
+  const Image grey = row_of_four(8, 1, 2, "\x10\xff\x20\x80\x30\x40\x40\x01", {{338, {2}}});
+  EXPECT_TRUE(grey.grey);
+  EXPECT_TRUE(at::equal(row_levels(grey), grey_levels({16, 32, 48, 64})));
+  ASSERT_TRUE(grey.alpha.defined());
+  EXPECT_NEAR(grey.alpha[0][0][1].item<double>(), 128.0 / 255, 1e-6);
+  const std::string five = "\x01\x02\x03\x09\xff";  // red, green, blue, something, alpha
+  const Image colour = row_of_four(8, 2, 5, five + five + five + five, {{338, {0, 2}}});
+  EXPECT_EQ(row_levels(colour)[2][3].item<int>(), 3);
+  EXPECT_EQ(colour.alpha.min().item<float>(), 1.0F);
+  const Image without = row_of_four(8, 1, 2, "\x10\xff\x20\x80\x30\x40\x40\x01", {{338, {0}}});
+  EXPECT_FALSE(without.alpha.defined());
+}
+
+TEST(TiffFile, InksAreTakenFromWhiteWhereThereIsNoProfile) {
+  const std::string inks("\0\0\0\0\xff\0\0\0\0\0\0\xff\x80\0\xff\x80", 16);
+  const at::Tensor expected =
+      at::tensor({255, 0, 0, 63, 255, 255, 0, 127, 255, 255, 0, 0}, at::kInt).reshape({3, 4});
+  EXPECT_TRUE(at::equal(row_levels(row_of_four(8, 5, 4, inks)), expected));
+}
+
+TEST(TiffFile, LabBecomesSrgb) {
+  // White, black, the middle of grey, and sRGB's red: L 54, a 81, b 70 at 5000 K.
+  const std::string lab("\xff\0\0\0\0\0\x88\0\0\x8a\x51\x46", 12);
+  const at::Tensor levels = row_levels(row_of_four(8, 8, 3, lab));
+  EXPECT_TRUE(at::equal(levels.select(1, 0), at::full({3}, 255, at::kInt)));
+  EXPECT_LT(levels.select(1, 1).max().item<int>(), 3);
+  EXPECT_NEAR(levels[0][2].item<int>(), 127, 3);
+  EXPECT_NEAR(levels[0][2].item<int>(), levels[2][2].item<int>(), 1);
+  EXPECT_GT(levels[0][3].item<int>(), 250);
+  EXPECT_LT(levels[1][3].item<int>(), 25);
+}
+
+std::string floats(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+TEST(TiffFile, FloatingPointReachesFromZeroToOne) {
+  const TiffEntries floating = {{339, {3}}};
+  const Image image = row_of_four(32, 1, 1, floats({0, 0.25F, 1, 7}), floating);
+  EXPECT_EQ(image.bit_depth, 16);
+  support::expect_close(image.rgb[0][0], at::tensor({-1.0F, -0.5F, 1.0F, 1.0F}), 1e-4);
+  const std::string halves("\0\0\0\x34\0\x3c\0\x7e", 8);  // 0, 0.25, 1, not a number
+  support::expect_close(row_of_four(16, 1, 1, halves, floating).rgb[0][0],
+                        at::tensor({-1.0F, -0.5F, 1.0F, -1.0F}), 1e-4);
+}
+
+TEST(TiffFile, WhatIsNotReadIsRefusedWithItsReason) {
+  const at::Tensor grey = tiff_ramp(1, 255);
+  const auto has = [](const std::string& file, const char* words) {
+    EXPECT_NE(unfit_reason(file).find(words), std::string::npos) << unfit_reason(file);
+  };
+  has(tiff_file(tiff_entries(grey, 16, 3), ""), "palette of 16 bits");
+  has(tiff_file(tiff_entries(grey, 32, 0), ""), "samples of 32 bits");
+  has(tiff_file(tiff_entries(tiff_ramp(3, 255), 16, 6), ""), "is YCbCr");
+  has(tiff_file(tiff_entries(tiff_ramp(3, 255), 12, 8), ""), "is Lab of 12 bits");
+  has(tiff_file(tiff_entries(grey, 8, 32803), ""), "photometric interpretation 32803");
+}
+
+TEST(TiffFile, APlaneBeyondTheFileIsRefused) {
   std::string file = tiff_in_planes(tiff_ramp(3, 65535), {});
   const std::size_t last_plane = file.rfind(little_endian(tiff_data_offset + 1440, 4));
   file.replace(last_plane, 4, little_endian(90000, 4));

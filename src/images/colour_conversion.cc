@@ -1,0 +1,151 @@
+#include "images/colour_conversion.h"
+
+#include <lcms2.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <opencv2/core.hpp>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace srdiff {
+namespace {
+
+using Profile = std::unique_ptr<std::remove_pointer_t<cmsHPROFILE>, decltype(&::cmsCloseProfile)>;
+
+Profile owned(cmsHPROFILE profile) {
+  return {profile, ::cmsCloseProfile};
+}
+
+/// One row's pixels to BGR. No transform where a profile cannot be used.
+class Transform {
+ public:
+  Transform(const Profile& from, cmsUInt32Number from_format, bool deep) {
+    const Profile srgb = owned(::cmsCreate_sRGBProfile());
+    if (from != nullptr && srgb != nullptr) {
+      transform_ = ::cmsCreateTransform(
+          from.get(), from_format, srgb.get(), deep ? TYPE_BGR_16 : TYPE_BGR_8,
+          INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_NOCACHE);
+    }
+  }
+  Transform(const Transform&) = delete;
+  Transform& operator=(const Transform&) = delete;
+  ~Transform() {
+    if (transform_ != nullptr) {
+      ::cmsDeleteTransform(transform_);
+    }
+  }
+
+  bool is_usable() const { return transform_ != nullptr; }
+  void run(const void* in, void* bgr, int pixels) const {
+    ::cmsDoTransform(transform_, in, bgr, static_cast<cmsUInt32Number>(pixels));
+  }
+
+ private:
+  cmsHTRANSFORM transform_ = nullptr;
+};
+
+Profile cmyk_profile(const std::string& icc) {
+  // Faults of a profile are the caller's to report, not the library's to print.
+  ::cmsSetLogErrorHandler(nullptr);
+  Profile profile =
+      owned(::cmsOpenProfileFromMem(icc.data(), static_cast<cmsUInt32Number>(icc.size())));
+  const bool fits = profile != nullptr && ::cmsGetColorSpace(profile.get()) == cmsSigCmykData;
+  return fits ? std::move(profile) : owned(nullptr);
+}
+
+template <typename Sample>
+void inks_taken_from_white(const Sample* cmyk, Sample* bgr, int pixels) {
+  constexpr std::uint64_t top = static_cast<Sample>(-1);
+  for (int x = 0; x < pixels; ++x, cmyk += 4, bgr += 3) {
+    for (int ink = 0; ink < 3; ++ink) {
+      const std::uint64_t light = (top - cmyk[ink]) * (top - cmyk[3]);
+      bgr[2 - ink] = static_cast<Sample>((light + top / 2) / top);
+    }
+  }
+}
+
+/// Runs rows of `colours` of the channels through `convert(in, bgr, pixels)` and puts alpha, the
+/// last channel where there is one more, behind the result.
+template <typename Sample, typename Convert>
+cv::Mat converted(const cv::Mat& pixels, int colours, const Convert& convert) {
+  const int channels = pixels.channels();
+  const bool alpha = channels > colours;
+  cv::Mat result(pixels.size(), CV_MAKETYPE(pixels.depth(), alpha ? 4 : 3));
+  const auto width = static_cast<std::size_t>(pixels.cols);
+  std::vector<Sample> in(width * static_cast<std::size_t>(colours));
+  std::vector<Sample> bgr(width * 3);
+  for (int y = 0; y < pixels.rows; ++y) {
+    const Sample* row = pixels.ptr<Sample>(y);
+    for (int x = 0; x < pixels.cols; ++x) {
+      std::copy_n(row + x * channels, colours, in.begin() + x * colours);
+    }
+    convert(in.data(), bgr.data(), pixels.cols);
+    Sample* out = result.ptr<Sample>(y);
+    for (int x = 0; x < pixels.cols; ++x) {
+      out = std::copy_n(bgr.begin() + x * 3, 3, out);
+      if (alpha) {
+        *out++ = row[x * channels + colours];
+      }
+    }
+  }
+  return result;
+}
+
+template <typename Sample>
+cv::Mat cmyk_to_bgr_of(const cv::Mat& inks, const Transform& transform) {
+  return converted<Sample>(inks, 4, [&](const Sample* in, Sample* bgr, int pixels) {
+    transform.is_usable() ? transform.run(in, bgr, pixels) : inks_taken_from_white(in, bgr, pixels);
+  });
+}
+
+/// L from 0 to 100, a and b about 0, of stored b, a and L.
+template <typename Sample>
+void lab_values(const Sample* stored, bool is_signed, double* lab) {
+  using Signed = std::make_signed_t<Sample>;
+  constexpr double top = static_cast<Sample>(-1);
+  constexpr double step = sizeof(Sample) == 1 ? 1.0 : 256.0;
+  constexpr double middle = 128.0 * step;
+  lab[0] = stored[2] / top * 100.0;
+  for (int i : {1, 2}) {
+    const Sample value = stored[2 - i];
+    lab[i] = is_signed ? static_cast<Signed>(value) / step : (value - middle) / step;
+  }
+}
+
+template <typename Sample>
+cv::Mat lab_to_bgr_of(const cv::Mat& lab, bool is_signed, const Transform& transform) {
+  std::vector<double> row(static_cast<std::size_t>(lab.cols) * 3);
+  return converted<Sample>(lab, 3, [&](const Sample* in, Sample* bgr, int pixels) {
+    for (int x = 0; x < pixels; ++x) {
+      lab_values(in + x * 3, is_signed, row.data() + x * 3);
+    }
+    transform.run(row.data(), bgr, pixels);
+  });
+}
+
+}  // namespace
+
+cv::Mat cmyk_to_bgr(const cv::Mat& inks, const std::string& icc, bool& by_profile) {
+  const bool deep = inks.depth() == CV_16U;
+  const Transform transform(cmyk_profile(icc), deep ? TYPE_CMYK_16 : TYPE_CMYK_8, deep);
+  by_profile = transform.is_usable();
+  return deep ? cmyk_to_bgr_of<std::uint16_t>(inks, transform)
+              : cmyk_to_bgr_of<std::uint8_t>(inks, transform);
+}
+
+cv::Mat lab_to_bgr(const cv::Mat& lab, bool is_signed) {
+  const bool deep = lab.depth() == CV_16U;
+  const Transform transform(owned(::cmsCreateLab4Profile(nullptr)), TYPE_Lab_DBL, deep);
+  if (!transform.is_usable()) {
+    throw std::bad_alloc();
+  }
+  return deep ? lab_to_bgr_of<std::uint16_t>(lab, is_signed, transform)
+              : lab_to_bgr_of<std::uint8_t>(lab, is_signed, transform);
+}
+
+}  // namespace srdiff
