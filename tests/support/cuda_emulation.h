@@ -32,7 +32,7 @@ extern EmulatedIndex blockIdx;
 extern EmulatedIndex blockDim;
 extern EmulatedIndex gridDim;
 
-namespace srdiff {
+namespace srdiff::cuda {
 
 /// Shared memory of the running thread's block, and of another of its cluster.
 char* emulated_shared();
@@ -58,12 +58,12 @@ inline float2 of_cluster(const float2* mine, int block) {
   return *reinterpret_cast<const float2*>(emulated_shared_of(block) + place);
 }
 
-}  // namespace srdiff
+}  // namespace srdiff::cuda
 
 #define SRDIFF_SHARED(type, name) type* const name = reinterpret_cast<type*>(emulated_shared())
 
 inline void __syncthreads() {
-  srdiff::emulated_barrier();
+  srdiff::cuda::emulated_barrier();
 }
 inline float __uint_as_float(unsigned int bits) {
   float value = 0.0F;
