@@ -210,7 +210,8 @@ std::string ImageEncoder::finish() {
     return file;
   }
   const bool resolution_in_exif = traits.exif_and_xmp && !traits.resolution;
-  const EncodedFacts facts = {layout.width, layout.height, picture->file.channels < 3,
+  const EncodedFacts facts = {picture->format, layout.width, layout.height,
+                              picture->file.channels < 3,
                               resolution_in_exif ? blocks.resolution : std::nullopt};
   file = embed_metadata(std::move(file), facts, blocks, traits.exif_and_xmp ? made_by : "",
                         picture->name);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "images/image_header.h"
@@ -9,8 +10,15 @@ namespace {
 
 /// Encoders write up to about 20 scans, and a profile in up to 255 segments. libjpeg spends the
 /// time of a whole picture on each scan, and Exiv2 that of a whole file on each segment.
-constexpr int max_scans = 100;
 constexpr int max_segments = 4096;
+
+/// Of a picture's scans: two thousand million pixels in all, but no more than 100 and no less
+/// than 20.
+std::int64_t max_scans(const ImageHeader& header) {
+  constexpr std::int64_t max_pixels = std::int64_t{1} << 31;
+  const std::int64_t pixels = std::max<std::int64_t>(1, header.width * header.height);
+  return std::clamp<std::int64_t>(max_pixels / pixels, 20, 100);
+}
 
 constexpr int application_0 = 0xE0;
 constexpr int comment = 0xFE;
@@ -109,7 +117,7 @@ ImageHeader read_jpeg_header(const ByteReader& bytes) {
       first_scan = std::min(first_scan, offset);
     }
   }
-  if (segments > max_segments || scans > max_scans) {
+  if (segments > max_segments || scans > max_scans(header)) {
     header.unfit = "is made of " + std::to_string(segments > max_segments ? segments : scans) +
                    (segments > max_segments ? " segments" : " scans") +
                    ", more than pictures have; save it anew first";

@@ -177,19 +177,13 @@ class Attempts {
   const char* done_;
 };
 
-/// Exiv2's own answer leaves out colour profiles, which it writes to all formats but BMP.
-bool can_hold(const Exiv2::Image& image, Exiv2::MetadataId kind) {
-  return kind == Exiv2::mdIccProfile ? image.imageType() != Exiv2::ImageType::bmp
-                                     : (image.checkMode(kind) & Exiv2::amWrite) != 0;
-}
-
-/// A picture file with one block more.
+/// A picture file with one block more, of a kind that its format must hold.
 template <typename Change>
-std::string changed(const std::string& file, Exiv2::MetadataId kind, const Change& change) {
-  const Exiv2::Image::AutoPtr image = open(file);
-  if (!can_hold(*image, kind)) {
+std::string changed(const std::string& file, bool held, const Change& change) {
+  if (!held) {
     throw std::invalid_argument("the output's format does not hold it");
   }
+  const Exiv2::Image::AutoPtr image = open(file);
   change(*image);
   image->writeMetadata();
   Exiv2::BasicIo& io = image->io();
@@ -349,29 +343,29 @@ std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const
   const Exiv2Session session;
   const Attempts attempt(name, "written");
   std::string file = std::move(encoded);
+  const FormatTraits& traits = traits_of(facts.format);
   // One after the other, so that one that fails takes none with it.
   if (!blocks.icc.empty()) {
     attempt("colour profile", [&] {
-      file = changed(with_extended_header(file, facts), Exiv2::mdIccProfile,
+      file = changed(with_extended_header(file, facts), traits.profile,
                      [&](Exiv2::Image& image) { set_icc(image, blocks.icc, facts); });
     });
   }
   if (!blocks.exif.empty() || !made_by.empty() || facts.resolution) {
     attempt("EXIF", [&] {
-      file = changed(file, Exiv2::mdExif, [&](Exiv2::Image& image) {
+      file = changed(file, traits.exif_and_xmp, [&](Exiv2::Image& image) {
         set_exif(image, blocks.exif, facts, !made_by.empty());
       });
     });
   }
   if (!blocks.iptc.empty()) {
     attempt("IPTC", [&] {
-      file =
-          changed(file, Exiv2::mdIptc, [&](Exiv2::Image& image) { set_iptc(image, blocks.iptc); });
+      file = changed(file, traits.iptc, [&](Exiv2::Image& image) { set_iptc(image, blocks.iptc); });
     });
   }
   if (!blocks.xmp.empty() || !made_by.empty()) {
     attempt("XMP", [&] {
-      file = changed(file, Exiv2::mdXmp,
+      file = changed(file, traits.exif_and_xmp,
                      [&](Exiv2::Image& image) { set_xmp(image, blocks.xmp, facts, made_by); });
     });
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "images/image_format.h"
 #include "srdiff/metadata.h"
 
 namespace srdiff {
@@ -27,6 +28,7 @@ std::optional<Resolution> resolution_of(const Metadata& blocks);
 
 /// What an encoded picture is, where metadata must agree with it.
 struct EncodedFacts {
+  ImageFormat format = ImageFormat::unknown;
   std::int64_t width = 0;
   std::int64_t height = 0;
   bool grey = false;  ///< one colour channel, so that only a grey profile fits
@@ -34,7 +36,7 @@ struct EncodedFacts {
   std::optional<Resolution> resolution = {};
 };
 
-/// The encoded picture (PNG, JPEG, WebP, TIFF) with the blocks in it, and with `made_by`, unless
+/// The encoded picture with the blocks in it, and with `made_by`, unless
 /// empty, as a step of the XMP history and srdiff as EXIF's Software. What cannot be written is
 /// left out with a warning that names the picture.
 std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const Metadata& blocks,

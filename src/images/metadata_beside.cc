@@ -93,6 +93,8 @@ std::string embed_beside(std::string encoded, ImageFormat format, const Metadata
   const bool png = format == ImageFormat::png;
   if (png) {
     add_to_png(encoded, blocks);
+  } else if (format == ImageFormat::jpeg) {
+    add_to_jpeg(encoded, blocks.comments);
   }
   if (!png && !blocks.png_text.empty()) {
     log::warn("{}: its text ({}) is left out: the output's format does not hold it", name,
@@ -102,9 +104,7 @@ std::string embed_beside(std::string encoded, ImageFormat format, const Metadata
   if (!png && !blocks.cicp.empty() && blocks.cicp != srgb) {
     log::warn("{}: its colours are not sRGB, and what says so (cICP) is left out", name);
   }
-  if (format == ImageFormat::jpeg) {
-    add_to_jpeg(encoded, blocks.comments);
-  } else if (!png && !blocks.comments.empty()) {
+  if (!traits_of(format).comments && !blocks.comments.empty()) {
     log::warn("{}: its comment is left out: the output's format does not hold it", name);
   }
   return encoded;

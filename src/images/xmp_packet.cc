@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string_view>
@@ -81,6 +82,12 @@ std::string encode_xmp(const Exiv2::XmpData& xmp) {
 }
 
 std::string upright_xmp(const std::string& packet, bool turned, const std::string& name) {
+  // Its parser takes time that grows faster than the packet. Photoshop's longest lists of a
+  // picture's ancestors are beyond this.
+  constexpr std::size_t most_bytes = std::size_t{2} << 20;
+  if (packet.size() > most_bytes) {
+    throw std::invalid_argument("it is larger than 2 MiB");
+  }
   Exiv2::XmpData xmp = decode_xmp(packet);
   bool lost = false;
   for (auto datum = xmp.begin(); datum != xmp.end();) {

@@ -11,7 +11,8 @@ std::string encode_xmp(const Exiv2::XmpData& xmp);
 
 /// The packet without what describes the file's own layout or what came behind its picture: the
 /// latter goes with a warning that names the picture. `turned`: an orientation was applied to the
-/// pixels, so that XMP's becomes 1; else XMP's stays, as viewers do not turn by it alone.
+/// pixels, so that XMP's becomes 1; else XMP's stays, as viewers do not turn by it alone. Throws as
+/// decode_xmp does, and for packets of more than 2 MiB.
 std::string upright_xmp(const std::string& packet, bool turned, const std::string& name);
 
 /// Appends a step to xmpMM:History, where XMP has a file's processing steps.

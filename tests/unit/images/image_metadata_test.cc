@@ -314,6 +314,16 @@ TEST(ImageMetadata, PicturesAndVideosBehindAJpegAreMissed) {
   EXPECT_TRUE(log.has("holds a video")) << log.text();
 }
 
+TEST(ImageMetadata, AnXmpOfManyMegabytesIsLeftOut) {
+  const Log log;
+  const std::string label(3 << 20, 'x');
+  // Into TIFF, since a JPEG's segment holds 64 KiB.
+  const Image back =
+      there_and_back(picture({.xmp = packet("xmp:Label=\"" + label + "\"")}), ".tiff");
+  EXPECT_FALSE(back.metadata && !back.metadata->xmp.empty());
+  EXPECT_TRUE(log.has("it is larger than 2 MiB")) << log.text();
+}
+
 TEST(ImageMetadata, AnOrientationThatXmpAloneSaysStaysAsItIs) {
   const Image image = picture({.xmp = packet("tiff:Orientation=\"6\"")});
   const Image back = there_and_back(image, ".jpg");
