@@ -19,15 +19,16 @@ namespace srdiff {
 /// Where a model named on the command line is: a NAME with a '/' is a folder as given; any other
 /// is looked for in $SRDIFF_MODELS (folders separated by ':'), in ../share/srdiff/models beside
 /// the executable, in the installed library's data folder, and, by a program that runs from its
-/// build folder, in the source tree. The working directory is not looked at. Throws ModelError naming the places.
+/// build folder, in the source tree. The working directory is not looked at. Throws ModelError
+/// naming the places.
 std::filesystem::path find_model(const std::string& name);
 
 /// The folders of find_model that hold a manifest.json, each name once, the first found, sorted.
 std::vector<std::filesystem::path> list_models();
 
-/// The model for a picture when none is named: the faces' for one that is no larger than their
-/// native input (native_size / scale, both sides), the photographs' for any other, and where there
-/// is no model of faces. Throws ModelError on a broken manifest.
+/// The name of the model for a picture of this size when the user names none: that of faces for a
+/// picture no larger than its native input (native_size / scale, both sides), that of photographs
+/// for any other, or when there is no model of faces. Throws ModelError on a broken manifest.
 std::string default_model(std::int64_t height, std::int64_t width);
 
 /// Compares each file of the folder with its SHA-256. Throws ModelError naming the first that is
@@ -104,13 +105,13 @@ class Model {
   at::Tensor test_evaluation(const Network& denoiser) const;
   void check_precision(const Network& reference) const;
 
-  /// A network that copies of the model load once between them.
-  struct Late;
+  /// A network that all copies of a model share; the first that needs it loads it.
+  struct SharedNetwork;
 
   std::filesystem::path folder_;
   Manifest manifest_;
   Schedule schedule_;
-  std::shared_ptr<Late> float32_denoiser_;
+  std::shared_ptr<SharedNetwork> float32_denoiser_;
   std::int64_t device_pixels_ = 0;
   c10::Device device_ = c10::kCPU;
   c10::ScalarType precision_ = c10::kFloat;

@@ -52,9 +52,9 @@ class TileGrid {
 
   /// Each output pixel's share in the blend, [tile_height · scale, tile_width · scale] float32 on
   /// the device.
-  /// Over a pixel's tiles the shares add up to 1. The outer quarter of an overlap has none: there a
-  /// network sees its zero padding in place of the picture. What the last tile has in common with
-  /// others beyond an overlap it only looks at.
+  /// The shares of all tiles over a pixel add up to 1. In the outer quarter of an overlap a tile's
+  /// share is 0, because there the network sees zero padding in place of the picture. Where the
+  /// last tile lies over others by more than an overlap, its share is 0 as well.
   at::Tensor shares(std::int64_t row, std::int64_t column, std::int64_t scale,
                     c10::Device device = c10::kCPU) const;
 

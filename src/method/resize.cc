@@ -22,7 +22,8 @@ RowRange rows_to_resize(ResizeRatio ratio, std::int64_t height, RowRange output)
   const double reach = kernel_radius * std::max(1.0, 1.0 / scale) + 1.0;
   const auto low = static_cast<double>(output.first) / scale - reach;
   const auto high = static_cast<double>(output.last) / scale + reach;
-  // From a multiple of `down` on, the cut's grid lies on the whole picture's.
+  // The first row is a multiple of `down`: there a row of the output begins where a row of the
+  // input does, so that the cut is resampled at the same positions as the whole picture.
   const std::int64_t first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::floor(low))) /
                              ratio.down * ratio.down;
   return {std::min(first, height), std::min(height, static_cast<std::int64_t>(std::ceil(high)))};
@@ -37,7 +38,7 @@ at::Tensor resize_bicubic_rows(const at::Tensor& rows, std::int64_t top, std::in
   const std::int64_t cut_top = needed.first / ratio.down * ratio.up;
   const double scale = ratio.value();
   std::int64_t made = output.last - cut_top;
-  // LibTorch 2 copies an image of the height that is asked for, whatever the scale.
+  // LibTorch 2 ignores the scale and copies the input when the output has the input's height.
   if (made == cut.size(2) && ratio.up != ratio.down) {
     ++made;
   }

@@ -11,14 +11,15 @@
 namespace srdiff {
 namespace {
 
-/// Positions first <= i < last of 0, 1, …, n−1, n−2, …, 0, 1, …; a single pixel is repeated.
+/// The positions first <= i < last of a row of n pixels that reflection continues: 0, 1, …, n−1,
+/// n−2, …, 0, 1, …; a single pixel is repeated.
 at::Tensor reflected_indices(std::int64_t n, std::int64_t first, std::int64_t last) {
   const std::int64_t period = std::max<std::int64_t>(1, 2 * (n - 1));
   const at::Tensor phase = at::arange(first, last, at::kLong).remainder(period);
   return at::minimum(phase, period - phase);
 }
 
-/// The part first <= i < last of one dimension; a view where it lies inside.
+/// The part first <= i < last of one dimension, a view where the part lies inside the images.
 at::Tensor reflected_part(const at::Tensor& images, std::int64_t dimension, std::int64_t first,
                           std::int64_t last) {
   const std::int64_t n = images.size(dimension);
@@ -65,8 +66,10 @@ TileGrid::Axis TileGrid::axis(std::int64_t length, TileSize tile, std::int64_t m
 at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const {
   at::Tensor shares = at::ones({size * scale}, at::kFloat);
   const std::int64_t shared = overlap * scale;
-  const std::int64_t seen = (index * step - start(index)) * scale;  // of the last tile alone
-  shares.slice(0, 0, seen).zero_();
+  // The last tile starts earlier than the others' distance says, to end where the picture does. The
+  // pixels by which it is early give it context and nothing to the blend.
+  const std::int64_t early = (index * step - start(index)) * scale;
+  shares.slice(0, 0, early).zero_();
   if (shared == 0) {
     return shares;
   }
@@ -75,7 +78,7 @@ at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const 
                               .div(static_cast<double>(shared - 2 * blind))
                               .clamp(0.0, 1.0);
   if (index > 0) {
-    shares.slice(0, seen, seen + shared).copy_(rise);
+    shares.slice(0, early, early + shared).copy_(rise);
   }
   if (index + 1 < count) {
     shares.slice(0, size * scale - shared).copy_(1.0 - rise);
@@ -85,7 +88,8 @@ at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const 
 
 at::Tensor TileGrid::shares(std::int64_t row, std::int64_t column, std::int64_t scale,
                             c10::Device device) const {
-  // Sides are sent to a device, not their product: a copy of so little does not wait for it.
+  // The two sides are copied to the device and multiplied there: copies that small do not make the
+  // host wait for the device's work, the product would.
   return vertical_.shares(row, scale).to(device).unsqueeze(1) *
          horizontal_.shares(column, scale).to(device).unsqueeze(0);
 }

@@ -79,7 +79,7 @@ void verify_files(const fs::path& folder, const Manifest& manifest) {
   }
 }
 
-struct Model::Late {
+struct Model::SharedNetwork {
   std::mutex mutex;
   Network network;
 };
@@ -88,7 +88,7 @@ Model::Model(fs::path folder, Manifest manifest, c10::Device device)
     : folder_(std::move(folder)),
       manifest_(std::move(manifest)),
       schedule_(Schedule::linear(manifest_.T, manifest_.beta_start, manifest_.beta_end)),
-      float32_denoiser_(std::make_shared<Late>()),
+      float32_denoiser_(std::make_shared<SharedNetwork>()),
       device_(device) {}
 
 Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType precision) {
@@ -156,8 +156,8 @@ Model Model::in_float32() const {
 Network Model::load_networks(c10::ScalarType precision) {
   // Where LibTorch brings its own OpenMP, the threads below may change this one's count.
   std::optional<ScopedThreads> kept(at::get_num_threads());
-  // Reading a network's code takes as long as many evaluations: side by side, or, where the system
-  // gives no more threads, when it is asked for.
+  // Reading a network's code takes as long as many evaluations, so that the networks are read side
+  // by side; where the system gives no more threads, `get` reads them one after the other.
   const auto start = [this](const std::optional<NetworkFile>& file) {
     return std::async(std::launch::async | std::launch::deferred, [this, file] {
       const ScopedThreads one(1);
@@ -239,29 +239,32 @@ void Model::measure_device_memory() {
   if (!backend.free_memory()) {
     return;
   }
-  // These calls are of sizes that no picture has: not worth a recording, nor a search for kernels.
+  // No picture has the sizes of these calls: recording them or searching kernels would be wasted.
   const OneOffCalls one_off;
   const auto peak = [&](std::int64_t images) {
-    check_networks(images);  // what libraries keep from their first call on is no picture's
+    check_networks(
+        images);  // a first call, after which libraries keep memory that belongs to no picture
     return backend.peak_memory([&] { check_networks(images); });
   };
-  // By the difference of two calls: of a small one most is held whatever its size.
+  // An image's memory is the difference of two calls; most of what a small call holds does not
+  // depend on its images.
   constexpr std::int64_t few = 1;
   constexpr std::int64_t many = 17;
   const std::int64_t of_few = peak(few);
   const std::int64_t each = std::max<std::int64_t>((peak(many) - of_few) / (many - few), 1);
-  constexpr std::int64_t share = 2;  // half of what is free: others use the device too
+  constexpr std::int64_t share =
+      2;  // half of what is free, since other programs use the device too
   const std::int64_t room = *backend.free_memory() / share - std::max(of_few - each, {});
   device_pixels_ = std::max<std::int64_t>(room, 0) / each * (test_side() * test_side());
 }
 
-/// A fixed smooth pattern: any input shows a faulty kernel, and this one needs no generator.
+/// A fixed smooth pattern [1,3,side,side]; a faulty kernel shows on any input.
 at::Tensor Model::test_image() const {
   const std::int64_t side = test_side();
   return at::linspace(-1.0, 1.0, 3 * side * side).mul(40.0).sin().reshape({1, 3, side, side});
 }
 
-/// What a denoiser makes of that pattern at the recommended t.
+/// The output of a denoiser for the test image at the recommended t.
 at::Tensor Model::test_evaluation(const Network& denoiser) const {
   const OneOffCalls one_off;
   const at::Tensor x = test_image();
@@ -304,7 +307,7 @@ at::Tensor Model::weigh(const at::Tensor& x_sr) const {
 }
 
 at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
-  // Made on the device: a copy from the host would wait for it.
+  // The tensor is made on the device: a copy from the host would wait for the device's work.
   const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t),
                                     at::TensorOptions().dtype(at::kFloat).device(device_));
   return of_shape(x_t.sizes(), denoiser_({condition, x_t, level}), manifest_.denoiser, "denoiser");

@@ -21,7 +21,7 @@ bool has_manifest(const fs::path& folder) {
   return !first_place_with({folder}, manifest_file).empty();
 }
 
-/// What is wrong with a file of a model is wrong with the model.
+/// Calls read(); an InputError about a model's file becomes a ModelError.
 template <typename Read>
 auto of_model(Read read) {
   try {

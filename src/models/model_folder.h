@@ -25,14 +25,14 @@ struct NetworkFolderKind {
 /// places of search_places (base/search_path.h). Throws ModelError naming the places.
 std::filesystem::path find_network_folder(const NetworkFolderKind& kind, const std::string& name);
 
-/// All that find_network_folder would find, each name once, sorted.
+/// All folders that find_network_folder would find, each name once, sorted by name.
 std::vector<std::filesystem::path> list_network_folders(const NetworkFolderKind& kind);
 
 /// read_file of a manifest or a network: a failure is a ModelError.
 std::string read_model_file(const std::filesystem::path& path);
 
-/// Hands the text, parsed, with its name to `parse`. Every failure becomes a ModelError with that
-/// name.
+/// Parses the text as JSON and calls parse(document, name). Every failure becomes a ModelError with
+/// that name.
 void parse_network_manifest(
     const std::string& text, const std::string& name,
     const std::function<void(const nlohmann::json&, const std::string& where)>& parse);
@@ -46,8 +46,8 @@ void parse_network_manifest(
 /// Throws ModelError for a path that leaves the folder.
 std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key);
 
-/// The file's bytes, once their hash, known (known_digests.h) or computed, is the manifest's.
-/// Throws ModelError.
+/// The file's bytes. Throws ModelError unless their SHA-256 is the manifest's; it is computed, or
+/// taken from known_digests.h.
 MappedFile map_verified(const std::filesystem::path& folder, const NetworkFile& file);
 
 }  // namespace srdiff

@@ -13,7 +13,8 @@ namespace srdiff {
 /// Takes the next rows [1,C,n,W] of a picture, from top to bottom.
 using RowSink = std::function<void(const at::Tensor& rows)>;
 
-/// Rows of a picture [1,C,rows,W] that come at its lower end and go at its upper one.
+/// A band of rows [1,C,rows,W] that moves down a picture: rows are appended below and dropped
+/// above.
 class RowBuffer {
  public:
   /// Rows appended so far, those dropped included.
@@ -29,7 +30,7 @@ class RowBuffer {
     return window(first, last, 0, chunks_.front().rows.size(3));
   }
 
-  /// The same between two columns.
+  /// These rows between the columns left <= x < right.
   at::Tensor window(std::int64_t first, std::int64_t last, std::int64_t left,
                     std::int64_t right) const {
     std::vector<at::Tensor> parts;

@@ -44,7 +44,7 @@ class GuidedRows {
 /// resize_bicubic for rows that come from top to bottom.
 class ResizedRows {
  public:
-  /// From `input` to `output`, both height and width; `ratio` is output / input but for rounding.
+  /// Height and width. `ratio` is output / input, up to the rounding of the output's sides.
   struct Size {
     std::int64_t height;
     std::int64_t width;

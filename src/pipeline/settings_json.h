@@ -17,7 +17,7 @@ nlohmann::ordered_json to_json(const UpscaleSettings& settings);
 void override_options(const JsonFields& fields, UpscaleOptions& options,
                       std::initializer_list<const char*> others = {});
 
-/// The options that are set, as override_options reads them.
+/// The options that are not empty, in the form that override_options reads.
 nlohmann::ordered_json options_json(const UpscaleOptions& options);
 
 }  // namespace srdiff

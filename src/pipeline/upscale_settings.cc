@@ -19,7 +19,7 @@ namespace {
 constexpr EnumWords<Start, 3> start_words = {
     "the start", {{{Start::predicted, "predicted"}, {Start::sr, "sr"}, {Start::noise, "noise"}}}};
 
-/// Ranges that depend on no other setting.
+/// Refuses values outside the ranges of setting_list.h.
 void check_ranges(const UpscaleSettings& settings) {
   UpscaleSettings checked = settings;
   for_each_setting([&checked](const auto& setting) {
@@ -38,7 +38,7 @@ void check_ranges(const UpscaleSettings& settings) {
   }
 }
 
-/// What settings may contradict: each other, or the networks that the model has.
+/// Refuses settings that contradict each other or need a network that the model lacks.
 void check_agreement(const UpscaleSettings& settings, const Manifest& manifest) {
   if (settings.start == Start::noise && settings.t != manifest.T) {
     throw UsageError("a start from noise is at t = " + std::to_string(manifest.T) +

@@ -19,9 +19,9 @@
 namespace srdiff {
 namespace {
 
-/// rgb [1,3,h,w], alpha [1,1,h,w] → colours whose weight is 0 replaced by the mean of the visible
-/// ones around, found at the next coarser scale that has any (pull-push). Without it, what a file
-/// keeps under its transparent parts, often black, would show as a seam along their edges.
+/// rgb [1,3,h,w], alpha [1,1,h,w] → rgb in which invisible pixels (alpha 0) have the mean colour of
+/// the visible ones around, taken from the next coarser scale that has any (pull-push). Otherwise
+/// the colour that a file hides there, often black, would show as a seam along the visible parts.
 at::Tensor fill_transparent(const at::Tensor& rgb, const at::Tensor& alpha) {
   const at::Tensor visible = alpha > 0;
   const std::int64_t h = rgb.size(2);
@@ -45,7 +45,8 @@ at::Tensor network_input(const Image& image) {
              : image.rgb;
 }
 
-/// work(), on a picture; where memory does not hold what it takes, the error tells of the picture.
+/// Calls work() for a picture. When memory runs out, throws a MemoryError that names the picture's
+/// size.
 template <typename Work>
 auto within_memory(const Manifest& manifest, const UpscalePlan& plan, const Work& work) {
   try {
@@ -102,7 +103,7 @@ UpscalePlan Upscaler::plan(std::int64_t height, std::int64_t width, const Upscal
 }
 
 std::int64_t Upscaler::images_at_once(const UpscalePlan& plan) const {
-  // On the CPU tiles of one picture are work enough for all threads.
+  // On the CPU the tiles of one picture keep all threads busy.
   const bool alone = backend_for(model_.device()).one_image_per_call() && plan.is_tiled();
   return alone ? 1 : wanted_together(plan.height(), plan.width(), plan.settings().batch);
 }
@@ -116,7 +117,7 @@ std::int64_t Upscaler::wanted_together(std::int64_t height, std::int64_t width,
     return *batch;
   }
   const Manifest& manifest = model_.manifest();
-  constexpr std::int64_t images = 64;  // from there on a GPU is busy
+  constexpr std::int64_t images = 64;  // enough to keep a GPU busy
   const std::int64_t most = images * manifest.native_size * manifest.native_size;
   const std::int64_t output = height * width * manifest.scale * manifest.scale;
   return std::max<std::int64_t>(1, std::min(most, model_.device_pixels()) / output);
