@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,10 +27,32 @@ std::filesystem::path find_model(const std::string& name);
 /// The folders of find_model that hold a manifest.json, each name once, the first found, sorted.
 std::vector<std::filesystem::path> list_models();
 
-/// The name of the model for a picture of this size when the user names none: that of faces for a
-/// picture no larger than its native input (native_size / scale, both sides), that of photographs
-/// for any other, or when there is no model of faces. Throws ModelError on a broken manifest.
-std::string default_model(std::int64_t height, std::int64_t width);
+/// A model's folder, and what its manifest says.
+struct FoundModel {
+  std::string name;
+  std::filesystem::path folder;
+  Manifest manifest;
+};
+
+/// find_model and read_manifest. Throws ModelError.
+FoundModel find_and_read_model(const std::string& name);
+
+/// The models for pictures when the user names none. Each manifest is read once at most.
+class DefaultModels {
+ public:
+  /// Throws ModelError when the manifest of the model of faces is broken.
+  DefaultModels();
+
+  /// The model for a picture of this size: that of faces for a picture no larger than its native
+  /// input (native_size / scale, both sides); that of photographs for any other, or when there is
+  /// no model of faces. The reference stays as long as this object. Throws ModelError when there is
+  /// no model of photographs, or its manifest is broken.
+  const FoundModel& for_size(std::int64_t height, std::int64_t width);
+
+ private:
+  std::optional<FoundModel> faces_;
+  std::optional<FoundModel> photographs_;
+};
 
 /// Compares each file of the folder with its SHA-256. Throws ModelError naming the first that is
 /// missing or differs.

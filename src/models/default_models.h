@@ -8,7 +8,7 @@ inline constexpr const char* models_variable = "SRDIFF_MODELS";
 inline constexpr const char* models_subfolder = "models";
 inline constexpr const char* manifest_file = "manifest.json";
 
-/// The models that are chosen from when none is named: see default_model in srdiff/model.h.
+/// The models that are chosen from when none is named: see DefaultModels in srdiff/model.h.
 inline constexpr const char* model_of_faces = "faces-x8";
 inline constexpr const char* model_of_photographs = "photos-x4";
 

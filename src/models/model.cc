@@ -60,17 +60,32 @@ std::vector<fs::path> list_models() {
   return list_network_folders(model_folders);
 }
 
-std::string default_model(std::int64_t height, std::int64_t width) {
-  std::string faces = model_of_faces;
-  std::string photographs = model_of_photographs;
-  fs::path folder;
+FoundModel find_and_read_model(const std::string& name) {
+  fs::path folder = find_model(name);
+  Manifest manifest = read_manifest(folder);
+  return {name, std::move(folder), std::move(manifest)};
+}
+
+DefaultModels::DefaultModels() {
   try {
-    folder = find_model(faces);
+    find_model(model_of_faces);
   } catch (const ModelError&) {
-    return photographs;
+    return;
   }
-  const Manifest manifest = read_manifest(folder);
-  return std::max(height, width) <= manifest.native_size / manifest.scale ? faces : photographs;
+  faces_ = find_and_read_model(model_of_faces);
+}
+
+const FoundModel& DefaultModels::for_size(std::int64_t height, std::int64_t width) {
+  if (faces_) {
+    const Manifest& manifest = faces_->manifest;
+    if (std::max(height, width) <= manifest.native_size / manifest.scale) {
+      return *faces_;
+    }
+  }
+  if (!photographs_) {
+    photographs_ = find_and_read_model(model_of_photographs);
+  }
+  return *photographs_;
 }
 
 void verify_files(const fs::path& folder, const Manifest& manifest) {

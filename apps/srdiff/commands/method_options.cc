@@ -97,6 +97,27 @@ const char* title(srdiff::SettingGroup group) {
   return "";
 }
 
+/// What the options come to, with the model that `find` gives. What is wrong with the options and
+/// the device is told before a model is looked for.
+template <typename Find>
+Method method_of(const MethodArgs& args, const Find& find) {
+  const srdiff::UpscaleOptions options = upscale_options(args);
+  const bool any_precision = args.precision == "auto";
+  const c10::ScalarType precision =
+      any_precision ? c10::kFloat : srdiff::parse_precision(args.precision);
+  srdiff::set_threads(args.threads);
+  srdiff::use_activation_pool();
+  const c10::Device device = srdiff::parse_device(args.device);
+  srdiff::FoundModel model = find();
+  const srdiff::UpscaleSettings settings = srdiff::resolve_settings(options, model.manifest);
+  return {std::move(model.folder),
+          std::move(model.manifest),
+          settings,
+          device,
+          precision,
+          any_precision};
+}
+
 }  // namespace
 
 CLI::Option* add_setting_option(CLI::App& sub, MethodArgs& args, std::string_view name) {
@@ -133,17 +154,11 @@ void add_machine_options(CLI::App& sub, MethodArgs& args) {
 }
 
 Method choose_method(const MethodArgs& args) {
-  const srdiff::UpscaleOptions options = upscale_options(args);
-  const bool any_precision = args.precision == "auto";
-  const c10::ScalarType precision =
-      any_precision ? c10::kFloat : srdiff::parse_precision(args.precision);
-  srdiff::set_threads(args.threads);
-  srdiff::use_activation_pool();
-  const c10::Device device = srdiff::parse_device(args.device);
-  std::filesystem::path folder = srdiff::find_model(args.model);
-  srdiff::Manifest manifest = srdiff::read_manifest(folder);
-  const srdiff::UpscaleSettings settings = srdiff::resolve_settings(options, manifest);
-  return {std::move(folder), std::move(manifest), settings, device, precision, any_precision};
+  return method_of(args, [&args] { return srdiff::find_and_read_model(args.model); });
+}
+
+Method choose_method(const MethodArgs& args, const srdiff::FoundModel& model) {
+  return method_of(args, [&model] { return model; });
 }
 
 srdiff::Upscaler load_upscaler(Method& method) {

@@ -16,7 +16,7 @@
 
 /// The options of every subcommand that runs a model: which model, how, and on what.
 struct MethodArgs {
-  std::string model = srdiff::model_of_faces;  ///< "auto": see default_model
+  std::string model = srdiff::model_of_faces;  ///< "auto": see DefaultModels
   std::string device = "auto";
   std::string precision = "fp32";
   int threads = srdiff::available_processors();
@@ -56,6 +56,8 @@ struct Method {
 /// Finds the model, which must be named, checks the options against its manifest and sets the
 /// number of threads. Throws UsageError, ModelError.
 Method choose_method(const MethodArgs& args);
+/// The same with a model that was found before, whatever `args` name.
+Method choose_method(const MethodArgs& args, const srdiff::FoundModel& model);
 
 /// Loads and checks the model, and sets the precision where it is free. Throws ModelError.
 srdiff::Upscaler load_upscaler(Method& method);

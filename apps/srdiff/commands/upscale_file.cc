@@ -63,15 +63,16 @@ class Input {
 };
 
 Method choose_method_for(const UpscaleArgs& args, Input& input) {
-  MethodArgs method = args.method;
-  if (method.model == "auto") {
-    const srdiff::DeclaredSize size = input.size();
-    method.model = srdiff::default_model(size.height, size.width);
-    if (size.height > 0) {  // else reading it will say why not
-      tell_default_model(method.model);
-    }
+  if (args.method.model != "auto") {
+    return choose_method(args.method);
   }
-  return choose_method(method);
+  srdiff::DefaultModels models;
+  const srdiff::DeclaredSize size = input.size();
+  const srdiff::FoundModel& model = models.for_size(size.height, size.width);
+  if (size.height > 0) {  // else reading it will say why not
+    tell_default_model(model.name);
+  }
+  return choose_method(args.method, model);
 }
 
 /// Steps must replace neither the input nor the output, though these may have been steps once.

@@ -104,8 +104,7 @@ srdiff::WorkList list_work(const UpscaleArgs& args) {
 
 /// One model for all: the faces' where every picture is small enough for it.
 Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) {
-  MethodArgs method = args.method;
-  if (method.model == "auto") {
+  if (args.method.model == "auto") {
     srdiff::DeclaredSize largest;
     for (const auto* part : {&work.items, &work.elsewhere}) {  // all shards must choose alike
       for (const srdiff::WorkItem& item : *part) {
@@ -117,12 +116,14 @@ Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) 
         }
       }
     }
-    method.model = srdiff::default_model(largest.height, largest.width);
+    srdiff::DefaultModels models;
+    const srdiff::FoundModel& model = models.for_size(largest.height, largest.width);
     if (largest.height > 0) {
-      tell_default_model(method.model);
+      tell_default_model(model.name);
     }
+    return choose_method(args.method, model);
   }
-  return choose_method(method);
+  return choose_method(args.method);
 }
 
 srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method) {

@@ -258,5 +258,35 @@ TEST(Manifest, NumbersThatDoNotFitAreRefused) {
   }
 }
 
+/// Two tiny models under the names of the default ones, in $SRDIFF_MODELS.
+class DefaultModelsTest : public ModelTest {
+ protected:
+  DefaultModelsTest() {
+    make_test_model(folder_.path() / "faces-x8");  // 32 output pixels at scale 2
+    make_test_model(folder_.path() / "photos-x4");
+    ::setenv("SRDIFF_MODELS", folder_.path().c_str(), 1);
+  }
+  ~DefaultModelsTest() override { ::unsetenv("SRDIFF_MODELS"); }
+};
+
+TEST_F(DefaultModelsTest, FacesAreWhatIsNoLargerThanTheirInput) {
+  DefaultModels models;
+  EXPECT_EQ(models.for_size(16, 16).name, "faces-x8");
+  EXPECT_EQ(models.for_size(2, 3).name, "faces-x8");
+  EXPECT_EQ(models.for_size(17, 16).name, "photos-x4");
+  EXPECT_EQ(models.for_size(16, 400).name, "photos-x4");
+  EXPECT_EQ(models.for_size(17, 16).folder, folder_.path() / "photos-x4");
+}
+
+TEST_F(DefaultModelsTest, AManifestIsReadOnce) {
+  DefaultModels models;
+  const FoundModel* const photographs = &models.for_size(400, 400);
+  std::ofstream(folder_.path() / "photos-x4/manifest.json") << "{";
+  std::ofstream(folder_.path() / "faces-x8/manifest.json") << "{";
+  EXPECT_EQ(&models.for_size(300, 300), photographs);
+  EXPECT_EQ(models.for_size(2, 2).manifest.scale, 2);
+  EXPECT_THROW(DefaultModels(), ModelError);
+}
+
 }  // namespace
 }  // namespace srdiff

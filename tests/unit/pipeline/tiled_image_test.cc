@@ -215,12 +215,5 @@ TEST(Tiles, AModelThatSeesTheWholePictureTakesNone) {
   EXPECT_THROW(resolve_settings({.tile_overlap = 4}, manifest), UsageError);
 }
 
-TEST(DefaultModel, IsTheFacesForWhatIsNoLargerThanTheirInput) {
-  EXPECT_EQ(default_model(16, 16), "faces-x8");
-  EXPECT_EQ(default_model(2, 3), "faces-x8");
-  EXPECT_EQ(default_model(17, 16), "photos-x4");
-  EXPECT_EQ(default_model(16, 400), "photos-x4");
-}
-
 }  // namespace
 }  // namespace srdiff
