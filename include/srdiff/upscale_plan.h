@@ -29,8 +29,8 @@ class UpscalePlan {
   };
 
   /// Of a picture of this low-resolution size, which messages call `name`.
-  /// Throws InputError "NAME: …" when the size is below 2 pixels a side or above what the model
-  /// takes, in any of the passes that the scale needs. `settings` are resolve_settings'.
+  /// Throws InputError "NAME: …" when a side has no pixel, or the size is above what the model
+  /// takes in any of the passes that the scale needs. `settings` are resolve_settings'.
   UpscalePlan(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
               std::int64_t width, const std::string& name = "the input");
 

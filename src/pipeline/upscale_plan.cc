@@ -14,6 +14,9 @@ namespace {
 void check_input_size(const Manifest& manifest, int passes, std::int64_t height, std::int64_t width,
                       const std::string& name) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);
+  if (height < 1 || width < 1) {
+    throw InputError(name + ": " + size + " pixels are none to enlarge");
+  }
   std::int64_t limit = manifest.max_input_pixels();
   for (int pass = passes; pass > 1; --pass) {
     limit /= std::int64_t{manifest.scale} * manifest.scale;

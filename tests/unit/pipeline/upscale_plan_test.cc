@@ -34,7 +34,9 @@ TEST_F(UpscalePlanTest, RefusesASizeThatTheModelDoesNotTake) {
   EXPECT_EQ(manifest_.max_input_pixels(), 128 * 128);
   EXPECT_NO_THROW(plan(128, 128));
   EXPECT_THROW(plan(128, 129), InputError);
-  EXPECT_THROW(plan(1, 8), InputError);
+  EXPECT_NO_THROW(plan(1, 8));
+  EXPECT_THROW(plan(0, 8), InputError);
+  EXPECT_THROW(plan(8, 0), InputError);
   EXPECT_THROW(plan(0, 0), InputError);
   EXPECT_THROW(plan(2000000000, 2000000000), InputError);
 }
