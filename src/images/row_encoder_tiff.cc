@@ -81,7 +81,7 @@ class TiffEncoder : public RowEncoder {
   }
 
   std::string failure_;
-  TiffMemory memory_;
+  TiffMemory<std::string> memory_;
   std::vector<unsigned char> row_;
   std::uint32_t next_row_ = 0;
   std::unique_ptr<TIFF, decltype(&::TIFFCleanup)> tiff_{nullptr, ::TIFFCleanup};

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <opencv2/core.hpp>
+#include <string_view>
 #include <vector>
 
 #include "images/colour_conversion.h"
@@ -152,6 +154,9 @@ class TiffReader {
   bool has_clipped() const { return format_.has_clipped(); }
 
  private:
+  /// Of a strip or tile uncompressed, against small files that take much memory.
+  static constexpr tmsize_t max_block_bytes = std::numeric_limits<std::int32_t>::max();
+
   cv::Size block_size() const {
     if (::TIFFIsTiled(tiff_) != 0) {
       return {static_cast<int>(tiff_field<std::uint32_t>(tiff_, TIFFTAG_TILEWIDTH)),
@@ -169,7 +174,8 @@ class TiffReader {
     const bool tiled = ::TIFFIsTiled(tiff_) != 0;
     const tmsize_t row_bytes = tiled ? ::TIFFTileRowSize(tiff_) : ::TIFFScanlineSize(tiff_);
     const tmsize_t bytes = tiled ? ::TIFFTileSize(tiff_) : row_bytes * inside.height;
-    if (row_bytes < least_row_bytes(inside.width) || bytes < row_bytes * inside.height) {
+    if (row_bytes < least_row_bytes(inside.width) || bytes < row_bytes * inside.height ||
+        bytes > max_block_bytes) {
       return false;
     }
     block_.resize(static_cast<std::size_t>(bytes));
@@ -260,7 +266,7 @@ void invert_grey(cv::Mat& pixels) {
 
 cv::Mat read_tiff_pixels(const std::string& file, const ImageHeader& header,
                          const std::string& name) {
-  TiffMemory memory{file};
+  TiffMemory<std::string_view> memory{file};
   const std::unique_ptr<TIFF, decltype(&::TIFFClose)> owner(memory.open("r"), ::TIFFClose);
   TIFF* const tiff = owner.get();
   if (tiff == nullptr) {
@@ -293,7 +299,7 @@ cv::Mat read_tiff_pixels(const std::string& file, const ImageHeader& header,
 }
 
 Metadata read_tiff_blocks(const std::string& file, const std::string& name) {
-  TiffMemory memory{file};
+  TiffMemory<std::string_view> memory{file};
   const std::unique_ptr<TIFF, decltype(&::TIFFClose)> owner(memory.open("r"), ::TIFFClose);
   TIFF* const tiff = owner.get();
   Metadata blocks;

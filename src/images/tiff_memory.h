@@ -7,12 +7,15 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 namespace srdiff {
 
-/// What libtiff reads and writes in place of a file: it seeks.
+/// What libtiff reads or writes in place of a file: `Bytes` is a std::string_view, which is only
+/// read, or a std::string.
+template <typename Bytes>
 struct TiffMemory {
-  std::string bytes;
+  Bytes bytes;
   std::size_t position = 0;
 
   /// Null where libtiff cannot open it; `mode` is that of TIFFOpen. Must outlive what it returns.
@@ -33,14 +36,17 @@ struct TiffMemory {
   }
 
   static tmsize_t write(thandle_t handle, void* data, tmsize_t size) {
-    TiffMemory& memory = of(handle);
-    const std::size_t end = memory.position + static_cast<std::size_t>(size);
-    if (end > memory.bytes.size()) {
-      memory.bytes.resize(end);
+    if constexpr (std::is_same_v<Bytes, std::string>) {
+      TiffMemory& memory = of(handle);
+      const std::size_t end = memory.position + static_cast<std::size_t>(size);
+      if (end > memory.bytes.size()) {
+        memory.bytes.resize(end);
+      }
+      std::memcpy(memory.bytes.data() + memory.position, data, static_cast<std::size_t>(size));
+      memory.position = end;
+      return size;
     }
-    std::memcpy(memory.bytes.data() + memory.position, data, static_cast<std::size_t>(size));
-    memory.position = end;
-    return size;
+    return -1;
   }
 
   static toff_t seek(thandle_t handle, toff_t offset, int whence) {
