@@ -28,7 +28,7 @@ class ModelTest : public ::testing::Test {
     return make_test_model(folder_.path() / "model", options);
   }
 
-  /// Of loading or checking the model.
+  /// Expects that loading or checking the model fails with a message of one line that has `part`.
   void expect_complaint(const TestModelOptions& options, const std::string& part) {
     const std::string message =
         message_of<ModelError>([&] { Model::load(make(options)).check_networks(); });

@@ -110,7 +110,7 @@ TEST(FittingPieces, OtherFailuresAndThoseOfKeepingAreThrownOn) {
   EXPECT_EQ(kept, 1);
 }
 
-/// A denoiser whose second evaluation of a bright picture finds no memory, once.
+/// A denoiser that runs out of memory once: in its second evaluation of a bright picture.
 constexpr const char* runs_out_once =
     "def forward(self, condition, x_t, noise_level):\n"
     "    if bool(condition.mean() > 0.4):\n"
@@ -136,7 +136,8 @@ class MemoryTest : public ::testing::Test {
   int before_ = at::get_num_threads();
 };
 
-/// Runs twice, the first time short of memory; expects the same picture and an honest progress.
+/// Upscales twice, running out of memory the first time only. Expects the same picture both times,
+/// and a progress that never exceeds its total and ends at it.
 void expect_the_same_without_memory(const Upscaler& upscaler, const at::Tensor& lr) {
   const UpscaleSettings settings = resolve_settings({.nfe = 3}, upscaler.model().manifest());
   UpscaleObserver observer;
@@ -170,7 +171,7 @@ TEST_F(MemoryTest, TilesGoOneByOneWhereTwoAreTooMany) {
   expect_the_same_without_memory(upscaler, at::cat({picture(20, -0.5), picture(20, 0.5)}, 3));
 }
 
-/// What a picture is told that memory does not hold.
+/// The message for a picture that memory does not hold.
 std::string refusal(const Upscaler& upscaler, const at::Tensor& lr) {
   const UpscaleSettings settings = resolve_settings({.nfe = 1}, upscaler.model().manifest());
   return support::message_of<MemoryError>([&] { upscaler.upscale(lr, settings); });

@@ -21,10 +21,10 @@ TEST(GuidedRows, AreTheWholePicturesWhateverTheirHeight) {
   const at::Tensor whole = back_project(high, low);
   for (const std::int64_t rows : {1, 7, 40, 90}) {
     std::vector<at::Tensor> parts;
-    GuidedRows strips(back_project, back_projection_reach, low, scale,
-                      [&](const at::Tensor& part) { parts.push_back(part); });
+    GuidedRows part_rows(back_project, back_projection_reach, low, scale,
+                         [&](const at::Tensor& part) { parts.push_back(part); });
     for (const at::Tensor& part : high.split(rows * scale, 2)) {
-      strips.add(part);
+      part_rows.add(part);
     }
     const at::Tensor joined = at::cat(parts, 2);
     ASSERT_EQ(joined.sizes(), whole.sizes());
@@ -41,14 +41,14 @@ TEST(ResizedRows, AreTheWholePicturesWhateverTheirHeight) {
         at::_upsample_bicubic2d_aa(picture, {height, width}, false, ratio.value(), ratio.value());
     for (const std::int64_t rows : {1, 16, 97}) {
       std::vector<at::Tensor> parts;
-      ResizedRows strips({97, 33}, {height, width}, ratio,
-                         [&](const at::Tensor& part) { parts.push_back(part); });
+      ResizedRows part_rows({97, 33}, {height, width}, ratio,
+                            [&](const at::Tensor& part) { parts.push_back(part); });
       for (const at::Tensor& part : picture.split(rows, 2)) {
-        strips.add(part);
+        part_rows.add(part);
       }
       const at::Tensor joined = at::cat(parts, 2);
       ASSERT_EQ(joined.sizes(), whole.sizes());
-      // The kernel's centres are float32: they differ by rounding with where a strip begins.
+      // The kernel's centres are float32: they differ by rounding with the row where a part begins.
       EXPECT_LT((joined - whole).abs().max().item<double>(), 1e-4) << ratio.up << "/" << ratio.down;
     }
   }

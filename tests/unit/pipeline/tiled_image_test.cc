@@ -24,7 +24,8 @@ at::Tensor picture(std::int64_t h, std::int64_t w) {
   return at::rand({1, 3, h, w}, generator).mul(255).round().div(255).mul(2).sub(1);
 }
 
-/// The tiny networks reach 2 output pixels far, less than the 4 blind ones of a tile's edge.
+/// The tiny networks see 2 output pixels around, fewer than the 4 at a tile's edge that the blend
+/// leaves out, so that tiles must give the picture in one piece.
 class TiledRunTest : public ::testing::Test {
  protected:
   TiledRunTest() {
@@ -74,7 +75,7 @@ TEST_F(TiledRunTest, GivesThePictureInOnePieceWhenTheDenoiserIsConditionedOnXSr)
 }
 
 TEST_F(TiledRunTest, SizesThatTilesDoNotFillAreThePictureInOnePieceToItsEdges) {
-  // The last pairs of tiles of 17 and 20 have more than an overlap in common, of 27 three tiles.
+  // On sides of 17 and 20 the last two tiles share more than an overlap, on 27 the last three do.
   for (const auto& [h, w] : std::vector<std::pair<int, int>>{
            {17, 16}, {16, 18}, {37, 51}, {9, 40}, {20, 27}, {28, 25}}) {
     const at::Tensor lr = picture(h, w);
