@@ -17,7 +17,7 @@
 namespace srdiff {
 namespace {
 
-/// A GPU multiplies in channels_last without turning images around first.
+/// Puts weights into channels_last, in which a GPU convolves without reordering images first.
 void set_channels_last(torch::jit::Module& module) {
   const at::NoGradGuard no_gradients;
   for (at::Tensor weight : module.parameters()) {

@@ -32,7 +32,7 @@ int cuda_devices() {
   return static_cast<int>(torch::cuda::device_count());
 }
 
-/// What follows `key` on its line of LibTorch's own description of its build.
+/// The rest of the line behind `key` in LibTorch's description of its build.
 std::string config_value(const std::string& key) {
   std::istringstream lines(at::show_config());
   for (std::string line; std::getline(lines, line);) {
@@ -141,7 +141,8 @@ void set_threads(int count) {
     throw UsageError("threads = " + std::to_string(count) + "; give 1 to " + std::to_string(most));
   }
   // Networks hold small matrix products only, after which OpenBLAS's threads spin on, on processors
-  // that the next operation's threads want. First: one that runs on OpenMP sets OpenMP's threads.
+  // that the next operation's threads want. This comes first, since an OpenBLAS that runs on OpenMP
+  // sets OpenMP's threads.
   cpu::set_blas_threads(1);
   set_calling_threads(count);
 }

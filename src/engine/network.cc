@@ -13,15 +13,15 @@
 #include "srdiff/error.h"
 
 namespace torch::jit {
-/// LibTorch's, in upgraders_entry.h, which Debian's package leaves out.
+/// Declared by LibTorch in upgraders_entry.h, a header that Debian's package lacks.
 TORCH_API void populate_upgraders_graph_map();
 }  // namespace torch::jit
 
 namespace srdiff {
 namespace {
 
-/// Compiles what LibTorch replaces the operators of older files with. `load` does so too, but in
-/// each of the threads that come to it before the first is done.
+/// Compiles LibTorch's replacements for the operators of older files, once. torch::jit::load would
+/// compile them in every thread that calls it before the first has finished.
 void prepare_to_load() {
   static std::once_flag once;
   std::call_once(once, torch::jit::populate_upgraders_graph_map);
@@ -77,7 +77,7 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
   const Backend& backend = backend_for(device);
   try {
     prepare_to_load();
-    // Through a stream LibTorch would copy the file once more.
+    // Reading from a stream, LibTorch would copy the file once more.
     torch::jit::Module module = torch::jit::load(
         std::shared_ptr<caffe2::serialize::ReadAdapterInterface>(std::make_shared<Bytes>(bytes)),
         device);
@@ -98,7 +98,7 @@ Network Network::from_bytes(std::string_view bytes, const std::string& name, c10
 at::Tensor Network::operator()(const std::vector<at::Tensor>& inputs) const {
   const c10::InferenceMode no_gradients;
   try {
-    // A run is a few calls: the profiling executor would spend the first two on recording.
+    // A run makes a few calls; the profiling executor would spend the first two on recording.
     const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
     return state_->network->run(inputs);
   } catch (const std::exception& error) {

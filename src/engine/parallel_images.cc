@@ -14,7 +14,8 @@ void run_in_parallel(std::int64_t count, const std::function<void(std::int64_t)>
   const bool records_no_gradients = c10::InferenceMode::is_enabled();
   std::atomic<std::int64_t> next = 0;
   std::atomic<bool> failed = false;
-  // Images differ in time, and so do processors: each thread takes the next one, not a share.
+  // Images take different times, and processors too: each thread takes the next image, not a fixed
+  // share.
   at::parallel_for(0, std::min(threads, together), 1, [&](std::int64_t, std::int64_t) {
     const ScopedThreads one(1);
     const c10::InferenceMode mode(records_no_gradients);

@@ -16,10 +16,10 @@
 namespace srdiff::cpu {
 namespace {
 
-/// Smaller blocks stay on the C library's heap, which hands them out again as they are.
+/// Smaller blocks come from the C library's heap, which hands them out again without clearing them.
 constexpr std::size_t large = 4 << 20;
 
-/// Sizes are rounded up to this, so that near ones share blocks.
+/// Sizes are rounded up to a multiple of this, so that similar sizes share blocks.
 constexpr std::size_t size_step = 1 << 16;
 
 constexpr std::size_t alignment = 64;
@@ -28,8 +28,8 @@ constexpr std::size_t alignment = 64;
 
 namespace {
 
-/// The data of all pools' blocks: oneDNN's memory comes from LibTorch's allocator as well, and goes
-/// back by its address alone.
+/// The addresses of all pools' blocks. LibTorch's allocator also serves oneDNN's memory, which is
+/// freed by its address alone.
 class Addresses {
  public:
   static void add(const void* data) {
@@ -46,7 +46,7 @@ class Addresses {
   }
 
  private:
-  // Never destroyed: tensors may outlive all else.
+  // Never destroyed, since tensors may outlive static objects.
   static std::mutex& mutex() {
     static auto* const value = new std::mutex;
     return *value;
@@ -60,10 +60,10 @@ class Addresses {
 }  // namespace
 
 /// Free blocks by size. A block remembers its pool and the last call that took it.
-class ActivationPool::Blocks : public std::enable_shared_from_this<ActivationPool::Blocks> {
+class ActivationPool::FreeBlocks : public std::enable_shared_from_this<ActivationPool::FreeBlocks> {
  public:
   struct Block {
-    std::shared_ptr<Blocks> pool;  ///< null while the block is free
+    std::shared_ptr<FreeBlocks> pool;  ///< null while the block is free
     std::size_t bytes = 0;
     unsigned long taken = 0;
   };
@@ -74,10 +74,10 @@ class ActivationPool::Blocks : public std::enable_shared_from_this<ActivationPoo
     return reinterpret_cast<Block*>(static_cast<char*>(data) - alignment);
   }
 
-  Blocks() = default;
-  Blocks(const Blocks&) = delete;
-  Blocks& operator=(const Blocks&) = delete;
-  ~Blocks() { release_before(~0UL); }
+  FreeBlocks() = default;
+  FreeBlocks(const FreeBlocks&) = delete;
+  FreeBlocks& operator=(const FreeBlocks&) = delete;
+  ~FreeBlocks() { release_before(~0UL); }
 
   unsigned long next_call() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -107,12 +107,12 @@ class ActivationPool::Blocks : public std::enable_shared_from_this<ActivationPoo
   }
 
   static void give_back(Block* block) {
-    const std::shared_ptr<Blocks> pool = std::move(block->pool);
+    const std::shared_ptr<FreeBlocks> pool = std::move(block->pool);
     const std::lock_guard<std::mutex> lock(pool->mutex_);
     pool->free_.emplace(block->bytes, block);
   }
 
-  /// Returns to the system what no call from `first` on has taken.
+  /// Returns the blocks to the system that no call from number `first` on has taken.
   void release_before(unsigned long first) {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (auto at = free_.begin(); at != free_.end();) {
@@ -142,15 +142,16 @@ class ActivationPool::Blocks : public std::enable_shared_from_this<ActivationPoo
 
 namespace {
 
-using Blocks = ActivationPool::Blocks;
+using FreeBlocks = ActivationPool::FreeBlocks;
 
-thread_local Blocks* pool_of_call = nullptr;
+thread_local FreeBlocks* pool_of_call = nullptr;
 
 void give_back(void* data) {
-  Blocks::give_back(Blocks::of_data(data));
+  FreeBlocks::give_back(FreeBlocks::of_data(data));
 }
 
-/// LibTorch's own allocator, but for large blocks in a call.
+/// Takes large blocks from the pool of this thread's call, and all other memory from LibTorch's own
+/// allocator.
 class Allocator final : public c10::Allocator {
  public:
   explicit Allocator(c10::Allocator* libtorchs) { others = libtorchs; }
@@ -175,8 +176,9 @@ class Allocator final : public c10::Allocator {
     if (pool_of_call == nullptr || bytes < large) {
       return others->allocate(bytes);
     }
-    Blocks::Block* block = pool_of_call->take(bytes);
-    return {Blocks::data_of(block), Blocks::data_of(block), &give_back, c10::Device(c10::kCPU)};
+    FreeBlocks::Block* block = pool_of_call->take(bytes);
+    return {FreeBlocks::data_of(block), FreeBlocks::data_of(block), &give_back,
+            c10::Device(c10::kCPU)};
   }
 
   static void give_back_to_either(void* data) {
@@ -192,7 +194,8 @@ class Allocator final : public c10::Allocator {
 
 }  // namespace
 
-// LibTorch has one CPU allocator. Ours is never destroyed, as tensors may outlive all else.
+// LibTorch has one CPU allocator. Ours is never destroyed, since tensors may outlive static
+// objects.
 void ActivationPool::install() {
   static auto* const installed = [] {
     auto* const ours = new Allocator(c10::GetCPUAllocator());
@@ -202,7 +205,7 @@ void ActivationPool::install() {
   static_cast<void>(installed);
 }
 
-ActivationPool::ActivationPool() : pool_(std::make_shared<Blocks>()) {}
+ActivationPool::ActivationPool() : pool_(std::make_shared<FreeBlocks>()) {}
 
 std::size_t ActivationPool::kept() const {
   return pool_->kept();

@@ -16,7 +16,7 @@ namespace srdiff::cpu {
 /// Blocks are kept only in a program that has called `install`.
 class ActivationPool {
  public:
-  class Blocks;
+  class FreeBlocks;
 
   /// Replaces LibTorch's CPU allocator, for the whole process; later calls do nothing. Outside
   /// calls of a pool the allocator is LibTorch's own.
@@ -36,13 +36,13 @@ class ActivationPool {
     ~Call();
 
    private:
-    Blocks* pool_;
-    Blocks* outer_;  ///< of the call around this one
+    FreeBlocks* pool_;
+    FreeBlocks* outer_;  ///< of the call around this one
     unsigned long number_;
   };
 
  private:
-  std::shared_ptr<Blocks> pool_;  ///< which blocks in use hold too
+  std::shared_ptr<FreeBlocks> pool_;  ///< which blocks in use hold too
 };
 
 }  // namespace srdiff::cpu

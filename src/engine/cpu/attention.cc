@@ -14,7 +14,7 @@
 namespace srdiff::cpu {
 namespace {
 
-/// Keys that are looked at before sums are scaled anew: their scores stay in the first cache.
+/// Keys of a piece, between two of which sums are rescaled: their scores stay in the first cache.
 constexpr std::int64_t keys_of_piece = 128;
 
 /// One head; rows of all but `keys` are `…_step` values apart and have no gaps.
@@ -32,8 +32,8 @@ struct Head {
   float scale;
 };
 
-/// `rows` keys stand side by side, so that a product reads them in order; those beyond the last are
-/// zero.
+/// Writes `rows` keys side by side, so that a product reads them in order; keys beyond the last are
+/// zeros.
 void pack_keys(const float* key, std::int64_t step, std::int64_t dim, std::int64_t count,
                std::int64_t rows, float* packed) {
   for (std::int64_t first = 0; first < count; first += rows) {
@@ -110,8 +110,8 @@ class Block {
     }
   }
 
-  /// Makes exponentials of scores, and what is there already smaller by as much as the greatest
-  /// score has grown.
+  /// Turns scores into exponentials relative to the greatest score so far, and finds the factor
+  /// that rescales earlier sums to it.
   SRDIFF_INLINE void weigh(std::int64_t count) {
     for (std::size_t v = 0; v < Vectors; ++v) {
       float* column = scores_ + static_cast<std::int64_t>(v) * Width;
@@ -142,7 +142,7 @@ class Block {
 
   SRDIFF_INLINE void add_values(std::int64_t first, std::int64_t count) {
     for (std::int64_t channel = 0; channel < head_.value_dim; channel += Rows) {
-      // Beyond the last channel the last one is taken once more, and left out below.
+      // Rows beyond the last channel repeat it; their results are not stored below.
       std::array<const float*, Rows> values;
       for (std::int64_t row = 0; row < Rows; ++row) {
         values[static_cast<std::size_t>(row)] =
@@ -189,8 +189,9 @@ class Block {
   Row shrink_;
 };
 
-// Products need as many sums at work as registers hold, so that the shape of a tile depends on the
-// processor, and what a loop marked SRDIFF_EVERY_VECTOR_WIDTH is made of does not.
+// A product should keep as many sums at work as there are registers, so that a tile's shape depends
+// on the processor. Loops marked SRDIFF_EVERY_VECTOR_WIDTH have one shape for all processors, so
+// these are written out.
 
 using Narrow = Block<4, 2, 4>;
 
@@ -241,7 +242,8 @@ at::Tensor by_products(const at::Tensor& query, const at::Tensor& key, const at:
   return at::bmm(value, weight.transpose(1, 2));
 }
 
-/// With columns one after the other; views of one tensor's parts stay.
+/// A copy whose columns are contiguous, or x itself where they are, as in views of one tensor's
+/// parts.
 at::Tensor readable(const at::Tensor& x) {
   return x.stride(2) == 1 ? x : x.contiguous();
 }

@@ -5,7 +5,7 @@
 namespace srdiff::cpu {
 
 void set_blas_threads(int count) {
-  // By name: which BLAS LibTorch's symbols come from is the system's choice, not the linker's.
+  // Looked up by name: the system, not the linker, chooses the BLAS that LibTorch runs on.
   using SetThreads = void(int);
   static auto* const set =
       reinterpret_cast<SetThreads*>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));

@@ -41,7 +41,7 @@ SRDIFF_INLINE void exchange_rows(std::array<Row<Side>, Side>& rows) {
   }
 }
 
-/// Side x Side values, the rows `x_row` and `y_row` floats apart.
+/// Transposes Side x Side values, whose rows are `x_row` and `y_row` floats apart.
 template <int Side>
 SRDIFF_INLINE void transpose(const float* x, std::int64_t x_row, float* y, std::int64_t y_row) {
   std::array<Row<Side>, Side> rows;
@@ -181,7 +181,7 @@ at::Tensor round_to_bf16(const at::Tensor& blocks) {
 
 namespace {
 
-/// [N,C/b,H,W,b]: cat along the blocks, by more threads than LibTorch's has.
+/// Joins images [N,C/b,H,W,b] along their blocks, with more threads than LibTorch's cat uses.
 at::Tensor join_blocks(const std::vector<at::Tensor>& parts) {
   std::int64_t blocks = 0;
   for (const at::Tensor& part : parts) {
@@ -207,7 +207,7 @@ at::Tensor join_blocks(const std::vector<at::Tensor>& parts) {
   return joined;
 }
 
-/// [N,1,H,W,C]: cat along each pixel's channels.
+/// Joins images [N,1,H,W,C] along each pixel's channels.
 at::Tensor join_pixels(const std::vector<at::Tensor>& parts) {
   std::int64_t channels = 0;
   for (const at::Tensor& part : parts) {
@@ -343,7 +343,7 @@ std::int64_t channel_block() {
 std::int64_t channel_block() {
   static const std::int64_t block = [] {
 #if defined(__x86_64__) && defined(__GNUC__)
-    // LibTorch's own switch for its kernels.
+    // LibTorch's own environment variable for its kernels.
     const char* const given = std::getenv("ATEN_CPU_CAPABILITY");  // NOLINT(concurrency-mt-unsafe)
     const std::string most = given != nullptr ? given : "avx512";
     if (most == "avx512" && __builtin_cpu_supports("avx512f") != 0) {

@@ -14,7 +14,7 @@
 namespace srdiff::cpu {
 namespace {
 
-/// A convolution at work, of an image with its padding.
+/// The arguments of one convolution, of an image that is padded already.
 struct DirectConvolution {
   const float* x;
   const float* filters;  ///< [panels, C/b, kh, kw, b, panel]
@@ -43,8 +43,8 @@ struct Line {
       : image(i / c.height / c.panels), panel(i / c.height % c.panels), y(i % c.height) {}
 };
 
-/// What the processor's vectors and registers allow: a panel of `Vectors` vectors of outputs for
-/// `Pixels` pixels is summed at once.
+/// The loops for one size of vectors and count of registers: sums of a panel of `Vectors` vectors
+/// of outputs for `Pixels` pixels are kept in registers.
 template <std::int64_t Width, std::int64_t Vectors, std::int64_t Pixels>
 struct DirectKernel {
   static constexpr std::int64_t panel = Vectors * Width;
@@ -189,7 +189,7 @@ at::Tensor direct_convolution(const at::Tensor& x, const at::Tensor& filters,
   const auto run = has_wide_blocks() ? lines_avx512 : lines_avx2;
   const std::int64_t values =
       c.width * filters.numel() / c.panels / block;  // of a line, in vectors
-  // Lines of one panel follow each other: its filters stay in the cache.
+  // Lines of one panel follow each other, so that its filters stay in the cache.
   at::parallel_for(0, size[0] * c.panels * c.height, pieces_for_a_thread(values),
                    [&](std::int64_t begin, std::int64_t end) { run(c, begin, end); });
   return result;

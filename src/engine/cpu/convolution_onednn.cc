@@ -37,9 +37,9 @@ Tag block_tag() {
   return channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c;
 }
 
-/// Along one direction, what a filter of 3 does to pixels that come twice is done by filters of 2
-/// to them once: the first is that of the even outputs, which see [a, b, b], the second that of the
-/// odd ones, [a, a, b].
+/// Along one direction, a filter of 3 over an image whose pixels are repeated equals two filters of
+/// 2 over the image itself: the first gives the even outputs, which see [a, b, b] of the repeated
+/// pixels, the second the odd ones, which see [a, a, b].
 std::array<at::Tensor, 2> filters_of_two(const at::Tensor& weight, std::int64_t direction) {
   const auto part = [&](std::int64_t i) { return weight.narrow(direction, i, 1); };
   return {at::cat({part(0), part(1) + part(2)}, direction),
@@ -95,7 +95,8 @@ Dims filter_size(const at::Tensor& weight, Fusion fusion) {
   return fusion == Fusion::upsampling ? Dims{4 * size[0], size[1], 2, 2} : size;
 }
 
-/// Where there is AMX the other instructions for bf16 are slower than those for float32.
+/// Whether the processor has AMX. With AMX, oneDNN's bf16 kernels want channels_last; without it,
+/// blocks.
 bool has_amx() {
   return dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
 }
@@ -114,7 +115,7 @@ bool has_bf16_convolutions() {
 
 /// oneDNN's kernels of one weight, each for an image's size, and the weight in oneDNN's orders.
 struct ConvolutionKernels::State {
-  /// What a run of a kernel reads and writes; where that is is set before the run.
+  /// The arguments of a run of a kernel; their addresses are set before the run.
   struct Run {
     std::unordered_map<int, dnnl::memory> arguments;
     dnnl::stream stream = dnnl::stream(processor());
@@ -170,7 +171,7 @@ struct ConvolutionKernels::State {
   Kernels kernels;
   unsigned long uses = 0;
 
-  /// The channels of a block in an image of so many.
+  /// The channels of a block in an image of `channels` channels.
   std::int64_t block_of(std::int64_t channels) const {
     return channels_last() ? channels : channel_block();
   }
@@ -298,7 +299,7 @@ struct ConvolutionKernels::State {
     }
     require_memory_for_code();
     try {
-      // A bias always: one of zeros costs nothing that can be measured.
+      // Every kernel has a bias: one of zeros costs no measurable time.
       const dnnl::convolution_forward::desc wanted(
           dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
           Desc(image, type, tag()), Desc(filter, type, Tag::any),

@@ -27,17 +27,18 @@ using winograd::points;
 using winograd::tile_step;
 using winograd::WinogradKernel;
 
-/// Tiles that one thread takes from the image to the result at most: their values stay in its
-/// second cache, and the filters, which do not, are read once for all of them.
+/// The most tiles that one thread takes from the image to the result at once: their values stay in
+/// its second cache, and the filters, which do not fit into it, are read once for all of them.
 constexpr std::int64_t most_tiles_of_group = 32;
 
-/// Threads that would have fewer each share all tiles.
+/// Where a thread would have fewer tiles than this, all threads share one group.
 constexpr std::int64_t least_tiles_of_group = 16;
 
-/// Channels of the image that are transformed and multiplied at once, for the same reason.
+/// Channels of the image that are transformed and multiplied at once, so that they stay in the
+/// second cache too.
 constexpr std::int64_t inputs_of_piece = 128;
 
-/// What is done with a group, over ranges that threads may share.
+/// The phases of a group's computation; threads may share the range of one.
 enum class Phase { transform_inputs, multiply, transform_outputs };
 
 template <typename Of>
@@ -53,8 +54,8 @@ SRDIFF_INLINE void run_phase(Phase phase, const Convolution& c, const Group& gro
   }
 }
 
-/// A kernel compiled for one kind of processor. Every phase is one function wherever it is called
-/// from, so that it always rounds alike.
+/// The kernel compiled for one kind of processor. Every caller runs the same function for a phase,
+/// so that results are rounded in the same way.
 struct WinogradLoops {
   std::int64_t panel;
   void (*run)(Phase phase, const Convolution& c, const Group& group, std::int64_t first,
@@ -91,7 +92,7 @@ SRDIFF_FOR_AVX512 void filters_avx512(const Convolution& c, const float* filters
   WinogradAvx512::transform_filters(c, filters, to, first, end);
 }
 
-/// That of the vectors that images' blocks fill.
+/// The kernel whose vectors are as wide as the blocks of images.
 WinogradLoops winograd_loops() {
   return channel_block() == 16
              ? WinogradLoops{WinogradAvx512::panel, run_phase_avx512, filters_avx512}
@@ -103,8 +104,8 @@ struct MallocDeleter {
 };
 using HugePages = std::unique_ptr<float, MallocDeleter>;
 
-/// Room for so many values, in huge pages where the system has them: a phase jumps between more
-/// pages of 4 kB than a processor has translations at hand, and took twice as long.
+/// Memory for `values` values, in huge pages where the system has them: a phase jumps between more
+/// pages of 4 kB than the processor caches translations of, and took twice as long.
 HugePages in_huge_pages(std::int64_t values) {
   constexpr std::int64_t huge_page = 1 << 21;
   const auto bytes = static_cast<std::size_t>(
@@ -119,7 +120,7 @@ HugePages in_huge_pages(std::int64_t values) {
   return memory;
 }
 
-/// Room for so many values, of any content, that is kept for the thread's next call.
+/// Uncleared memory for `values` values, which is kept for the thread's next call.
 float* scratch_of_this_thread(std::int64_t values) {
   thread_local HugePages memory;
   thread_local std::int64_t size = 0;
@@ -182,7 +183,7 @@ Convolution convolution_of(const at::Tensor& x, const at::Tensor& filters,
   return c;
 }
 
-/// How tiles are divided among threads. What comes out is the same however it is done.
+/// How tiles are divided among threads. Results do not depend on it.
 struct Division {
   std::int64_t tiles;  ///< of all images
   std::int64_t groups;
@@ -193,7 +194,7 @@ struct Division {
   explicit Division(std::int64_t of_tiles) : tiles(of_tiles) {
     const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
     in_common = threads > 1 && tiles < threads * least_tiles_of_group;
-    // As many for each thread.
+    // Each thread gets as many groups as the others.
     groups = in_common ? 1 : threads * divide_up(tiles, threads * most_tiles_of_group);
     tiles_of_group = divide_up(tiles, groups);
     groups = divide_up(tiles, tiles_of_group);
@@ -212,7 +213,8 @@ at::Tensor winograd_convolution(const at::Tensor& x, const at::Tensor& filters,
 
   const Division division(x.size(0) * c.tiles_of_image());
   const std::int64_t inputs_at_once = std::min(c.inputs, inputs_of_piece);
-  // A vector more than there is: powers of two fall into the same lines of a cache.
+  // The steps are a vector longer than needed: addresses a power of two apart would share lines of
+  // the cache.
   const std::int64_t d_step = division.tiles_of_group * inputs_at_once + x.size(4);
   const std::int64_t m_step = division.tiles_of_group * c.panels * own.panel + x.size(4);
   // A phase is run by `run(phase, group, how many there are to share)`.

@@ -11,7 +11,7 @@ namespace {
 constexpr std::int64_t lanes = 16;
 using Floats = Values<lanes>;
 
-/// Σ x·w over `count` values; `whole` of them are a multiple of two vectors.
+/// Σ x·w over `count` values; `whole` is the largest multiple of two vectors in `count`.
 SRDIFF_INLINE float dot(const float* x, const float* w, std::int64_t whole, std::int64_t count) {
   Floats even{};
   Floats odd{};
@@ -68,7 +68,7 @@ at::Tensor linear_of_rows(const at::Tensor& x, const at::Tensor& weight, const a
   const auto* w = weights.data_ptr<float>();
   const auto* b = offsets.data_ptr<float>();
   auto* to = y.data_ptr<float>();
-  // A thread is worth waking for some ten thousand multiplications.
+  // Waking a thread pays from some ten thousand multiplications on.
   const std::int64_t grain = std::max<std::int64_t>(1, 16384 / rows.numel());
   at::parallel_for(0, outputs, grain, [&](std::int64_t begin, std::int64_t end) {
     outputs_of_rows(from, rows.size(0), rows.size(1), w, b, to, outputs, begin, end);

@@ -35,10 +35,11 @@ float sum(const std::array<float, Count>& parts) {
   return total;
 }
 
-/// In two passes: the second is over values that are in the cache, and cancels nothing.
+/// The mean and variance of values, in two passes: the second reads values that are in the cache,
+/// and subtracts no large sums from each other.
 SRDIFF_INLINE Moments moments(const float* x, std::int64_t count) {
   const std::int64_t whole = count - count % silu_lanes;
-  // Long sums are cut: a float that has grown loses what is added to it.
+  // Long sums are cut into pieces: small terms added to a large float would be lost.
   constexpr std::int64_t piece = 1024 * silu_lanes;
   double total = 0.0;
   for (std::int64_t first = 0; first < whole; first += piece) {
@@ -111,7 +112,8 @@ SRDIFF_EVERY_VECTOR_WIDTH void norm_positions(const float* x, float* y, std::int
   }
 }
 
-/// `loop` over all values, in the layout that they have; undefined where it cannot read them.
+/// Runs `loop` over all values in the tensor's own layout; undefined where the loop cannot read
+/// them.
 at::Tensor of_each_value(const at::Tensor& x, void (*loop)(const float*, float*, std::int64_t)) {
   if (!x.device().is_cpu() || x.scalar_type() != c10::kFloat || !x.is_non_overlapping_and_dense()) {
     return {};

@@ -18,8 +18,9 @@
 namespace srdiff::cpu {
 namespace {
 
-/// Pixels whose moments are taken together: long sums are cut, and few values stay in the cache for
-/// the second pass. The same for both layouts, so that their results are the same bits.
+/// Pixels of a piece, whose moments are computed together. Pieces cut long sums, and keep values in
+/// the cache for the second pass. Both layouts have the same pieces, so that their results are the
+/// same to the bit.
 constexpr std::int64_t pixels_of_piece = 256;
 
 /// The moments of an image's channels, piece by piece.
@@ -136,8 +137,8 @@ void norm_columns(const float* x, Out* y, const GroupNorm& norm, std::int64_t fi
   }
 }
 
-/// Images in blocks of b channels: a thread has whole groups, whose values are still in its cache
-/// when it writes them.
+/// Normalises images in blocks of b channels. A thread takes whole groups, whose values are still
+/// in its cache when it writes them.
 template <typename Out>
 void norm_by_columns(const float* x, Out* y, std::int64_t images, const GroupNorm& norm) {
   const std::int64_t lanes = norm.columns.lanes;
@@ -153,8 +154,8 @@ void norm_by_columns(const float* x, Out* y, std::int64_t images, const GroupNor
                    });
 }
 
-/// Images in one block of all channels, where a pixel's lie together: a thread has whole pixels, as
-/// it had in the convolution that wrote them.
+/// Normalises images in one block of all channels. A thread takes whole pixels, as in the
+/// convolution that wrote them.
 template <typename Out>
 void norm_by_pixels(const float* x, Out* y, std::int64_t images, const GroupNorm& norm) {
   const std::int64_t lanes = norm.columns.lanes;

@@ -42,8 +42,8 @@ SRDIFF_INLINE void add_up(const float* x, std::int64_t pixels, std::int64_t step
   }
 }
 
-/// Of a piece of columns side by side, each channel's own mean and sum of squared distances from
-/// it.
+/// The mean of each channel of a piece, and the sum of squared distances from it, for columns side
+/// by side.
 template <std::int64_t Block, std::int64_t Count>
 SRDIFF_INLINE void piece_moments(const float* x, std::int64_t pixels, std::int64_t step,
                                  float* mean, float* squares) {
@@ -66,15 +66,15 @@ SRDIFF_INLINE void piece_moments(const float* x, std::int64_t pixels, std::int64
 /// Positions of a column that are normalised together.
 constexpr std::int64_t positions_at_once = values_at_once / silu_lanes;
 
-/// Values that are computed as float32 on their way to `y`: float32 itself, or the bits of
-/// bfloat16, which are made in a loop of their own, since a compiler vectorises no mixture of both.
+/// Writes float32 values to `y` as float32 or as the bits of bfloat16. Bits are made in a loop of
+/// their own, since the compiler does not vectorise a loop over both types.
 template <std::int64_t Block, typename Out>
 class Written {
  public:
   explicit Written(std::int64_t step)
       : step_(step), in_place_(std::is_same_v<Out, float> && step == Block) {}
 
-  /// Where to put at most `positions_at_once` positions of one column, one after the other.
+  /// Where the caller puts at most `positions_at_once` positions of one column, one after another.
   SRDIFF_INLINE float* values(Out* y) {
     if constexpr (std::is_same_v<Out, float>) {
       if (in_place_) {
@@ -160,7 +160,7 @@ SRDIFF_INLINE Moments position_moments(const float* x, std::int64_t columns, std
   return {mean[0], part[0] / channels};
 }
 
-/// `positions` of them.
+/// silu of the layer norm of `positions` positions.
 template <std::int64_t Block, typename Out>
 SRDIFF_INLINE void norm_positions_in_blocks(const float* x, Out* y, std::int64_t positions,
                                             std::int64_t step, std::int64_t columns,

@@ -25,7 +25,8 @@ at::Tensor plain_conv2d(const at::Tensor& x, const at::Tensor& weight,
                           {stride, padding, dilation, groups});
 }
 
-/// The same, into blocks where that can be had.
+/// conv2d with a result in blocks where a convolution in blocks takes it, and a plain one
+/// otherwise.
 at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                             const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
                             at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups,
@@ -72,8 +73,8 @@ at::Tensor channel_offset(const at::Tensor& addend, std::int64_t channels) {
   return rows[0].reshape({channels});
 }
 
-/// conv2d(x) + addend, an image or a value for each channel: one pass over memory less than with
-/// the sum behind it.
+/// conv2d(x) + addend, which is an image or a value for each channel: one pass over memory less
+/// than with a sum of its own.
 at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
                                 const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
                                 at::IntArrayRef padding, at::IntArrayRef dilation,
@@ -82,7 +83,8 @@ at::Tensor conv2d_add_to_blocks(const at::Tensor& x, const at::Tensor& weight,
   const ConvolutionGeometry geometry{stride, padding, dilation, groups};
   const at::Tensor own_bias = bias.value_or(at::Tensor());
   const bool folds = offset.defined() && (addend.size(0) == 1 || addend.size(0) == x.size(0));
-  // Only blocks read a bias anew in each call.
+  // Only convolutions in blocks read the bias anew in each call, so that an offset can be added to
+  // it.
   at::Tensor sum =
       folds ? state->blocked(x, weight, own_bias.defined() ? own_bias + offset : offset, geometry)
             : state->blocked(x, weight, own_bias, geometry, addend);

@@ -102,11 +102,11 @@ void replace_group_norm(Node* node) {
   }
 }
 
-/// Which values may be in blocks when the network runs: what convolutions give and what comes of
-/// that by operators that keep the layout. A list may hold such values.
-class Blocks {
+/// The values that may be in blocks when the network runs: results of convolutions, and of
+/// operators that keep the layout. A list may hold such values.
+class BlockedValues {
  public:
-  explicit Blocks(Graph& graph) : graph_(graph) {
+  explicit BlockedValues(Graph& graph) : graph_(graph) {
     std::size_t known = 0;
     do {  // a list may be filled behind its first use in the text
       known = may_be_.size();
@@ -192,12 +192,13 @@ class Blocks {
     return schema != nullptr && schema->is_mutable();
   }
 
-  /// A plain image is a copy: others would not see what is changed in it, or in a view of it.
+  /// A plain image is a copy of the blocks, so that other readers would not see changes in it or in
+  /// a view of it.
   static bool is_convolved_for_it_alone(const Value* changed) {
     return is(changed->node(), "srdiff::conv2d") && changed->uses().size() == 1;
   }
 
-  /// Whether blocks in this node's inputs come to no harm, or can be made plain before it.
+  /// Whether the node can read blocks, or plain copies of them, with the same result.
   bool takes(const Node* node) const {
     if (is(node, "prim::If") || is_one_of(node, {"aten::append", "aten::pop"}) || is_join(node) ||
         is_list_of_join(node)) {
@@ -206,7 +207,7 @@ class Blocks {
     if (changes_in_place(node)) {
       return is_convolved_for_it_alone(node->input(0));
     }
-    // What a loop takes from one round to the next is not followed.
+    // Values that a loop carries from one round to the next are not followed.
     const auto here = [this](const Value* value) { return may_be(value); };
     const auto inputs = node->inputs();
     for (const Block* body : node->blocks()) {
@@ -262,8 +263,8 @@ class Blocks {
                : nullptr;
   }
 
-  /// Lets the convolution that gives a sum's one part, and nothing else, add the other itself: of
-  /// two the second, which in a residual block is the smaller.
+  /// Lets the convolution that gives one part of a sum, and has no other use, add the other part
+  /// itself. Of two convolutions it is the second, which in a residual block is the smaller.
   bool join_convolution(Node* sum) {
     for (const std::size_t part : {1U, 0U}) {
       Node* convolution = only_source(sum->input(part), "srdiff::conv2d_to_blocks");
@@ -370,10 +371,11 @@ std::set<std::string> rewrite_graph(torch::jit::Module& module, bool in_bf16) {
   for_each_node(graph->block(), [&](Node* node) { replace_convolution(node, in_bf16); });
   for_each_node(graph->block(), replace_group_norm);
   merge_linears(*graph, module, "srdiff::linear", c10::kFloat);
-  // Of a block, that is without analysing aliases: no operator above writes into what it reads.
+  // Called on the block, the pass does not analyse aliases: no operator above writes into its
+  // inputs.
   torch::jit::EliminateDeadCode(graph->block());
   if (channel_block() > 0) {
-    Blocks(*graph).apply(in_bf16);
+    BlockedValues(*graph).apply(in_bf16);
     torch::jit::EliminateDeadCode(graph->block());
   }
   return read_by_convolutions_alone(*graph);

@@ -10,18 +10,17 @@
 
 namespace srdiff::cuda {
 
-// Built against a LibTorch without CUDA, where no device is a CUDA one, these answer as for the
-// CPU.
+// In a build against a LibTorch without CUDA these answer as for the CPU.
 
-/// Before a call of a network in `precision`. Float32 products in float32, not in TF32's 10 bits,
-/// which cuDNN takes unasked; convolutions that give the same bits each time (cuDNN has others of
-/// transposed ones). In bf16 and fp16 the fastest of each shape by measurement, which may choose
-/// another one the next time; in float32 the one that cuDNN proposes, always the same. For the
-/// whole process.
+/// Chooses how LibTorch computes, before a call of a network in `precision`; LibTorch has one such
+/// choice for the whole process. Products of float32 are computed in float32, not in TF32 with its
+/// 10 bits, which is cuDNN's default. Convolutions give the same bits each time. In bf16 and fp16
+/// cuDNN takes the fastest kernel of each shape by trying, and may take another the next time; in
+/// float32 it takes the one that it proposes, which is always the same.
 void set_cuda_policy(c10::ScalarType precision);
 
-/// While it lives, set_cuda_policy on this thread takes what cuDNN proposes in every precision: for
-/// calls of a size that comes once, where trying takes longer than it saves.
+/// While it lives, set_cuda_policy on this thread takes the kernel that cuDNN proposes in every
+/// precision: for calls of a size that comes once, for which trying takes longer than it saves.
 class WithoutKernelTrials : ScopedFlag {
  public:
   WithoutKernelTrials();

@@ -31,10 +31,11 @@ WithoutCudaGraphs::WithoutCudaGraphs() : ScopedFlag(without_graphs) {}
 
 namespace {
 
-/// Shapes for which recordings are kept: tiles, and a folder's last, smaller batch.
+/// The most shapes whose recordings are kept: those of tiles, and of a folder's last, smaller
+/// batch.
 constexpr std::size_t max_recordings = 4;
 
-/// A shape is recorded when it comes for the second time: the first call let cuDNN choose.
+/// A shape is recorded at its second call: in the first call cuDNN chooses its kernels.
 constexpr int calls_before_recording = 1;
 
 /// Whether a capture that an exception cut short could be ended as others are.
@@ -98,7 +99,8 @@ struct CudaGraphs::Recording {
     bool capturing = false;
     try {
       call(inputs);  // this stream's workspaces, which must not be made while recording
-      // Nor can the allocator give back then what it holds unused for other streams.
+      // While a graph is recorded, the allocator cannot return memory that it holds unused for
+      // other streams.
       recording.synchronize();
       c10::cuda::CUDACachingAllocator::emptyCache();
       candidate->capture_begin(pool, cudaStreamCaptureModeThreadLocal);

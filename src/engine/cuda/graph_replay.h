@@ -10,9 +10,9 @@
 
 namespace srdiff::cuda {
 
-/// A network's calls, recorded as CUDA graphs: replaying one costs the host a single launch where a
-/// call costs one for each of some hundred operators. One recording a set of shapes; a recording
-/// that CUDA refuses, and every call on another device, is made as it stands.
+/// Records a network's calls as CUDA graphs: a replay costs the host a single launch, where a call
+/// costs one for each of some hundred operators. There is one recording for each set of shapes.
+/// Calls that CUDA cannot record, and calls on another device, are simply made.
 class CudaGraphs {
  public:
   using Tensors = std::vector<at::Tensor>;
@@ -23,7 +23,8 @@ class CudaGraphs {
   CudaGraphs& operator=(const CudaGraphs&) = delete;
   ~CudaGraphs();
 
-  /// call(inputs), for a call that depends on its inputs' values alone and asks none of them.
+  /// Returns call(inputs). The call depends on the values of its inputs alone, and its operators do
+  /// not.
   at::Tensor operator()(const Tensors& inputs, const Call& call);
 
   /// Forgets the recordings, and gives back the memory that they hold.
@@ -35,8 +36,8 @@ class CudaGraphs {
   bool refused_ = false;
 };
 
-/// While it lives, networks' calls on this thread are made as they stand, neither recorded nor
-/// replayed: whoever watches operators or memory sees those of one call.
+/// While it lives, networks' calls on this thread are neither recorded nor replayed, so that
+/// observers of operators or memory see those of one call.
 class WithoutCudaGraphs : ScopedFlag {
  public:
   WithoutCudaGraphs();

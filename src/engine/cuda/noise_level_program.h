@@ -8,8 +8,9 @@
 
 namespace srdiff::cuda {
 
-/// All that a denoiser computes of a noise level alone: on a GPU, thirty kernels on a few values
-/// each take as long as a convolution.
+/// The computation of all values of a denoiser that depend on the noise level alone. As single
+/// operators on a GPU they are thirty kernels on a few values, each of which takes as long as a
+/// convolution.
 struct NoiseLevelProgram {
   std::vector<NoiseLevelStep> steps;
   std::vector<int> results;     ///< values that are wanted
@@ -22,7 +23,7 @@ struct NoiseLevelResults {
   at::Tensor encoding;  ///< [N, 2K] float32: sines, then cosines, of value · frequencies
 };
 
-/// Of each level [N] float32. On a CUDA device one kernel.
+/// Runs the program on each level of [N] float32; on a CUDA device in one kernel.
 NoiseLevelResults run_noise_level_program(const at::Tensor& level,
                                           const NoiseLevelProgram& program);
 

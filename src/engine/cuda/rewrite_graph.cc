@@ -16,8 +16,8 @@
 namespace srdiff::cuda {
 namespace {
 
-/// What an image is the sum of. The convolutions' biases are taken out of them and kept apart:
-/// cuDNN would add each in a pass of its own.
+/// The terms whose sum an image is. The biases of convolutions are terms of their own: cuDNN would
+/// add each in a pass of its own.
 struct Terms {
   std::vector<Value*> images;
   std::vector<Node*> biased;  ///< convolutions among them that lose their bias
@@ -72,7 +72,7 @@ class Fusion {
   }
 
  private:
-  /// From the first to the last: an image is known before those that it is part of.
+  /// In the order of the graph, so that an image is known before the images that it is part of.
   void visit(Node* node) {
     Terms terms;
     if (is(node, "aten::group_norm")) {  // of what is no sum: an image that others made
@@ -274,8 +274,8 @@ class Fusion {
             terms.offset != nullptr ? terms.offset : none_};
   }
 
-  /// Lets `sum` be read in the place of `value`, which `reader` no longer reads. Whether anything
-  /// else does. An image that is a sum of itself alone stays.
+  /// Lets all other readers of `value` read `sum` in its place, and returns whether there are any.
+  /// An image that is the sum of itself alone stays.
   bool replace_value(Value* value, Value* sum, const Node* reader, const Terms& terms) {
     sum->setType(value->type());
     const bool itself = terms.images.size() == 1 && terms.images[0] == value &&
@@ -351,7 +351,8 @@ bool rewrite_graph(torch::jit::Module& module, c10::ScalarType precision) {
   for_each_node(graph->block(), replace_upsample_nearest);
   for_each_node(graph->block(), fuse_attention);
   merge_linears(*graph, module, "aten::linear", precision);
-  // Of a block, that is without analysing aliases: no operator above writes into what it reads.
+  // Called on the block, the pass does not analyse aliases: no operator above writes into its
+  // inputs.
   torch::jit::EliminateDeadCode(graph->block());
   fuse_noise_level(*graph, module);
   fuse_patches(*graph, module, precision);

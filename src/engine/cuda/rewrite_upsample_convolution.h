@@ -12,7 +12,8 @@ namespace srdiff::cuda {
 /// weights: 4 products in the place of 9.
 at::Tensor transposed_upsample_weight(const at::Tensor& weight);
 
-/// Replaces each srdiff::upsample_nearest by 2 before a convolution of 3x3 so, in an inlined graph.
+/// Replaces each srdiff::upsample_nearest by 2 and the 3x3 convolution that follows it by such a
+/// transposed convolution, in an inlined graph.
 void fuse_upsample_convolutions(Graph& graph, const torch::jit::Module& module,
                                 c10::ScalarType precision);
 

@@ -12,7 +12,7 @@ namespace srdiff::cuda {
 // channels lies at (n·L + p)·C + c. All pointers are the device's. Nothing waits for the device or
 // allocates, so that a CUDA graph can record every launch.
 
-/// A level program (noise_level_program.h) as a kernel's argument.
+/// A noise level program (noise_level_program.h) as a kernel's argument.
 struct NoiseLevelCode {
   NoiseLevelStep steps[most_noise_level_steps];
   int results[most_noise_level_results] = {};

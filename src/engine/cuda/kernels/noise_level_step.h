@@ -2,7 +2,7 @@
 
 namespace srdiff::cuda {
 
-/// What a step of a level program computes of one or two earlier values, or of one and a constant.
+/// The operation of a step, on one or two earlier values, or on one value and a constant.
 enum class NoiseLevelOperator : int {
   add,
   sub,
@@ -27,7 +27,7 @@ struct NoiseLevelStep {
   float constant = 0.0F;
 };
 
-/// The most that one kernel takes.
+/// The most steps and results that one kernel takes.
 constexpr int most_noise_level_steps = 64;
 constexpr int most_noise_level_results = 16;
 
