@@ -23,12 +23,49 @@ if(SRDIFF_TORCH STREQUAL "pip")
   file(CREATE_LINK "${SRDIFF_FMT_INCLUDE}/fmt" "${CMAKE_BINARY_DIR}/fmt-of-spdlog/fmt" SYMBOLIC)
   set(SRDIFF_FIRST_INCLUDE "${CMAKE_BINARY_DIR}/fmt-of-spdlog")
 endif()
-# LibTorch's package file sets CUDA's architectures for the whole build, by default every one that
-# LibTorch knows. A later one compiles the last for itself.
-if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
-  set(TORCH_CUDA_ARCH_LIST "7.5;8.0;9.0+PTX")
+
+# SRDIFF_TORCH_FOR: what is compiled for LibTorch, "CPU" or "CPU and CUDA". The package file of a
+# wheel with CUDA ends the configuration where there is no CUDA toolkit. Its libraries for the
+# processor do without one, so that they are then named here.
+set(SRDIFF_TORCH_FOR "CPU")
+set(SRDIFF_WHEEL_CUDA OFF)
+if(SRDIFF_TORCH STREQUAL "pip" AND EXISTS "${SRDIFF_PIP_TORCH_ROOT}/lib/libtorch_cuda.so")
+  set(SRDIFF_WHEEL_CUDA ON)
+  if(SRDIFF_USE_CUDA)
+    find_package(CUDAToolkit QUIET)
+  endif()
 endif()
-find_package(Torch REQUIRED)
+if(SRDIFF_WHEEL_CUDA AND NOT (SRDIFF_USE_CUDA AND CUDAToolkit_FOUND AND CUDAToolkit_NVCC_EXECUTABLE))
+  if(SRDIFF_USE_CUDA)
+    string(APPEND SRDIFF_TORCH_FOR " (the wheel has CUDA, but there is no nvcc here)")
+  else()
+    string(APPEND SRDIFF_TORCH_FOR " (the wheel has CUDA, but SRDIFF_USE_CUDA is OFF)")
+  endif()
+  set(SRDIFF_TORCH_CUDA OFF)
+  foreach(library torch_cpu c10)
+    if(NOT TARGET ${library})
+      add_library(${library} SHARED IMPORTED GLOBAL)
+      set_target_properties(${library} PROPERTIES
+        IMPORTED_LOCATION "${SRDIFF_PIP_TORCH_ROOT}/lib/lib${library}.so")
+    endif()
+  endforeach()
+  set(TORCH_LIBRARIES torch_cpu c10)
+  set(TORCH_INCLUDE_DIRS "${SRDIFF_PIP_TORCH_ROOT}/include"
+                         "${SRDIFF_PIP_TORCH_ROOT}/include/torch/csrc/api/include")
+  set(TORCH_CXX_FLAGS "")
+else()
+  # LibTorch's package file sets CUDA's architectures for the whole build, by default every one that
+  # LibTorch knows. A later one compiles the last for itself.
+  if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
+    set(TORCH_CUDA_ARCH_LIST "7.5;8.0;9.0+PTX")
+  endif()
+  find_package(Torch REQUIRED)
+  set(SRDIFF_TORCH_CUDA OFF)
+  if(TARGET torch_cuda)
+    set(SRDIFF_TORCH_CUDA ON)
+    set(SRDIFF_TORCH_FOR "CPU and CUDA")
+  endif()
+endif()
 
 if(NOT TARGET srdiff_torch)
   add_library(srdiff_torch INTERFACE IMPORTED GLOBAL)

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 machine to upscaled faces: installs what is missing, builds the tool and
-# upscales the faces of docs/samples into out/. What is already there is not made again.
+# From a fresh machine (Debian 12 or 13) to upscaled faces: installs what is missing, builds the tool
+# and upscales the faces of docs/samples into out/. What is already there is not made again. Where the
+# distribution has no LibTorch, it takes the wheel that python3 imports: run it once, install torch as
+# it says, and run it again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 scripts/setup.sh
-[[ -f build/default/build.ninja ]] || cmake --preset default
-cmake --build --preset default --target srdiff_app
+preset=default
+dpkg-query -W libtorch-dev >/dev/null 2>&1 || preset=pip-torch
+[[ -f build/$preset/build.ninja ]] || cmake --preset "$preset"
+cmake --build --preset "$preset" --target srdiff_app
 
-tool=build/default/apps/srdiff/srdiff
-made_by=("$tool" build/default/apps/srdiff/srdiff-tool.so models/faces-x8)
+tool=build/$preset/apps/srdiff/srdiff
+made_by=("$tool" "build/$preset/apps/srdiff/srdiff-tool.so" models/faces-x8)
 mkdir -p out
 written=()
 for input in docs/samples/*.png; do

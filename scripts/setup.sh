@@ -1,34 +1,97 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that srdiff and its tests need: those that are missing, no others.
-#   scripts/setup.sh [--peers|--fuzz]   --peers: also the Python packages whose figures
-#       tests/agreement compares with ours, from Debian and (in build/peers) from PyPI
-#       --fuzz: also clang with its libFuzzer
+# Installs the packages that srdiff and its tests need: those that are missing, no others. Knows the
+# names on Debian 12, Debian 13 and Ubuntu 24.04; on other systems it says what is needed.
+#   scripts/setup.sh [--peers|--fuzz|--pip|--print]
+#       --peers: also the Python packages whose figures tests/agreement compares with ours, from
+#                the distribution and (in build/peers) from PyPI; where python3-torch is packaged
+#       --fuzz:  also clang with its libFuzzer (Debian 12)
+#       --pip:   what the preset pip-torch needs beside PyPI's torch: no LibTorch of a distribution
+#       --print: install nothing, print the packages' names
+# OS_RELEASE names another file than /etc/os-release.
 set -euo pipefail
-
-packages=(
-  g++ cmake ninja-build
-  libtorch-dev
-  libdnnl-dev # convolutions straight to oneDNN, which LibTorch uses too
-  libopenblas0-pthread # without it LibTorch multiplies with the reference BLAS, 28 times slower
-  libopencv-dev libexiv2-dev libpng-dev libtiff-dev libjpeg62-turbo-dev liblcms2-dev
-  libcli11-dev libspdlog-dev nlohmann-json3-dev libssl-dev libzip-dev
-  libgtest-dev python3-torch python3-numpy python3-pil # tests
-)
 
 fail() {
   echo "setup.sh: $*" >&2
   exit 1
 }
 
-case ${1:-} in
-  '') ;;
-  --peers) packages+=(python3-torchvision python3-skimage python3-tqdm python3-venv python3-pip) ;;
-  --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
-  *) fail "unknown argument $1; usage: scripts/setup.sh [--peers|--fuzz]" ;;
+usage='usage: scripts/setup.sh [--peers|--fuzz|--pip|--print]'
+want=${1:-build}
+(($# < 2)) || fail "$usage"
+case $want in
+  build | --peers | --fuzz | --pip | --print) ;;
+  *) fail "unknown argument $want; $usage" ;;
 esac
 
-if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-  fail "not a Debian machine; install what these Debian packages hold: ${packages[*]}"
+pip_way='python3 -m venv ~/torch && . ~/torch/bin/activate && pip install torch
+cmake --preset pip-torch && cmake --build --preset pip-torch'
+
+pictures=(
+  g++ cmake ninja-build
+  libopencv-dev libexiv2-dev libpng-dev libtiff-dev libjpeg-dev liblcms2-dev
+  libcli11-dev libspdlog-dev nlohmann-json3-dev libssl-dev libzip-dev
+  libgtest-dev python3-numpy python3-pil # tests
+)
+torch=(
+  libtorch-dev python3-torch
+  libopenblas0-pthread # without it LibTorch multiplies with the reference BLAS, 28 times slower
+)
+
+say_what_is_needed() {
+  cat <<END
+setup.sh: $1
+srdiff needs: GCC 12 or later (or Clang), CMake 3.25 or later, Ninja, and the headers of
+  OpenCV 4.6 or later (core, imgcodecs), exiv2 0.27 or 0.28, libpng, libtiff, libjpeg, Little CMS 2,
+  CLI11 2, spdlog (with fmt), nlohmann-json, OpenSSL 3, libzip; for the tests GoogleTest, and Python
+  with numpy and Pillow
+Debian calls them: ${pictures[*]}
+LibTorch 1.13 or later: your distribution's, with the preset default, or PyPI's:
+$pip_way
+END
+  exit 1
+}
+
+# What the system's own file says; derived systems name the release they are made from.
+os_release=${OS_RELEASE:-/etc/os-release}
+[[ -r $os_release ]] || say_what_is_needed "there is no $os_release, so this system is not known."
+# shellcheck disable=SC1090  # the system's file
+release=$(. "$os_release" && echo "${UBUNTU_CODENAME:-${DEBIAN_CODENAME:-${VERSION_CODENAME:-}}}")
+# shellcheck disable=SC1090
+name=$(. "$os_release" && echo "${PRETTY_NAME:-this system}")
+untried=
+case $release in
+  bookworm)
+    torch+=(libdnnl-dev) # convolutions straight to oneDNN 2, which LibTorch uses too
+    ;;
+  trixie) ;; # its oneDNN is version 3, which srdiff leaves to LibTorch
+  noble)
+    torch=() # Ubuntu 24.04 packages no LibTorch
+    untried='the names are Ubuntu'\''s, but srdiff was not built there yet'
+    ;;
+  *) say_what_is_needed "the packages of $name are not known here." ;;
+esac
+pip_packages=(python3-venv python3-pip)
+
+packages=("${pictures[@]}")
+if [[ $want == --pip ]] || ((${#torch[@]} == 0)); then
+  packages+=("${pip_packages[@]}")
+else
+  packages+=("${torch[@]}")
+fi
+case $want in
+  --peers)
+    ((${#torch[@]})) || fail "--peers: $name packages no torch to compare with"
+    packages+=(python3-torchvision python3-skimage python3-tqdm "${pip_packages[@]}")
+    ;;
+  --fuzz)
+    [[ $release == bookworm ]] || fail "--fuzz: the preset fuzz is for clang 14 on Debian 12"
+    packages+=(clang-14 libclang-rt-14-dev)
+    ;;
+esac
+[[ -z $untried ]] || echo "setup.sh: $name: untried: $untried" >&2
+if [[ $want == --print ]]; then
+  printf '%s\n' "${packages[@]}"
+  exit 0
 fi
 
 missing=()
@@ -49,12 +112,17 @@ if ((${#missing[@]})); then
     apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
+if [[ " ${packages[*]} " != *" libtorch-dev "* ]]; then
+  printf 'setup.sh: now LibTorch from PyPI and the preset pip-torch:\n%s\n' "$pip_way" >&2
+  exit 0
+fi
+
 blas="libblas.so.3-$(g++ -print-multiarch)"
 if ! update-alternatives --query "$blas" | grep -q '^Value: .*/openblas'; then
   echo "setup.sh: warning: $blas is not OpenBLAS; run: update-alternatives --config $blas" >&2
 fi
 
-if [[ ${1:-} == --peers ]]; then
+if [[ $want == --peers ]]; then
   cd "$(dirname "${BASH_SOURCE[0]}")/.."
   [[ -x build/peers/bin/pip ]] || /usr/bin/python3 -m venv --system-site-packages build/peers
   # Not their dependencies: those are Debian's torch and torchvision.

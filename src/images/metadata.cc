@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <exiv2/exiv2.hpp>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "images/exiv2_versions.h"
 #include "images/xmp_packet.h"
 #include "srdiff/logging.h"
 
@@ -50,15 +50,9 @@ const byte* data_of(const std::string& bytes) {
   return reinterpret_cast<const byte*>(bytes.data());
 }
 
-std::string string_of(const Exiv2::DataBuf& buffer) {
-  return buffer.size_ > 0 ? std::string(reinterpret_cast<const char*>(buffer.pData_),
-                                        static_cast<std::size_t>(buffer.size_))
-                          : std::string();
-}
-
-Exiv2::Image::AutoPtr open(const std::string& file) {
-  Exiv2::Image::AutoPtr image =
-      Exiv2::ImageFactory::open(data_of(file), static_cast<long>(file.size()));
+exiv2_versions::ImagePointer open(const std::string& file) {
+  exiv2_versions::ImagePointer image =
+      Exiv2::ImageFactory::open(data_of(file), static_cast<exiv2_versions::Size>(file.size()));
   image->readMetadata();
   return image;
 }
@@ -84,7 +78,7 @@ std::optional<int> orientation_of(const Exiv2::ExifData& exif) {
   if (found == exif.end()) {
     return std::nullopt;
   }
-  const long value = found->count() == 0 ? 1 : found->toLong();
+  const std::int64_t value = found->count() == 0 ? 1 : exiv2_versions::integer_of(*found);
   return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
 }
 
@@ -109,16 +103,15 @@ std::string encode_exif(const Exiv2::ExifData& exif, Exiv2::ByteOrder order) {
   if (exif.empty()) {
     return {};
   }
-  Exiv2::Blob blob;
-  Exiv2::ExifParser::encode(blob, order == Exiv2::invalidByteOrder ? Exiv2::littleEndian : order,
-                            exif);
+  const Exiv2::Blob blob =
+      exiv2_versions::encode(exif, order == Exiv2::invalidByteOrder ? Exiv2::littleEndian : order);
   return {blob.begin(), blob.end()};
 }
 
 /// Exiv2 encodes for a JPEG segment, 64 KiB: where the tags do not fit it leaves large ones out.
 void warn_of_lost_tags(const Exiv2::ExifData& exif, const std::string& block,
                        const std::string& name) {
-  constexpr long always_kept_bytes = 4096;
+  constexpr exiv2_versions::Size always_kept_bytes = 4096;
   const auto may_be_lost = [](const auto& datum) { return datum.size() > always_kept_bytes; };
   if (std::none_of(exif.begin(), exif.end(), may_be_lost)) {
     return;
@@ -183,7 +176,7 @@ std::string changed(const std::string& file, bool held, const Change& change) {
   if (!held) {
     throw std::invalid_argument("the output's format does not hold it");
   }
-  const Exiv2::Image::AutoPtr image = open(file);
+  const exiv2_versions::ImagePointer image = open(file);
   change(*image);
   image->writeMetadata();
   Exiv2::BasicIo& io = image->io();
@@ -246,8 +239,7 @@ void set_icc(Exiv2::Image& image, const std::string& icc, const EncodedFacts& fa
                                 " values, and the picture is written as " +
                                 (facts.grey ? "grey" : "RGB"));
   }
-  Exiv2::DataBuf buffer(data_of(icc), static_cast<long>(icc.size()));
-  image.setIccProfile(buffer);
+  exiv2_versions::set_colour_profile(image, data_of(icc), icc.size());
 }
 
 void set_iptc(Exiv2::Image& image, const std::string& block) {
@@ -311,7 +303,7 @@ FoundMetadata read_metadata(const std::string& file, const Metadata& beside,
   Metadata blocks = beside;
   std::optional<int> orientation;
   attempt("metadata", [&] {
-    const Exiv2::Image::AutoPtr image = open(file);
+    const exiv2_versions::ImagePointer image = open(file);
     attempt("EXIF", [&] {
       orientation = orientation_of(image->exifData());
       found.orientation = orientation.value_or(1);
@@ -322,10 +314,10 @@ FoundMetadata read_metadata(const std::string& file, const Metadata& beside,
     attempt("IPTC", [&] {
       blocks.iptc = image->iptcData().empty()
                         ? std::string()
-                        : string_of(Exiv2::IptcParser::encode(image->iptcData()));
+                        : exiv2_versions::string_of(Exiv2::IptcParser::encode(image->iptcData()));
     });
     attempt("colour profile", [&] {
-      blocks.icc = string_of(*image->iccProfile());
+      blocks.icc = exiv2_versions::colour_profile_of(*image);
       if (!blocks.icc.empty() && !is_profile(blocks.icc)) {
         blocks.icc.clear();
         throw std::invalid_argument("it is no ICC profile");
