@@ -11,9 +11,9 @@
 #include <string>
 #include <system_error>
 
-#include "closed_streams.h"
 #include "exit_status.h"
 #include "prehash_models.h"
+#include "standard_streams.h"
 #include "tool.h"
 
 namespace {
@@ -62,7 +62,7 @@ void forget_limits_of_opencv() {
 int main(int argc, char** argv) {
   fill_closed_streams();
   forget_limits_of_opencv();
-  const srdiff::KnownDigests digests = start_early_work(argc, argv);
+  const srdiff::KnownDigests digests = start_prehashing(argc, argv);
   const fs::path path = tool_path();
   open_libraries(fs::path(path).replace_extension(".libraries"));
   // Global, as the libraries of a program are: LibTorch opens more of them when they are needed.

@@ -1,4 +1,4 @@
-#include "closed_streams.h"
+#include "standard_streams.h"
 #include "tool.h"
 
 int main(int argc, char** argv) {

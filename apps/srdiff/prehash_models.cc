@@ -57,7 +57,7 @@ std::vector<fs::path> networks_of(const fs::path& folder) {
   return paths;
 }
 
-/// Of a file that is still the one of that identity.
+/// The digest of a file, unless another file has taken its name since `identity` was read.
 std::optional<std::string> digest_of(const fs::path& path, const std::string& identity) {
   try {
     const srdiff::MappedFile file(path);
@@ -70,10 +70,10 @@ std::optional<std::string> digest_of(const fs::path& path, const std::string& id
   return std::nullopt;
 }
 
-/// Files that a thread hashes one after the other, for others that wait for one of them.
-class DigestsAhead {
+/// Files that one thread hashes one after the other, while another may wait for the digest of one.
+class PrehashedFiles {
  public:
-  explicit DigestsAhead(const std::vector<fs::path>& paths) : files_(paths.size()) {
+  explicit PrehashedFiles(const std::vector<fs::path>& paths) : files_(paths.size()) {
     for (std::size_t i = 0; i < paths.size(); ++i) {
       files_[i].path = paths[i];
       files_[i].identity = srdiff::file_identity(paths[i]);
@@ -87,7 +87,7 @@ class DigestsAhead {
     }
   }
 
-  std::optional<std::string> of(const std::string& identity) const {
+  std::optional<std::string> digest(const std::string& identity) const {
     const auto found = std::find_if(files_.begin(), files_.end(),
                                     [&](const File& file) { return file.identity == identity; });
     return found == files_.end() ? std::nullopt : found->digest.get();
@@ -105,7 +105,7 @@ class DigestsAhead {
 
 }  // namespace
 
-srdiff::KnownDigests start_early_work(int argc, char** argv) {
+srdiff::KnownDigests start_prehashing(int argc, char** argv) {
   const std::vector<std::string> words(argv, argv + argc);
   if (std::find(words.begin(), words.end(), "upscale") == words.end() ||
       std::thread::hardware_concurrency() < 2) {
@@ -117,9 +117,9 @@ srdiff::KnownDigests start_early_work(int argc, char** argv) {
       const std::vector<fs::path> of_model = networks_of(folder_of(model));
       paths.insert(paths.end(), of_model.begin(), of_model.end());
     }
-    const auto digests = std::make_shared<DigestsAhead>(paths);
+    const auto digests = std::make_shared<PrehashedFiles>(paths);
     std::thread([digests] { digests->compute(); }).detach();
-    return [digests](const std::string& identity) { return digests->of(identity); };
+    return [digests](const std::string& identity) { return digests->digest(identity); };
   } catch (const std::exception&) {
     return {};  // a folder that cannot be listed, no thread: the tool does all itself
   }

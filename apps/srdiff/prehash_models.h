@@ -2,7 +2,7 @@
 
 #include "base/known_digests.h"
 
-/// What a second core does while the first one starts LibTorch: it hashes the files of the models
-/// that `upscale` will most likely load, by the words of the command line. A wrong guess costs time
-/// that nobody else had use for. The result waits for what is being hashed.
-srdiff::KnownDigests start_early_work(int argc, char** argv);
+/// Hashes the files of the models that `upscale` will most likely load, by the words of the command
+/// line, on a second processor while the first one starts LibTorch. Where the guess is wrong, no
+/// work of the first one is lost. The result waits for the digest that it is asked for.
+srdiff::KnownDigests start_prehashing(int argc, char** argv);

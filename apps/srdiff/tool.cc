@@ -2,83 +2,30 @@
 
 #include <c10/util/Exception.h>
 #include <malloc.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/ansicolor_sink.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
-#include <memory>
-#include <new>
 #include <string>
 #include <system_error>
-#include <utility>
 #include <vector>
 
-#include "base/text_escape.h"
 #include "commands/commands.h"
 #include "exit_status.h"
 #include "help_tiers.h"
-#include "shell_words.h"
+#include "interruption.h"
+#include "output/message_log.h"
+#include "parse_errors.h"
+#include "remedies.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
-#include "standard_streams.h"
-#include "user_stderr.h"
 
-std::atomic<bool> interrupted = false;
 std::vector<std::string> command_line;
 
 namespace {
-
-extern "C" void on_signal(int /*number*/) {
-  interrupted = true;
-}
-
-/// A call that waits, such as a read of a silent pipe, ends with EINTR rather than wait on. Where
-/// the caller has had the signal ignored, as a script's shell does for what it starts behind its
-/// back, it stays so.
-void stop_on(int signal) {
-  struct sigaction action = {};
-  if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
-    return;
-  }
-  action = {};
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESETHAND;  // a second signal ends the program in the system's own way
-  ::sigaction(signal, &action, nullptr);
-}
-
-/// "srdiff: ", "warning: " before warnings, and the message on one line, whatever is in a file's
-/// name.
-class MessageLine final : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
-              spdlog::memory_buf_t& destination) override {
-    const std::string prefix = message.level == spdlog::level::warn    ? "warning: "
-                               : message.level == spdlog::level::debug ? "debug: "
-                                                                       : "";
-    const std::string text(message.payload.data(), message.payload.size());
-    const std::string line = (progress_bar_drawn.exchange(false) ? clear_line : "") +
-                             ("srdiff: " + prefix) + srdiff::printable(text);
-    destination.append(line.data(), line.data() + line.size());
-  }
-  std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<MessageLine>();
-  }
-};
-
-void set_up_logging() {
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<MessageLine>('*').set_pattern("%*");
-  auto sink = std::make_shared<spdlog::sinks::ansicolor_sink<spdlog::details::console_mutex>>(
-      user_stderr(), spdlog::color_mode::automatic);
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>("srdiff", std::move(sink)));
-  spdlog::set_formatter(std::move(formatter));
-}
 
 int fail(const CLI::App& app, ExitStatus status, const std::string& message) {
   srdiff::log::error("{}", message);
@@ -95,15 +42,31 @@ int printed(const CLI::App& app, int status) {
                      : fail(app, exit_input_failed, "standard output: cannot be written");
 }
 
+/// A failure that no part of srdiff has words for.
+int fail_unexpectedly(const CLI::App& app, const std::exception& error) {
+  if (srdiff::is_out_of_memory(error)) {
+    return fail(app, exit_input_failed, "not enough memory; give a smaller picture");
+  }
+  if (const auto* from_libtorch = dynamic_cast<const c10::Error*>(&error)) {
+    return fail(app, exit_model_unusable, "LibTorch failed: " + from_libtorch->msg());
+  }
+  const auto* const from_system = dynamic_cast<const std::system_error*>(&error);
+  if (from_system != nullptr && from_system->code() == std::errc::resource_unavailable_try_again) {
+    return fail(app, exit_model_unusable,
+                "the system gives no more threads; raise its limit (ulimit -u)");
+  }
+  return fail(app, exit_model_unusable, std::string("unexpected failure: ") + error.what());
+}
+
 int run(const CLI::App& app, const Command& command) {
   try {
     return printed(app, command());
   } catch (const srdiff::UsageError& error) {
-    return fail(app, exit_usage, error.what());
+    return fail(app, exit_usage, worded(error));
   } catch (const srdiff::InputError& error) {
-    return fail(app, exit_input_failed, error.what());
+    return fail(app, exit_input_failed, worded(error));
   } catch (const srdiff::ModelError& error) {
-    return fail(app, exit_model_unusable, error.what());
+    return fail(app, exit_model_unusable, worded(error));
   } catch (const srdiff::Cancelled& error) {
     return fail(app, exit_interrupted, std::string(error.what()) + "; nothing was written");
   } catch (const std::filesystem::filesystem_error& error) {
@@ -111,84 +74,38 @@ int run(const CLI::App& app, const Command& command) {
     return fail(app, exit_input_failed,
                 (path.empty() ? "the working directory" : path) + ": " + error.code().message());
   } catch (const std::exception& error) {
-    if (srdiff::is_out_of_memory(error)) {
-      return fail(app, exit_input_failed, "not enough memory; give a smaller picture");
-    }
-    if (const auto* from_libtorch = dynamic_cast<const c10::Error*>(&error)) {
-      return fail(app, exit_model_unusable, "LibTorch failed: " + from_libtorch->msg());
-    }
-    const auto* const from_system = dynamic_cast<const std::system_error*>(&error);
-    if (from_system != nullptr &&
-        from_system->code() == std::errc::resource_unavailable_try_again) {
-      return fail(app, exit_model_unusable,
-                  "the system gives no more threads; raise its limit (ulimit -u)");
-    }
-    return fail(app, exit_model_unusable, std::string("unexpected failure: ") + error.what());
+    return fail_unexpectedly(app, error);
   }
 }
 
-/// What is wrong with the configuration file, or nothing. CLI11 calls every such file an INI file,
-/// and does not say which it is.
-std::string config_problem(const CLI::App& app, const CLI::ParseError& error) {
-  const auto* const option = app.get_config_ptr();
-  const std::string file = option->count() > 0 ? option->as<std::string>() : "the configuration";
-  if (dynamic_cast<const CLI::FileError*>(&error) != nullptr) {
-    return file + ": no such file, or it cannot be read";
-  }
-  const std::string text = error.what();
-  const std::string extras = CLI::ConfigError::Extras("").what();
-  if (dynamic_cast<const CLI::ConfigError*>(&error) == nullptr || text.rfind(extras, 0) != 0) {
-    return "";
-  }
-  const std::string name = text.substr(extras.size());
-  const std::size_t section_mark = name.rfind(".++");
-  return file + ": " +
-         (section_mark == std::string::npos
-              ? name + " is no option; write it below its subcommand, such as [upscale]"
-              : "[" + name.substr(0, section_mark) + "] is no subcommand");
-}
-
-/// The first word that is not understood, or nothing.
-std::string surplus_word(const CLI::App& app, const CLI::ParseError& error) {
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) {
-    return "";
-  }
-  const std::vector<std::string> words = app.remaining(/*recurse=*/true);
-  const auto option = std::find_if(words.begin(), words.end(), [](const std::string& word) {
-    return word.size() > 1 && word.front() == '-';
-  });
-  if (option != words.end()) {
-    return option_name(*option) + " is no option of it";
-  }
-  return words.empty() ? "" : "'" + words.front() + "' is one word too many";
-}
-
-/// CLI11 explains over several lines; a wrong command line gets one.
+/// --help and --version too end the parsing.
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-    return printed(app, app.exit(error));  // --help, --version
-  }
-  if (const std::string problem = config_problem(app, error); !problem.empty()) {
-    return fail(app, exit_usage, problem);
-  }
-  std::string command = "srdiff";
-  const CLI::App* deepest = &app;
-  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = deepest->get_subcommands()) {
-    deepest = chosen.front();
-    command += " " + deepest->get_name();
-  }
-  const auto unknown = app.remaining();
-  if (deepest == &app && !unknown.empty()) {
-    return fail(app, exit_usage, "'" + unknown.front() + "' is not known; see srdiff --help");
-  }
-  const std::string surplus = surplus_word(app, error);
-  return fail(app, exit_usage,
-              (surplus.empty() ? std::string(error.what()) : command + ": " + surplus) + "; see " +
-                  command + " --help");
+  return error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)
+             ? printed(app, app.exit(error))
+             : fail(app, exit_usage, parse_problem(app, error));
 }
 
-int parse_and_run(int argc, char** argv) {
-  command_line.assign(argv, argv + argc);
+/// The words with the subcommand in front of its options: people write "srdiff --quiet upscale"
+/// too. What ends the parsing, such as --help, stays where it is.
+std::vector<char*> with_subcommand_first(const CLI::App& app, int argc, char** argv) {
+  std::vector<char*> words(argv, argv + argc);
+  const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
+  const auto is_subcommand = [&subcommands](const std::string& word) {
+    return std::any_of(subcommands.begin(), subcommands.end(),
+                       [&word](const CLI::App* sub) { return sub->get_name() == word; });
+  };
+  const auto subcommand = std::find_if(words.begin() + 1, words.end(), is_subcommand);
+  const bool stays = std::any_of(words.begin() + 1, subcommand, [](const std::string& word) {
+    return word == "-h" || word == "--help" || word == "--help-all" || word == "--version";
+  });
+  if (words.size() > 1 && words[1][0] == '-' && subcommand != words.end() && !stays) {
+    std::rotate(words.begin() + 1, subcommand, subcommand + 1);
+  }
+  return words;
+}
+
+/// Settings of glibc's allocator, which it has no better way to learn.
+void set_up_allocator() {
 #ifdef M_ARENA_MAX
   // Pictures go from thread to thread; with an arena for each, a long run would hold ever more.
   ::mallopt(M_ARENA_MAX, 1);
@@ -204,17 +121,19 @@ int parse_and_run(int argc, char** argv) {
   constexpr int kept_at_the_top = 64 << 20;
   ::mallopt(M_TRIM_THRESHOLD, kept_at_the_top);
 #endif
-  set_up_logging();
-  stop_on(SIGINT);
-  stop_on(SIGTERM);
-  // A closed pipe and a file at its size limit are failed writes, reported as such.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+int parse_and_run(int argc, char** argv) {
+  command_line.assign(argv, argv + argc);
+  set_up_allocator();
+  set_up_message_log();
+  handle_signals();
 
   CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations"};
   app.set_version_flag("--version", "srdiff " SRDIFF_VERSION);
   app.set_config("--config", "",
-                 "TOML file with options, a section a subcommand: [upscale] t = 300");
+                 "TOML file with options, a section a subcommand: [upscale] t = 300")
+      ->check(config_file_problem, "");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.require_subcommand(1);
   app.fallthrough();
@@ -222,16 +141,13 @@ int parse_and_run(int argc, char** argv) {
   app.get_formatter()->column_width(28);
   app.set_help_all_flag("--help-all", "Print every option");
   Command command;
-  add_upscale(app, command);
-  add_compare(app, command);
-  add_eval(app, command);
-  add_report(app, command);
-  add_sweep(app, command);
-  add_models(app, command);
-  add_bench(app, command);
-  add_info(app, command);
+  for (const auto add : {add_upscale, add_compare, add_eval, add_report, add_sweep, add_models,
+                         add_bench, add_info}) {
+    add(app, command);
+  }
   try {
-    app.parse(argc, argv);
+    std::vector<char*> words = with_subcommand_first(app, argc, argv);
+    app.parse(argc, words.data());
   } catch (const CLI::ParseError& error) {
     return report_parse_error(app, error);
   }

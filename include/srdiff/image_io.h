@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
 #include <string>
 
@@ -18,13 +17,6 @@ struct DecodeLimits {
   double max_pixels_per_byte = 500.0;
   std::int64_t max_file_bytes = std::int64_t{1} << 30;
 };
-
-/// Those for pictures that the caller knows: flat ones are no bombs.
-inline DecodeLimits limits_of_known_pictures() {
-  DecodeLimits limits;
-  limits.max_pixels_per_byte = std::numeric_limits<double>::infinity();
-  return limits;
-}
 
 /// Width and height that a picture file declares, as it is stored: EXIF may lay it on its side.
 struct DeclaredSize {

@@ -18,15 +18,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view prefix = ".srdiff-";
-constexpr std::size_t random_characters = 6;
+constexpr std::string_view prefix = ".srdiff-tmp-";
+constexpr std::size_t random_digits = 16;  // a name that nobody chooses for a file of their own
 
 std::string random_name() {
-  constexpr std::string_view alphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
+  constexpr std::string_view digits = "0123456789abcdef";
   std::random_device random;
   std::string name(prefix);
-  for (std::size_t i = 0; i < random_characters; ++i) {
-    name += alphabet[random() % alphabet.size()];
+  for (std::size_t i = 0; i < random_digits; ++i) {
+    name += digits[random() % digits.size()];
   }
   return name;
 }
@@ -111,10 +111,11 @@ void remove_stale_temporary_files(const fs::path& folder) {
 }
 
 bool is_temporary_name(const std::string& name) {
-  return name.size() == prefix.size() + random_characters &&
+  return name.size() == prefix.size() + random_digits &&
          name.compare(0, prefix.size(), prefix) == 0 &&
-         std::all_of(name.begin() + prefix.size(), name.end(),
-                     [](unsigned char c) { return std::isalnum(c) != 0; });
+         std::all_of(name.begin() + prefix.size(), name.end(), [](unsigned char c) {
+           return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f');
+         });
 }
 
 int write_all(int descriptor, const std::string& bytes) {

@@ -19,9 +19,9 @@ class WriteError : public InputError {
   int error_number_;
 };
 
-/// A file `.srdiff-XXXXXX` beside `target` that is gone again unless it was renamed into place.
-/// While it is written its owner holds a lock on it (flock): one that can be locked is stale.
-/// All members throw WriteError.
+/// A file `.srdiff-tmp-` and 16 hexadecimal digits beside `target` that is gone again unless it was
+/// renamed into place. While it is written its owner holds a lock on it (flock): one that can be
+/// locked is stale. All members throw WriteError.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& target);

@@ -9,7 +9,8 @@
 
 namespace srdiff {
 
-Error::Error(const std::string& message) : std::runtime_error(printable(message)) {}
+Error::Error(const std::string& message, ErrorCode code)
+    : std::runtime_error(printable(message)), code_(code) {}
 
 bool is_out_of_memory(const std::exception& error) {
   if (dynamic_cast<const Error*>(&error) != nullptr) {

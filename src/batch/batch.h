@@ -1,38 +1,18 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "batch/batch_observer.h"
+#include "batch/image_report.h"
 #include "batch/work_list.h"
+#include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "srdiff/upscaler.h"
 
 namespace srdiff {
-
-enum class ImageStatus { done, skipped, failed };
-
-/// "done", "skipped", "failed".
-std::string to_string(ImageStatus status);
-
-struct ImageSize {
-  std::int64_t width = 0;  ///< pixels; 0 where it is not known
-  std::int64_t height = 0;
-};
-
-/// What became of one picture.
-struct ImageReport {
-  std::filesystem::path input;
-  std::filesystem::path output;
-  ImageStatus status = ImageStatus::done;
-  std::string reason = {};  ///< why it failed or was skipped
-  ImageSize input_size = {};
-  ImageSize output_size = {};
-  double seconds = 0.0;  ///< in the networks; of a batch its share
-};
 
 struct BatchOptions {
   Existing existing = Existing::refuse;
@@ -40,19 +20,9 @@ struct BatchOptions {
   DecodeLimits limits = {};
   EncodeOptions encode = {};          ///< `made_by` is filled in by run_batch
   std::filesystem::path report = {};  ///< JSON Lines, one a picture as it ends; empty: none
-};
-
-struct BatchProgress {
-  std::size_t done = 0;
-  std::size_t skipped = 0;
-  std::size_t failed = 0;
-  std::size_t total = 0;
-};
-
-/// All are optional. Calls come one at a time, from several threads.
-struct BatchObserver {
-  std::function<void(const ImageReport&, const BatchProgress&)> on_image;
-  std::function<bool()> cancelled;  ///< true: the picture in the networks is dropped, then stop
+  /// Words a picture's failure for reports, such as with a remedy by the error's code; empty: the
+  /// error's own words.
+  std::function<std::string(const Error&)> word_failure = {};
 };
 
 struct BatchSummary {
@@ -80,28 +50,14 @@ struct BatchSummary {
 /// Existing::resume a picture whose input, model, settings and output are as noted is skipped, so
 /// that a run killed at any instant and resumed leaves on the CPU the bytes of one that was not; on
 /// a GPU the last bits of a picture may depend on those computed with it. Temporary files of killed
-/// runs are removed.
+/// runs are removed. Where the output folder is removed or replaced meanwhile, the run stops.
 ///
 /// Call check_outputs and check_report first: what is in the way is replaced.
-/// Throws InputError when the output folder or the report cannot be made, UsageError when another
-/// run is writing there, ModelError when the device fails.
+/// Throws InputError when the output folder or the report cannot be made; UsageError when another
+/// run is writing there, or when two outputs differ in case only and the output folder's file
+/// system does not tell them apart; ModelError when the device fails.
 BatchSummary run_batch(const Upscaler& upscaler, const WorkList& work,
                        const UpscaleSettings& settings, const BatchOptions& options,
                        const BatchObserver& observer = {});
-
-/// Throws UsageError when `report`, unless empty, is a file that the run reads or makes: a picture,
-/// a journal, or the list that the pictures' names came from (empty: none).
-void check_report(const std::filesystem::path& report, const WorkList& work,
-                  const std::filesystem::path& list = {});
-
-/// Joins the lines of several reports, sorted by output. Of an output that comes twice the last
-/// line that is done counts, else the last. A last line that a kill tore apart is left out.
-struct MergedReport {
-  std::string lines;
-  BatchProgress images;
-};
-
-/// Throws InputError "FILE:LINE: …" on a file that is no report.
-MergedReport merge_reports(const std::vector<std::filesystem::path>& reports);
 
 }  // namespace srdiff

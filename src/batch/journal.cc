@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -13,6 +15,7 @@
 
 #include "base/atomic_file.h"
 #include "base/file_io.h"
+#include "base/json_text.h"
 #include "base/text_escape.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
@@ -52,12 +55,14 @@ void read_entries(const std::string& text, std::map<std::string, JournalEntry>& 
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line) && !lines.eof();) {
     try {
-      const json fields = json::parse(line);
+      const auto fields = parse_json(line);
       entries[fields.at("output").get<std::string>()] = {
           fields.at("input_sha256").get<std::string>(), fields.at("run_sha256").get<std::string>(),
           fields.at("output_sha256").get<std::string>(),
           fields.at("output_size").get<std::uint64_t>()};
     } catch (const json::exception&) {
+      continue;
+    } catch (const UsageError&) {
       continue;
     }
   }
@@ -104,8 +109,8 @@ void Journal::open_locked() {
     }
     // A file system without locks (ENOLCK, ENOSYS) cannot keep two runs apart.
     if (::flock(file_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      throw UsageError(folder_.string() +
-                       ": another run is writing here; wait for it, or give each a --shard");
+      throw UsageError(folder_.string() + ": another run is writing here; wait for it",
+                       ErrorCode::output_folder_in_use);
     }
   } while (!leads_to(path_, file_.number()));
 }
@@ -164,6 +169,23 @@ void Journal::rewrite() {
   file.write(text);
   file.rename_to_target();  // locked since it was made, so the journal is at no time without a lock
   file_ = file.release();
+}
+
+std::vector<fs::path> Journal::outputs() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<fs::path> outputs;
+  outputs.reserve(entries_.size());
+  for (const auto& [output, entry] : entries_) {
+    outputs.emplace_back(utf8_to_name(output));
+  }
+  return outputs;
+}
+
+bool Journal::names_ignore_case() const {
+  std::string name = path_.filename().string();
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return leads_to(folder_ / name, file_.number());
 }
 
 bool Journal::is_name_of_one(const fs::path& file) {

@@ -51,6 +51,12 @@ class Journal {
   /// Throws WriteError; the journal is as good as before then.
   void rewrite();
 
+  /// The outputs of this journal's entries, paths below the folder.
+  std::vector<std::filesystem::path> outputs() const;
+
+  /// Whether the folder's file system takes names that differ in case only for one.
+  bool names_ignore_case() const;
+
   /// Whether a folder holds the journal of any shard.
   static bool exists_in(const std::filesystem::path& folder);
 

@@ -1,6 +1,8 @@
 #include "batch/report.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include "base/atomic_file.h"
 #include "base/enum_words.h"
 #include "base/file_io.h"
+#include "base/json_text.h"
 #include "base/text_escape.h"
 #include "batch/journal.h"
 #include "images/image_format.h"
@@ -46,7 +49,7 @@ struct Line {
 using Lines = std::map<std::pair<std::string, std::string>, Line>;
 
 void add_line(const std::string& text, Lines& lines) {
-  const auto fields = nlohmann::json::parse(text);
+  const auto fields = parse_json(text);
   const ImageStatus status = status_words.parse(fields.at("status").get<std::string>());
   const auto output = fields.at("output").get<std::string>();
   const auto input = output.empty() ? fields.at("input").get<std::string>() : "";
@@ -73,17 +76,33 @@ void add_report(const fs::path& path, Lines& lines) {
     } catch (const std::exception&) {
       if (!stream.eof() || !begins_as_a_line(text)) {
         throw InputError(path.string() + ":" + std::to_string(number) +
-                         ": is no line of a report of srdiff upscale --report");
+                             ": is no line of a report of srdiff upscale",
+                         ErrorCode::report_unreadable);
       }
       log::warn("{}:{}: the last line is torn; it was left out", path.string(), number);
     }
   }
 }
 
+/// Empties a report of an earlier run, but never that of one that is still writing: it holds a
+/// lock. Pipes and devices are shared, and a file system without locks cannot keep two runs apart.
+void take_over(const fs::path& path, int descriptor) {
+  struct stat status = {};
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    return;
+  }
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw UsageError(path.string() + ": another run is writing this report; give each run its own");
+  }
+  if (uninterrupted([descriptor] { return ::ftruncate(descriptor, 0); }) != 0) {
+    throw WriteError(path, errno);
+  }
+}
+
 /// Opening a pipe waits for its reader, which may never come; writing to it may wait.
 FileDescriptor open_report(const fs::path& path) {
   FileDescriptor file(uninterrupted([&path] {
-    constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    constexpr int flags = O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     return ::open(path.c_str(), flags, 0666);
   }));
   if (!file.is_open() && errno == ENXIO) {
@@ -92,11 +111,12 @@ FileDescriptor open_report(const fs::path& path) {
   if (!file.is_open() || ::fcntl(file.number(), F_SETFL, O_WRONLY) != 0) {
     throw WriteError(path, errno);
   }
+  take_over(path, file.number());
   return file;
 }
 
 /// Whether a run reads or writes the file, under whatever name.
-bool is_used(const fs::path& file, const WorkList& work, const fs::path& list) {
+bool is_used(const fs::path& file, const WorkList& work, const std::vector<fs::path>& others) {
   std::error_code error;
   const fs::path place = fs::weakly_canonical(file, error);
   const fs::path made_in = fs::weakly_canonical(work.output_folder, error);
@@ -104,23 +124,27 @@ bool is_used(const fs::path& file, const WorkList& work, const fs::path& list) {
     std::error_code absent;
     return exists && fs::equivalent(file, other, absent);
   };
-  return is(list) || (place.parent_path() == made_in && Journal::is_name_of_one(place)) ||
-         std::any_of(work.items.begin(), work.items.end(), [&](const WorkItem& item) {
-           return place == made_in / item.output || is(work.input_folder / item.name) ||
-                  is(work.output_folder / item.output);
-         });
+  const auto is_of = [&](const WorkItem& item) {
+    return place == made_in / item.output || is(work.input_folder / item.name) ||
+           is(work.output_folder / item.output);
+  };
+  return (place.parent_path() == made_in && Journal::is_name_of_one(place)) ||
+         std::any_of(others.begin(), others.end(), is) ||
+         std::any_of(work.items.begin(), work.items.end(), is_of) ||
+         std::any_of(work.elsewhere.begin(), work.elsewhere.end(), is_of);
 }
 
 }  // namespace
 
-void check_report(const fs::path& report, const WorkList& work, const fs::path& list) {
+void check_report(const fs::path& report, const WorkList& work,
+                  const std::vector<fs::path>& others) {
   if (report.empty()) {
     return;
   }
   if (is_picture_name(report)) {  // another shard's, perhaps
     throw UsageError(report.string() + ": names a picture; give the report another name");
   }
-  if (is_used(report, work, list)) {
+  if (is_used(report, work, others)) {
     throw UsageError(report.string() +
                      ": is a file that the run itself needs; give the report another name");
   }

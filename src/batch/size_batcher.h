@@ -8,17 +8,19 @@
 
 namespace srdiff {
 
-/// Gathers values of one kind until there are enough of them to go together.
+/// Collects values, pictures for instance, until enough of one kind, such as of one size, are there
+/// to be computed together.
 template <typename Kind, typename Value>
-class Gathering {
+class SizeBatcher {
  public:
   using Group = std::vector<Value>;
 
-  /// Holds at most so many values and bytes: many kinds must not gather without end.
-  Gathering(std::size_t max_values, std::size_t max_bytes)
+  /// At most so many values and bytes wait: without a bound, many kinds would fill the memory.
+  SizeBatcher(std::size_t max_values, std::size_t max_bytes)
       : max_values_(max_values), max_bytes_(max_bytes) {}
 
-  /// `enough`: values of this kind that go together. Returns a group that is due, or nothing.
+  /// Adds a value. `enough` values of this kind are a full group, which is returned; so is the
+  /// largest group where too much waits. Otherwise the result is empty.
   Group add(const Kind& kind, Value value, std::size_t bytes, std::size_t enough) {
     Waiting& waiting = groups_[kind];
     waiting.values.push_back(std::move(value));
@@ -31,7 +33,7 @@ class Gathering {
     return values_ >= max_values_ || bytes_ >= max_bytes_ ? take_largest() : Group();
   }
 
-  /// The most values of one kind that wait; nothing at the end.
+  /// The kind of which most values wait; an empty group once no value waits any more.
   Group take_largest() {
     const auto fewer = [](const auto& a, const auto& b) {
       return a.second.values.size() < b.second.values.size();

@@ -1,11 +1,12 @@
 #include "batch/work_list.h"
 
 #include <fnmatch.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <map>
 #include <set>
 #include <system_error>
 #include <unordered_map>
@@ -13,9 +14,8 @@
 
 #include "base/atomic_file.h"
 #include "base/file_io.h"
-#include "base/parse_number.h"
-#include "base/sha256.h"
 #include "batch/journal.h"
+#include "batch/output_folder.h"
 #include "images/image_format.h"
 #include "srdiff/error.h"
 
@@ -23,15 +23,6 @@ namespace srdiff {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A file wherever its names are.
-using FileIdentity = std::pair<dev_t, ino_t>;
-
-FileIdentity identity(const fs::path& path) {
-  struct stat status = {};
-  return ::stat(path.c_str(), &status) == 0 ? FileIdentity{status.st_dev, status.st_ino}
-                                            : FileIdentity{};
-}
 
 bool matches(const std::vector<std::string>& patterns, const fs::path& name) {
   return std::any_of(patterns.begin(), patterns.end(), [&name](const std::string& pattern) {
@@ -45,14 +36,13 @@ bool matches(const std::vector<std::string>& patterns, const fs::path& name) {
 class Walk {
  public:
   Walk(const WorkListOptions& options, const fs::path& root, const fs::path& output_folder)
-      : options_(options), root_(root), output_folder_(identity(output_folder)) {}
+      : options_(options), root_(root), output_folder_(identity_of(output_folder)) {}
 
   void folder(const fs::path& below) {
     std::error_code error;
     fs::directory_iterator entry(root_ / below, error);
     for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
-      std::error_code gone;  // between the listing and now: reading it will tell
-      visit(below / entry->path().filename(), entry->symlink_status(gone).type());
+      visit(below / entry->path().filename(), *entry);
     }
     if (error) {
       unlisted.push_back({below, "cannot be listed: " + error.message()});
@@ -61,22 +51,39 @@ class Walk {
 
   std::vector<fs::path> names;
   std::vector<Unlisted> unlisted;
+  std::size_t left_out = 0;
 
  private:
-  void visit(const fs::path& name, fs::file_type type) {
+  void visit(const fs::path& name, const fs::directory_entry& entry) {
     if (matches(options_.excludes, name)) {
       return;
     }
+    std::error_code error;
+    const fs::file_type type = entry.symlink_status(error).type();
     // A link to a folder is not entered: it may lead round in a circle.
     const bool behind_link = type == fs::file_type::symlink && fs::is_directory(status_of(name));
     if (type == fs::file_type::directory) {
       const bool enter =
-          options_.recursive && !is_hidden(name) && identity(root_ / name) != output_folder_;
+          options_.recursive && !is_hidden(name) && identity_of(root_ / name) != output_folder_;
       if (enter) {
         folder(name);
       }
     } else if (!behind_link && wanted(name)) {
-      names.push_back(name);
+      names.push_back(name);  // where it cannot be examined, reading it will say why
+    } else if (type == fs::file_type::none) {
+      visit_unexamined(name, entry, error);
+    } else if (type == fs::file_type::regular && options_.globs.empty() && !is_hidden(name)) {
+      ++left_out;
+    }
+  }
+
+  /// Something that the system does not let be examined: a folder, perhaps, with pictures in it.
+  void visit_unexamined(const fs::path& name, const fs::directory_entry& entry,
+                        const std::error_code& reason) {
+    std::error_code unknown;
+    const bool is_file = entry.is_regular_file(unknown);  // the listing may have said so
+    if (options_.recursive && !is_hidden(name) && !is_file) {
+      unlisted.push_back({name, "cannot be listed: " + reason.message()});
     }
   }
 
@@ -98,14 +105,10 @@ class Walk {
   FileIdentity output_folder_;
 };
 
-fs::path output_name(const fs::path& name, const WorkListOptions& options) {
-  std::string ending = name.extension().string();
-  if (!options.format.empty()) {
-    ending = "." + options.format;
-  } else if (!is_picture_name(name)) {
-    ending = ".png";
-  }
-  return name.parent_path() / (name.stem().string() + options.suffix + ending);
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
 }
 
 void check_options(const WorkListOptions& options) {
@@ -122,8 +125,8 @@ void check_collisions(const std::vector<WorkItem>& items) {
     const auto [other, is_new] = outputs.emplace(item.output.native(), &item);
     if (!is_new) {
       throw UsageError(other->second->name.string() + " and " + item.name.string() +
-                       ": both would become " + item.output.string() +
-                       "; rename one, leave one out (--exclude), or leave out --format");
+                           ": both would become " + item.output.string() + "; rename one",
+                       ErrorCode::outputs_collide);
     }
   }
   for (const WorkItem& item : items) {
@@ -143,14 +146,20 @@ WorkList make_work_list(const fs::path& input_folder, const fs::path& output_fol
   std::sort(names.begin(), names.end(),
             [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  WorkList work{input_folder, output_folder, {}, {}, options.shard, {}};
+  WorkList work;
+  work.input_folder = input_folder;
+  work.output_folder = output_folder;
+  work.shard = options.shard;
   for (fs::path& name : names) {
     fs::path output = output_name(name, options);
+    if (input_folder.empty()) {
+      output = output.filename();
+    }
     work.items.push_back({std::move(name), std::move(output)});
   }
   // Before the shard's part is taken, so that all shards refuse alike.
   check_collisions(work.items);
-  const auto taken = [&work](const WorkItem& item) { return takes(work.shard, item.name); };
+  const auto taken = [&work](const WorkItem& item) { return accepts(work.shard, item.name); };
   const auto others = std::stable_partition(work.items.begin(), work.items.end(), taken);
   work.elsewhere.assign(others, work.items.end());
   work.items.erase(others, work.items.end());
@@ -223,22 +232,14 @@ void check_format(const std::string& word) {
   }
 }
 
-Shard parse_shard(const std::string& word) {
-  Shard shard;
-  const std::size_t slash = std::min(word.find('/'), word.size());
-  shard.index = parse_number<int>(word.substr(0, slash)).value_or(0);
-  shard.count = parse_number<int>(word.substr(std::min(slash + 1, word.size()))).value_or(0);
-  if (shard.index < 1 || shard.index > shard.count) {
-    throw UsageError("the shard '" + word + "' is not I/N with I from 1 to N");
+fs::path output_name(const fs::path& name, const WorkListOptions& options) {
+  std::string ending = name.extension().string();
+  if (!options.format.empty()) {
+    ending = "." + options.format;
+  } else if (!is_picture_name(name)) {
+    ending = ".png";
   }
-  return shard;
-}
-
-bool takes(const Shard& shard, const fs::path& name) {
-  Sha256 hash;
-  hash.update(name.native().data(), name.native().size());
-  const auto count = static_cast<std::uint64_t>(shard.count);
-  return hash.first_u64() % count + 1 == static_cast<std::uint64_t>(shard.index);
+  return name.parent_path() / (name.stem().string() + options.suffix + ending);
 }
 
 WorkList list_folder(const fs::path& input_folder, const fs::path& output_folder,
@@ -248,6 +249,7 @@ WorkList list_folder(const fs::path& input_folder, const fs::path& output_folder
   walk.folder("");
   WorkList work = make_work_list(input_folder, output_folder, std::move(walk.names), options);
   work.unlisted = std::move(walk.unlisted);
+  work.left_out = walk.left_out;
   return work;
 }
 
@@ -262,6 +264,26 @@ WorkList list_names(const fs::path& input_folder, const std::vector<std::string>
   return make_work_list(input_folder, output_folder, std::move(names), options);
 }
 
+WorkList list_files(const std::vector<fs::path>& files, const fs::path& output_folder,
+                    const WorkListOptions& options) {
+  check_options(options);
+  return make_work_list({}, output_folder, files, options);
+}
+
+void check_names_without_case(const WorkList& work) {
+  std::map<std::string, const WorkItem*> outputs;
+  for (const auto* part : {&work.items, &work.elsewhere}) {
+    for (const WorkItem& item : *part) {
+      const auto [other, is_new] = outputs.emplace(lower_case(item.output.string()), &item);
+      if (!is_new) {
+        throw UsageError(other->second->name.string() + " and " + item.name.string() +
+                         ": would become one file in " + work.output_folder.string() +
+                         ", which does not tell capital letters from small ones; rename one");
+      }
+    }
+  }
+}
+
 void check_outputs(const WorkList& work, Existing existing) {
   std::vector<std::string> there;
   std::set<FileIdentity> found;
@@ -270,11 +292,11 @@ void check_outputs(const WorkList& work, Existing existing) {
     std::error_code error;
     if (fs::exists(fs::symlink_status(output, error))) {  // a link that leads nowhere too
       there.push_back(output.string());
-      found.insert(identity(output));
+      found.insert(identity_of(output));
     }
   }
   for (const WorkItem& item : work.items) {
-    const FileIdentity input = identity(work.input_folder / item.name);
+    const FileIdentity input = identity_of(work.input_folder / item.name);
     if (input != FileIdentity{} && found.count(input) != 0) {
       throw UsageError((work.input_folder / item.name).string() +
                        ": an output would replace it; name another output folder");
@@ -283,11 +305,11 @@ void check_outputs(const WorkList& work, Existing existing) {
   const bool unknown = !Journal::exists_in(work.output_folder);
   const bool refused = existing == Existing::refuse || (existing == Existing::resume && unknown);
   if (!there.empty() && refused) {
-    throw UsageError(first_few(there) + ": " + std::to_string(there.size()) + " of " +
-                     std::to_string(work.items.size()) + " outputs exist already" +
-                     (unknown ? ", without a journal to resume by; name another output folder, or "
-                                "--overwrite replaces them"
-                              : "; --resume keeps what is done, --overwrite replaces them"));
+    throw UsageError(
+        first_few(there) + ": " + std::to_string(there.size()) + " of " +
+            std::to_string(work.items.size()) + " outputs exist already" +
+            (unknown ? ", without a journal to resume by; name another output folder" : ""),
+        unknown ? ErrorCode::outputs_exist_without_journal : ErrorCode::outputs_exist);
   }
   check_writable(work.output_folder);
 }

@@ -1,23 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "batch/shard.h"
+
 namespace srdiff {
-
-/// Part `index` of `count`, from 1: for spreading one folder over machines.
-struct Shard {
-  int index = 1;
-  int count = 1;
-};
-
-/// "I/N" with 1 ≤ I ≤ N. Throws UsageError.
-Shard parse_shard(const std::string& word);
-
-/// Whether a shard takes the picture at this path below the input folder: by SHA-256 of the path's
-/// bytes modulo the count, whatever else the folder holds.
-bool takes(const Shard& shard, const std::filesystem::path& name);
 
 /// Throws UsageError unless a word is png, jpg, jpeg, webp, tif, tiff, bmp or empty.
 void check_format(const std::string& word);
@@ -39,7 +29,7 @@ struct WorkItem {
   std::filesystem::path output;  ///< below the output folder
 };
 
-/// Something below the input folder that could not be listed.
+/// Something below the input folder that could not be listed, so that pictures may be missing.
 struct Unlisted {
   std::filesystem::path folder;
   std::string reason;
@@ -53,6 +43,7 @@ struct WorkList {
   std::vector<Unlisted> unlisted;
   Shard shard;
   std::vector<WorkItem> elsewhere;  ///< what other shards do
+  std::size_t left_out = 0;         ///< files whose names do not end as pictures' do
 };
 
 /// The pictures of a folder. The output folder, where it lies inside, is left out, and so is
@@ -69,6 +60,18 @@ WorkList list_folder(const std::filesystem::path& input_folder,
 WorkList list_names(const std::filesystem::path& input_folder,
                     const std::vector<std::string>& names,
                     const std::filesystem::path& output_folder, const WorkListOptions& options);
+
+/// Files from anywhere; each output lies in the output folder itself, under its input's name.
+/// Throws UsageError when two inputs would become one output.
+WorkList list_files(const std::vector<std::filesystem::path>& files,
+                    const std::filesystem::path& output_folder, const WorkListOptions& options);
+
+/// The name of an output: that of its input with the options' suffix and format.
+std::filesystem::path output_name(const std::filesystem::path& name,
+                                  const WorkListOptions& options);
+
+/// Throws UsageError when two outputs, of whatever shard, differ in the case of their letters only.
+void check_names_without_case(const WorkList& work);
 
 /// What stands where a run wants to write.
 enum class Existing {

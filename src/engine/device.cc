@@ -66,7 +66,8 @@ c10::Device cuda_device(const std::string& word) {
   const int count = cuda_devices();
   if (device_index >= count) {
     throw ModelError("the device '" + word + "' is absent: " + "LibTorch sees " +
-                     std::to_string(count) + " CUDA devices here" + "; use --device cpu");
+                         std::to_string(count) + " CUDA devices here",
+                     ErrorCode::device_absent);
   }
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(device_index)};
 }

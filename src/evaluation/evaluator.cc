@@ -172,9 +172,9 @@ Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
   if (tallies_.size() == options_.metrics.size()) {
     return;
   }
-  check(options_.kid);
+  check_subsets(options_.kid);
   if (network == nullptr) {
-    throw UsageError("fid, kid and prdc need a feature network; name one by --features");
+    throw UsageError("fid, kid and prdc need a feature network", ErrorCode::feature_network_needed);
   }
   const std::int64_t sample_size = wants_sample(options_) ? options_.sample_size : 0;
   output_collector_.emplace(*network, sample_size);

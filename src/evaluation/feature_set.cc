@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/scoped_timer.h"
 #include "evaluation/npz.h"
 #include "evaluation/random_index.h"
@@ -25,9 +26,22 @@ const std::string inception = "inception-v3-fid";
 /// The member of the .npz that says what the statistics are of.
 const std::string origin_member = "srdiff.json";
 
+/// Bytes of a .npy file besides its values, and of the note of origin, at most.
+constexpr std::uint64_t max_text_bytes = std::uint64_t{1} << 16;
+
+/// The members of a file of statistics. A file of another network with more dimensions than this
+/// one is read too, so that the message can say so.
+NpzRequest statistics_request(std::int64_t dimensions) {
+  constexpr std::int64_t usual_dimensions = 4096;
+  const auto most = static_cast<std::uint64_t>(std::max(dimensions, usual_dimensions));
+  return {{{"mu", most * sizeof(double) + max_text_bytes},
+           {"sigma", most * most * sizeof(double) + max_text_bytes}},
+          {{origin_member, max_text_bytes}}};
+}
+
 void check_origin(const std::string& text, const FeatureManifest& network,
                   const std::string& images) {
-  const auto origin = nlohmann::json::parse(text);
+  const auto origin = parse_json(text);
   if (origin.at("fingerprint") != fingerprint(network)) {
     throw InputError("holds statistics of the feature network " +
                      origin.at("network").get<std::string>() +
@@ -64,7 +78,11 @@ FeatureSet set_of(const Npz& npz, const FeatureManifest& network, const std::str
   const auto origin = npz.texts.find(origin_member);
   if (origin != npz.texts.end()) {
     check_origin(origin->second, network, images);
-    set.gaussian.count = nlohmann::json::parse(origin->second).at("count");
+    set.gaussian.count = parse_json(origin->second).at("count").get<std::int64_t>();
+    if (set.gaussian.count < 2) {
+      throw InputError("says that it is of " + std::to_string(set.gaussian.count) +
+                       " pictures, which have no covariance");
+    }
   } else if (network.name == inception) {
     log::warn("{}: does not say of which pictures it is; taken as it is", name);
   } else {
@@ -161,11 +179,13 @@ void write_statistics(const fs::path& path, const FeatureSet& set, const std::st
 
 FeatureSet read_statistics(const fs::path& path, const FeatureManifest& network,
                            const std::string& images) {
-  const Npz npz = read_npz(path);
+  const Npz npz = read_npz(path, statistics_request(network.dimensions));
   try {
     return set_of(npz, network, images, path.string());
   } catch (const InputError& error) {
     throw InputError(path.string() + ": " + error.what());
+  } catch (const UsageError&) {
+    throw InputError(path.string() + ": its note of what it is of cannot be read");
   } catch (const nlohmann::json::exception&) {
     throw InputError(path.string() + ": its note of what it is of cannot be read");
   }

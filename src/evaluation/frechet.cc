@@ -11,6 +11,12 @@
 #include "srdiff/error.h"
 
 namespace srdiff {
+namespace {
+
+/// Of what float32 makes of a covariance, beyond which it is none.
+constexpr double max_relative_error = 1e-3;
+
+}  // namespace
 
 at::Tensor Gaussian::covariance() const {
   return at::mm(factor.t(), factor);
@@ -29,6 +35,12 @@ Gaussian Gaussian::from_covariance(const at::Tensor& mean, const at::Tensor& cov
   // The threshold of a numerical rank: below it a variance, negative ones included, is rounding.
   const double rounding = static_cast<double>(dimensions) * std::numeric_limits<double>::epsilon() *
                           variances.abs().max().item<double>();
+  const double largest = covariance.abs().max().item<double>();
+  const double asymmetry = (covariance - covariance.t()).abs().max().item<double>();
+  if (asymmetry > max_relative_error * largest ||
+      variances.min().item<double>() < -max_relative_error * largest) {
+    throw UsageError("a Gaussian's covariance is not symmetric with variances of 0 or more");
+  }
   const at::Tensor kept = at::nonzero(variances > rounding).squeeze(1);
   const at::Tensor lengths = variances.index_select(0, kept).sqrt().unsqueeze(1);
   return {mean, directions.t().index_select(0, kept) * lengths, count};

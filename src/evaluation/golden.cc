@@ -9,6 +9,7 @@
 
 #include "base/enum_words.h"
 #include "base/file_io.h"
+#include "base/json_text.h"
 #include "base/text_escape.h"
 #include "pipeline/settings_json.h"
 #include "srdiff/error.h"
@@ -235,7 +236,7 @@ Verdict judge_figure(const GoldenFigure& golden, const std::vector<Figure>& figu
 Golden read_golden(const fs::path& path) {
   const std::string bytes = read_file(path);
   try {
-    return parse_golden(json::parse(bytes));
+    return parse_golden(parse_json(bytes));
   } catch (const json::exception&) {
     throw InputError(path.string() + ": is not valid JSON");
   } catch (const Error& error) {
@@ -273,8 +274,8 @@ void StageRecorder::add(const std::string& image, const UpscaleState& state) {
   }
 }
 
-std::vector<Verdict> judge(const Golden& golden, const std::vector<GoldenStage>& stages,
-                           const std::vector<Figure>& figures) {
+std::vector<Verdict> verdicts_on(const Golden& golden, const std::vector<GoldenStage>& stages,
+                                 const std::vector<Figure>& figures) {
   std::vector<Verdict> verdicts;
   for (const GoldenStage& stage : golden.stages) {
     const auto tolerance = golden.stage_tolerances.find(stage.name);
@@ -288,8 +289,8 @@ std::vector<Verdict> judge(const Golden& golden, const std::vector<GoldenStage>&
   return verdicts;
 }
 
-Golden updated(Golden golden, const std::vector<GoldenStage>& stages,
-               const std::vector<Figure>& figures) {
+Golden updated_golden(Golden golden, const std::vector<GoldenStage>& stages,
+                      const std::vector<Figure>& figures) {
   golden.stages = stages;
   std::vector<GoldenFigure> known;
   known.swap(golden.figures);

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "evaluation/evaluator.h"
@@ -69,15 +70,16 @@ void write_golden(const std::filesystem::path& path, const Golden& golden);
 /// Takes the stages of the first pictures from the upscaler's states.
 class StageRecorder {
  public:
-  StageRecorder(const Schedule& schedule, std::int64_t images)
-      : schedule_(schedule), images_(images) {}
+  /// Keeps the schedule, so that a temporary one may be given.
+  StageRecorder(Schedule schedule, std::int64_t images)
+      : schedule_(std::move(schedule)), images_(images) {}
 
   /// For FolderEvaluationObserver::on_state.
   void add(const std::string& image, const UpscaleState& state);
   const std::vector<GoldenStage>& stages() const { return stages_; }
 
  private:
-  const Schedule& schedule_;
+  Schedule schedule_;
   std::int64_t images_;
   std::map<std::string, at::Tensor> x_t_;  // by image; undefined until it is known
   std::vector<GoldenStage> stages_;
@@ -94,12 +96,12 @@ struct Verdict {
 
 /// Compares the stages, then the figures. A golden figure whose metric was not measured, and a
 /// stage that is missing, are missed.
-std::vector<Verdict> judge(const Golden& golden, const std::vector<GoldenStage>& stages,
-                           const std::vector<Figure>& figures);
+std::vector<Verdict> verdicts_on(const Golden& golden, const std::vector<GoldenStage>& stages,
+                                 const std::vector<Figure>& figures);
 
 /// The golden file with what was measured now. Tolerances and directions stay; a figure that is new
 /// gets ones that suit its metric.
-Golden updated(Golden golden, const std::vector<GoldenStage>& stages,
-               const std::vector<Figure>& figures);
+Golden updated_golden(Golden golden, const std::vector<GoldenStage>& stages,
+                      const std::vector<Figure>& figures);
 
 }  // namespace srdiff

@@ -42,7 +42,7 @@ at::Tensor random_rows(const at::Tensor& x, std::int64_t size, RandomIndex& rand
 
 }  // namespace
 
-void check(const KernelDistanceOptions& options) {
+void check_subsets(const KernelDistanceOptions& options) {
   if (options.subsets < 1 || options.subset_size < 2) {
     throw UsageError("KID needs at least one subset of at least two pictures");
   }
@@ -54,7 +54,7 @@ KernelDistance kernel_distance(const at::Tensor& a, const at::Tensor& b,
   if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(1) || smaller < 2) {
     throw UsageError("KID needs two sets of features [n,D], two pictures or more in each");
   }
-  check(options);
+  check_subsets(options);
   KernelDistance result;
   result.subset_size = std::min(options.subset_size, smaller);
   const bool whole = result.subset_size == std::max(a.size(0), b.size(0));

@@ -13,7 +13,7 @@ struct KernelDistanceOptions {
 };
 
 /// Throws UsageError where they name no subset, or less than two pictures for one.
-void check(const KernelDistanceOptions& options);
+void check_subsets(const KernelDistanceOptions& options);
 
 struct KernelDistance {
   double mean = 0.0;    ///< over the subsets

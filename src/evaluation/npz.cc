@@ -3,12 +3,13 @@
 #include <ATen/ATen.h>
 #include <zip.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <numeric>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -22,8 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A member that declares more than this is refused before memory is taken.
-constexpr std::uint64_t max_member_bytes = std::uint64_t{1} << 32;
 constexpr const char* npy_magic = "\x93NUMPY";
 constexpr std::size_t npy_magic_size = 6;
 const std::string npy_ending = ".npy";
@@ -34,7 +33,11 @@ struct Discard {
 struct Close {
   void operator()(zip_file_t* file) const { zip_fclose(file); }
 };
+struct FreeSource {
+  void operator()(zip_source_t* source) const { zip_source_free(source); }
+};
 using Archive = std::unique_ptr<zip_t, Discard>;
+using Source = std::unique_ptr<zip_source_t, FreeSource>;
 
 std::string message(int code) {
   zip_error_t error;
@@ -143,14 +146,25 @@ std::string to_npy(const at::Tensor& tensor) {
   return bytes;
 }
 
-std::string read_member(zip_t* archive, zip_uint64_t index, const std::string& name) {
+/// A member, or nothing where the archive has none of that name.
+std::optional<std::string> read_member(zip_t* archive, const std::string& name,
+                                       std::uint64_t max_bytes) {
+  const zip_int64_t index = zip_name_locate(archive, name.c_str(), 0);
+  if (index < 0) {
+    return std::nullopt;
+  }
   zip_stat_t status;
   zip_stat_init(&status);
-  if (zip_stat_index(archive, index, 0, &status) != 0 || (status.valid & ZIP_STAT_SIZE) == 0 ||
-      status.size > max_member_bytes) {
+  if (zip_stat_index(archive, static_cast<zip_uint64_t>(index), 0, &status) != 0 ||
+      (status.valid & ZIP_STAT_SIZE) == 0) {
     throw InputError(name + " has no size that can be read");
   }
-  const std::unique_ptr<zip_file_t, Close> file(zip_fopen_index(archive, index, 0));
+  if (status.size > max_bytes) {
+    throw InputError(name + " has " + std::to_string(status.size) + " bytes, more than the " +
+                     std::to_string(max_bytes) + " that can be meant");
+  }
+  const std::unique_ptr<zip_file_t, Close> file(
+      zip_fopen_index(archive, static_cast<zip_uint64_t>(index), 0));
   std::string bytes(file ? status.size : 0, '\0');
   if (!file ||
       zip_fread(file.get(), bytes.data(), bytes.size()) != static_cast<zip_int64_t>(bytes.size())) {
@@ -159,26 +173,23 @@ std::string read_member(zip_t* archive, zip_uint64_t index, const std::string& n
   return bytes;
 }
 
-bool ends_with(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() &&
-         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
-}
-
-Npz read_archive(zip_t* archive) {
+Npz read_archive(zip_t* archive, const NpzRequest& wanted) {
   Npz npz;
-  const auto count = static_cast<zip_uint64_t>(zip_get_num_entries(archive, 0));
-  for (zip_uint64_t i = 0; i < count; ++i) {
-    const char* found = zip_get_name(archive, i, 0);
-    const std::string name = found == nullptr ? "" : found;
-    const std::string bytes = read_member(archive, i, name);
-    if (!ends_with(name, npy_ending)) {
-      npz.texts[name] = bytes;
+  for (const auto& [name, max_bytes] : wanted.texts) {
+    if (std::optional<std::string> bytes = read_member(archive, name, max_bytes)) {
+      npz.texts[name] = *std::move(bytes);
+    }
+  }
+  for (const auto& [name, max_bytes] : wanted.arrays) {
+    const std::string member = name + npy_ending;
+    const std::optional<std::string> bytes = read_member(archive, member, max_bytes);
+    if (!bytes) {
       continue;
     }
     try {
-      npz.arrays[name.substr(0, name.size() - npy_ending.size())] = parse_npy(bytes);
+      npz.arrays[name] = parse_npy(*bytes);
     } catch (const InputError& error) {
-      throw InputError(name + " " + error.what());
+      throw InputError(member + " " + error.what());
     }
   }
   return npz;
@@ -186,25 +197,50 @@ Npz read_archive(zip_t* archive) {
 
 void add_member(zip_t* archive, const std::string& name, const std::string& bytes) {
   constexpr zip_uint16_t no_time = 0;  // 1980-00-00: the bytes depend on the content alone
-  zip_source_t* source = zip_source_buffer(archive, bytes.data(), bytes.size(), 0);
-  const zip_int64_t index = zip_file_add(archive, name.c_str(), source, ZIP_FL_ENC_UTF_8);
+  Source source(zip_source_buffer(archive, bytes.data(), bytes.size(), 0));
+  const zip_int64_t index =
+      source ? zip_file_add(archive, name.c_str(), source.get(), ZIP_FL_ENC_UTF_8) : -1;
   if (index < 0) {
-    zip_source_free(source);
     throw InputError(zip_strerror(archive));
   }
-  zip_file_set_dostime(archive, static_cast<zip_uint64_t>(index), no_time, no_time, 0);
+  static_cast<void>(source.release());  // the archive frees it
+  if (zip_file_set_dostime(archive, static_cast<zip_uint64_t>(index), no_time, no_time, 0) != 0) {
+    throw InputError(zip_strerror(archive));
+  }
+}
+
+/// The bytes of an archive that was written to a buffer.
+std::string bytes_of(zip_source_t* buffer) {
+  const auto fail = [buffer] { throw InputError(zip_error_strerror(zip_source_error(buffer))); };
+  zip_stat_t status;
+  zip_stat_init(&status);
+  if (zip_source_stat(buffer, &status) != 0 || (status.valid & ZIP_STAT_SIZE) == 0 ||
+      zip_source_open(buffer) != 0) {
+    fail();
+  }
+  std::string bytes(status.size, '\0');
+  const zip_int64_t count = zip_source_read(buffer, bytes.data(), bytes.size());
+  if (count < 0) {
+    fail();
+  }
+  if (static_cast<zip_uint64_t>(count) != status.size || zip_source_close(buffer) != 0) {
+    throw InputError("the archive in memory is not whole");
+  }
+  return bytes;
 }
 
 std::string pack(const std::map<std::string, std::string>& members) {
   zip_error_t error;
   zip_error_init(&error);
-  zip_source_t* buffer = zip_source_buffer_create(nullptr, 0, 0, &error);
-  Archive archive(zip_open_from_source(buffer, ZIP_TRUNCATE, &error));
+  const Source buffer(zip_source_buffer_create(nullptr, 0, 0, &error));
+  Archive archive(buffer ? zip_open_from_source(buffer.get(), ZIP_TRUNCATE, &error) : nullptr);
   if (!archive) {
-    throw InputError(zip_error_strerror(&error));
+    const std::string reason = zip_error_strerror(&error);
+    zip_error_fini(&error);
+    throw InputError(reason);
   }
-  zip_source_keep(buffer);  // it outlives the archive, which is written when it is closed
-  const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> kept(buffer, zip_source_free);
+  zip_error_fini(&error);
+  zip_source_keep(buffer.get());  // one count for the archive, which frees it, and one for `buffer`
   for (const auto& [name, bytes] : members) {
     add_member(archive.get(), name, bytes);
   }
@@ -212,26 +248,19 @@ std::string pack(const std::map<std::string, std::string>& members) {
     throw InputError(zip_strerror(archive.get()));
   }
   static_cast<void>(archive.release());  // zip_close has freed it
-  zip_stat_t status;
-  zip_stat_init(&status);
-  zip_source_stat(buffer, &status);
-  std::string bytes(status.size, '\0');
-  zip_source_open(buffer);
-  zip_source_read(buffer, bytes.data(), bytes.size());
-  zip_source_close(buffer);
-  return bytes;
+  return bytes_of(buffer.get());
 }
 
 }  // namespace
 
-Npz read_npz(const fs::path& path) {
+Npz read_npz(const fs::path& path, const NpzRequest& wanted) {
   int code = 0;
   const Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
   if (!archive) {
     throw InputError(path.string() + ": is no .npz file: " + message(code));
   }
   try {
-    return read_archive(archive.get());
+    return read_archive(archive.get(), wanted);
   } catch (const InputError& error) {
     throw InputError(path.string() + ": " + error.what());
   }

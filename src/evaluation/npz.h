@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -15,9 +16,17 @@ struct Npz {
   std::map<std::string, std::string> texts;  ///< members with another ending, by full name
 };
 
-/// Reads what np.savez and np.savez_compressed write of float64 and float32 arrays.
-/// Throws InputError "PATH: reason".
-Npz read_npz(const std::filesystem::path& path);
+/// What a reader wants of an .npz file: members by name, and how large each may be, in bytes.
+/// Others are not unpacked, so that a small file cannot take much memory.
+struct NpzRequest {
+  std::map<std::string, std::uint64_t> arrays;  ///< without ".npy"
+  std::map<std::string, std::uint64_t> texts;   ///< by full name
+};
+
+/// Reads what np.savez and np.savez_compressed write of float64 and float32 arrays. A member that
+/// the file does not have is absent from the result.
+/// Throws InputError "PATH: reason", also where a member is larger than the request allows.
+Npz read_npz(const std::filesystem::path& path, const NpzRequest& wanted);
 
 /// Writes compressed, the same bytes for the same content; the file appears whole or not at all.
 /// Throws InputError.

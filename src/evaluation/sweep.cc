@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "base/file_io.h"
-#include "base/sha256.h"
+#include "base/json_text.h"
+#include "evaluation/reference_pictures.h"
 #include "pipeline/settings_json.h"
 #include "srdiff/error.h"
 
@@ -116,10 +117,11 @@ Figure figure_of(const json& object) {
   return figure;
 }
 
-/// A finished cell that is kept in a file, with a key of all that it depends on.
+/// A finished cell that is kept in a file, with all that its figures depend on.
 class KeptCell {
  public:
-  KeptCell(fs::path file, std::string key) : file_(std::move(file)), key_(std::move(key)) {}
+  KeptCell(fs::path file, json made_from)
+      : file_(std::move(file)), made_from_(std::move(made_from)) {}
 
   /// Whether the file holds this very cell; a damaged one does not.
   bool load(SweepCell& cell) const {
@@ -128,8 +130,8 @@ class KeptCell {
       return false;
     }
     try {
-      const json document = json::parse(read_file(file_));
-      if (document.at("key") != key_) {
+      const json document = parse_json(read_file(file_));
+      if (document.at("made_from") != made_from_) {
         return false;
       }
       cell.seconds = document.at("seconds");
@@ -138,14 +140,14 @@ class KeptCell {
       }
     } catch (const json::exception&) {
       cell.figures.clear();
-    } catch (const UsageError&) {  // a word that is none
+    } catch (const UsageError&) {  // a word that is not known, or JSON that nests too deeply
       cell.figures.clear();
     }
     return !cell.figures.empty();
   }
 
   void store(const SweepCell& cell) const {
-    ordered_json document = {{"key", key_}, {"seconds", cell.seconds}};
+    ordered_json document = {{"made_from", made_from_}, {"seconds", cell.seconds}};
     document["figures"] = ordered_json::array();
     for (const Figure& figure : cell.figures) {
       document["figures"].push_back(to_json(figure));
@@ -155,7 +157,7 @@ class KeptCell {
 
  private:
   fs::path file_;
-  std::string key_;
+  json made_from_;
 };
 
 /// What all cells of a run have in common.
@@ -233,21 +235,24 @@ class Sweep {
     const std::size_t columns = plan_.columns.size();
     const std::string name = "row" + std::to_string(index / columns + 1) + "-column" +
                              std::to_string(index % columns + 1) + ".json";
-    return {options_.folder / name, key(settings)};
+    return {options_.folder / name, made_from(settings)};
   }
 
-  /// A hash of everything that a cell's figures depend on.
-  std::string key(const UpscaleSettings& settings) const {
-    const ordered_json all = {made_by(upscaler_.model().manifest(), settings, options_.precision),
-                              upscaler_.model().device().str(),
-                              result_.reference_hash,
-                              network_ != nullptr ? fingerprint(network_->manifest()) : "",
-                              {options_.kid.subsets, options_.kid.subset_size},
-                              plan_.metrics};
-    const std::string text = all.dump();
-    Sha256 hash;
-    hash.update(text.data(), text.size());
-    return hash.hex();
+  /// Everything that a cell's figures depend on. Metrics are written as their words: the numbers of
+  /// the enumeration change when one is inserted.
+  json made_from(const UpscaleSettings& settings) const {
+    json figures = json::array();
+    for (const Metric metric : plan_.metrics) {
+      figures.push_back(to_string(metric));
+    }
+    return {
+        {"run", json::parse(made_by(upscaler_.model().manifest(), settings, options_.precision))},
+        {"device", upscaler_.model().device().str()},
+        {"reference_sha256", result_.reference_hash},
+        {"features", network_ != nullptr ? fingerprint(network_->manifest()) : ""},
+        {"kid_subsets", options_.kid.subsets},
+        {"kid_subset_size", options_.kid.subset_size},
+        {"figures", figures}};
   }
 
   const SweepPlan& plan_;
@@ -266,7 +271,7 @@ class Sweep {
 
 SweepPlan read_sweep_plan(const fs::path& path) {
   try {
-    return plan_of(JsonFields(json::parse(read_file(path)), "the sweep"));
+    return plan_of(JsonFields(parse_json(read_file(path)), "the sweep"));
   } catch (const json::exception&) {
     throw UsageError(path.string() + ": is not valid JSON");
   } catch (const InputError& error) {  // it cannot be read

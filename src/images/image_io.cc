@@ -44,10 +44,9 @@ void check_declared_size(const ImageHeader& header, std::size_t file_bytes, cons
   const std::int64_t pixels = header.width * header.height;
   if (pixels > small_picture_pixels &&
       static_cast<double>(pixels) > limits.max_pixels_per_byte * static_cast<double>(file_bytes)) {
-    throw InputError(
-        name + ": declares " + size + " pixels in " + std::to_string(file_bytes) +
-        " bytes, which looks like a decompression bomb; raise the limit (--max-ratio) if it is "
-        "none");
+    throw InputError(name + ": declares " + size + " pixels in " + std::to_string(file_bytes) +
+                         " bytes, which looks like a decompression bomb",
+                     ErrorCode::decompression_bomb);
   }
 }
 

@@ -275,6 +275,19 @@ std::string with_extended_header(const std::string& webp, const EncodedFacts& fa
 
 }  // namespace
 
+bool is_made_by_srdiff(const std::string& file) {
+  const Exiv2Session session;
+  try {
+    const auto image = open(file);
+    image->readMetadata();
+    const Exiv2::ExifData& exif = image->exifData();
+    const auto software = exif.findKey(Exiv2::ExifKey("Exif.Image.Software"));
+    return software != exif.end() && software->toString().starts_with("srdiff ");
+  } catch (const std::exception&) {
+    return false;  // no picture, or one of which nothing can be known
+  }
+}
+
 std::optional<Resolution> resolution_of(const Metadata& blocks) {
   const Exiv2Session session;
   try {

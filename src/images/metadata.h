@@ -26,6 +26,10 @@ bool is_empty(const Metadata& metadata);
 /// What the EXIF block says.
 std::optional<Resolution> resolution_of(const Metadata& blocks);
 
+/// Whether a picture file says that srdiff made it: EXIF's Software, as embed_metadata writes it.
+/// A program that changes such a picture puts its own name there.
+bool is_made_by_srdiff(const std::string& file);
+
 /// What an encoded picture is, where metadata must agree with it.
 struct EncodedFacts {
   ImageFormat format = ImageFormat::unknown;

@@ -113,8 +113,8 @@ Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType pr
 Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
                   c10::ScalarType precision) {
   if (!backend_for(device).computes(precision)) {
-    throw ModelError(to_string(precision) +
-                     " is not computed on the CPU; use --precision bf16 or fp32");
+    throw ModelError(to_string(precision) + " is not computed on the CPU",
+                     ErrorCode::half_precision_on_cpu);
   }
   Model model(folder, std::move(manifest), device);
   const Network reference = model.load_networks(precision);
@@ -294,8 +294,8 @@ void Model::check_precision(const Network& reference) const {
   if (!(error < max_precision_error)) {
     std::ostringstream text;
     text << manifest_.name << ": this LibTorch computes the reduced precision wrongly here "
-         << "(relative error " << error << " on one evaluation); use --precision fp32";
-    throw ModelError(text.str());
+         << "(relative error " << error << " on one evaluation)";
+    throw ModelError(text.str(), ErrorCode::precision_computed_wrongly);
   }
 }
 
@@ -309,14 +309,14 @@ void Model::drop_recordings() const {
 
 at::Tensor Model::regress(const at::Tensor& lr) const {
   if (!has_regressor()) {
-    throw ModelError(manifest_.name + ": has no regressor; only --start noise runs without one");
+    throw ModelError(manifest_.name + ": has no regressor", ErrorCode::regressor_missing);
   }
   return regressor_output(lr).clamp(-1.0, 1.0);
 }
 
 at::Tensor Model::weigh(const at::Tensor& x_sr) const {
   if (!has_weight_map()) {
-    throw ModelError(manifest_.name + ": has no weight map; use --no-weight-map");
+    throw ModelError(manifest_.name + ": has no weight map", ErrorCode::weight_map_missing);
   }
   return weight_map_output(x_sr).clamp(0.0, 1.0);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/file_io.h"
+#include "base/json_text.h"
 #include "base/known_digests.h"
 #include "base/search_path.h"
 #include "base/sha256.h"
@@ -86,7 +87,7 @@ void parse_network_manifest(
     const std::string& text, const std::string& name,
     const std::function<void(const nlohmann::json&, const std::string& where)>& parse) {
   try {
-    parse(nlohmann::json::parse(text), name);
+    parse(parse_json(text), name);
   } catch (const nlohmann::json::exception&) {
     throw ModelError(name + ": is not valid JSON");
   } catch (const UsageError& error) {

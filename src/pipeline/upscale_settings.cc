@@ -49,10 +49,10 @@ void check_agreement(const UpscaleSettings& settings, const Manifest& manifest) 
                      "; leave nfe out, or use ddim or dpmpp");
   }
   if (settings.start != Start::noise && !manifest.regressor) {
-    throw ModelError(manifest.name + ": has no regressor; only --start noise runs without one");
+    throw ModelError(manifest.name + ": has no regressor", ErrorCode::regressor_missing);
   }
   if (settings.weight_map && !manifest.weight_map) {
-    throw ModelError(manifest.name + ": has no weight map; use --no-weight-map");
+    throw ModelError(manifest.name + ": has no weight map", ErrorCode::weight_map_missing);
   }
 }
 
@@ -69,8 +69,8 @@ TileSize fit_tile(TileSize tile, std::int64_t multiple) {
 }
 
 UsageError takes_no_tiles(const Manifest& manifest) {
-  return UsageError(manifest.name +
-                    ": its networks look at the whole picture and take no tiles; leave out --tile");
+  return UsageError(manifest.name + ": its networks look at the whole picture and take no tiles",
+                    ErrorCode::tiles_not_taken);
 }
 
 }  // namespace
@@ -108,7 +108,7 @@ double settle_scale(const UpscaleOptions& options, const Manifest& manifest) {
     throw UsageError("a scale of " + std::to_string(scale) + " is outside 1 to 64");
   }
   if (manifest.scale == 1 && scale > 1.0) {
-    throw UsageError(manifest.name + ": does not enlarge; leave out --scale");
+    throw UsageError(manifest.name + ": does not enlarge", ErrorCode::model_does_not_enlarge);
   }
   constexpr double parts = 1000.0;  // what a resize's ratio is made of: see ratio_to_scale
   return std::round(scale * parts) / parts;

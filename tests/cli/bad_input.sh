@@ -225,8 +225,40 @@ case_below_a_file() {
 
 case_target_is_directory() {
   pictures make in.png 8x6
-  mkdir out.png
-  refuses 1 'out.png: cannot be written' upscale --model tiny in.png out.png
+  mkdir -p out/in.png
+  refuses 1 'out/in.png: cannot be written: it is a folder' upscale --model tiny in.png out
+  refuses 1 'missing/: cannot be written: there is no such folder' \
+    upscale --model tiny in.png missing/
+  refuses 2 'out: is a folder, and standard input has no name' upscale --model tiny - out <in.png
+}
+
+# A shell's *.png that fits two photographs names the second one as the output.
+case_output_that_is_the_users() {
+  pictures make in.png 8x6
+  pictures make mine.png 9x9
+  refuses 2 'mine.png: exists and does not say that srdiff made it' upscale --model tiny *.png
+  ln -s nowhere.png link.png
+  refuses 2 'link.png: exists' upscale --model tiny in.png link.png
+  upscales in.png mine.png --overwrite
+  upscales in.png mine.png # it says that srdiff made it
+  upscales in.png bare.png --strip-metadata
+  refuses 2 'bare.png: exists' upscale --model tiny in.png bare.png
+}
+
+# on_terminal ARG...: the tool with a terminal as its standard streams; what it says is in
+# $logs/terminal.
+on_terminal() {
+  status=0
+  "$PYTHON" -c 'import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "$SRDIFF" "$@" \
+    </dev/null >"$logs/terminal" || status=$?
+}
+
+case_picture_to_a_terminal() {
+  pictures make in.png 8x6
+  on_terminal upscale --model tiny in.png -
+  [[ $status -eq 2 ]] || fail "a picture to a terminal ended with $status"
+  grep -q 'standard output is a terminal' "$logs/terminal" || fail "$(cat "$logs/terminal")"
 }
 
 case_unknown_ending() {
@@ -369,6 +401,19 @@ case_manifest_not_json() {
   refuses 4 'manifest.json: is not valid JSON' models verify spoilt
 }
 
+# Copying a value of so many levels would overflow the stack.
+case_manifest_of_a_hundred_thousand_levels() {
+  "$MAKE_TEST_MODEL" "$PWD/models/spoilt" --name spoilt
+  "$PYTHON" -c 'import sys
+text = open(sys.argv[1]).read().rstrip()
+open(sys.argv[1], "w").write(text[:-1] + ",\"x\":" + "[" * 100000 + "]" * 100000 + "}")' \
+    models/spoilt/manifest.json
+  export SRDIFF_MODELS=$PWD/models
+  pictures make in.png 8x6
+  refuses 4 'manifest.json: is JSON of more than 64 levels' models info spoilt
+  refuses 4 'manifest.json: is JSON of more than 64 levels' upscale in.png out.png --model spoilt
+}
+
 case_weights_not_torchscript() {
   "$MAKE_TEST_MODEL" "$PWD/models/spoilt"
   echo 'no network' >models/spoilt/denoiser.pt
@@ -434,7 +479,32 @@ case_unknown_option() { refuses_options 2 '--sharpen' --sharpen 3; }
 case_option_twice() { refuses_options 2 '--t' --t 300 --t 200; }
 case_missing_output() { refuses 2 'OUT is required' upscale in.png; }
 case_no_subcommand() { refuses 2 'subcommand'; }
-case_unknown_subcommand() { refuses 2 'enlarge' enlarge in.png out.png; }
+case_unknown_subcommand() {
+  refuses 2 'enlarge' enlarge in.png out.png
+  refuses 2 "'upscal' is not known; the nearest is upscale; see" upscal in.png out.png
+  refuses 2 "'bnech' is not known; the nearest is bench; see" bnech
+}
+
+case_mistyped_option() {
+  refuses_options 2 '--sedd is no option of it; the nearest is --seed; see' --sedd 3
+  refuses 2 "'--quiet' stands behind --" upscale -- in.png in.png --quiet
+  refuses 4 "'--json' stands behind --" compare in.png in.png -- --json
+}
+
+case_name_that_starts_with_a_dash() {
+  pictures make in.png 8x6
+  cp in.png ./-dash.png
+  refuses 2 '-dash.png is no option of it; a file of that name is ./-dash.png' \
+    upscale -dash.png out.png
+  upscales -- -dash.png out.png
+  upscales ./-dash.png out.png
+}
+
+case_config_that_never_ends() {
+  refuses_options 2 '/dev/zero is not a regular file' --config /dev/zero
+  truncate -s 2M large.toml
+  refuses_options 2 'large.toml is larger than 1 MiB' --config large.toml
+}
 
 case_missing_config() { refuses_options 2 'absent.toml' --config absent.toml; }
 

@@ -36,10 +36,11 @@ case_same() {
   says '^result +same$'
 }
 
-# A flat picture is no decompression bomb to whoever has it already.
+# A flat picture above the limit of upscale is compared where its reader says so.
 case_flat() {
   "$PYTHON" -c 'from PIL import Image; Image.new("L", (5000, 5000), 200).save("a.png")'
-  compares 0 a.png a.png
+  refuses 4 'looks like a decompression bomb; raise the limit (--max-ratio)' compare a.png a.png
+  compares 0 a.png a.png --max-ratio 1000
 }
 
 # An exact 16-bit copy is the same picture.
@@ -166,6 +167,18 @@ case_unwritable() {
   local code=0
   "$SRDIFF" compare a.png a.png >/dev/full 2>"$logs/stderr" || code=$?
   [[ $code -eq 4 ]] || fail "figures into a full device ended with $code"
+}
+
+# A picture of some kilobytes must not take gigabytes.
+case_decompression_bomb() {
+  pictures png bomb.png 8000x8000 black
+  pictures make in.png 8x6
+  refuses 4 'bomb.png: declares 8000x8000' compare bomb.png bomb.png
+  refuses 4 'bomb.png: declares 8000x8000' compare in.png bomb.png
+  mkdir a b
+  cp bomb.png a
+  cp bomb.png b
+  refuses 1 'bomb.png: declares 8000x8000' eval --reference a --output b
 }
 
 run_case "$1"

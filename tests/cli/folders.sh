@@ -91,6 +91,87 @@ case_files_from() {
   refuses_folder 2 '../0.png: does not lie in the input folder' --files-from list in other
 }
 
+case_many_pictures() {
+  pictures many in 3
+  mkdir elsewhere
+  mv in/2.png elsewhere
+  folder in/0.png in/1.png elsewhere/2.png out
+  [[ $(ls out) == $'0.png\n1.png\n2.png' ]] || fail "$(ls out)"
+  folder in/0.png alone.png
+  same_bytes out/0.png alone.png
+  folder in/0.png in/1.png elsewhere/2.png out --resume
+  said '3 skipped'
+  folder in/0.png in/1.png jpeg --format jpg --suffix _x2
+  [[ $(ls jpeg) == $'0_x2.jpg\n1_x2.jpg' ]] || fail "$(ls jpeg)"
+  refuses_folder 2 '2.png: names a picture; of several pictures the last word' \
+    in/0.png in/1.png elsewhere/2.png
+  refuses_folder 2 '--recursive looks into a folder' in/0.png in/1.png other -r
+  refuses_folder 2 "in: is not a picture's file" in/0.png in other
+  refuses_folder 1 'absent.png: no such file' in/0.png absent.png other
+  cp in/0.png elsewhere
+  refuses_folder 2 'both would become 0.png' in/0.png elsewhere/0.png other
+}
+
+case_one_picture_into_a_folder() {
+  pictures many in 1
+  mkdir out
+  folder in/0.png out
+  folder in/0.png out/ --format jpg
+  [[ $(ls out) == $'0.jpg\n0.png' ]] || fail "$(ls out)"
+  refuses_folder 2 'in/0.png: is the input itself' in/0.png in
+}
+
+# A read error of the list is not its end.
+case_a_list_that_cannot_be_read() {
+  pictures many in 1
+  local from
+  for from in folder closed; do
+    status=0
+    if [[ $from == folder ]]; then
+      "$SRDIFF" upscale "${folder_options[@]}" --files-from - in out <in 2>"$logs/stderr" || status=$?
+    else
+      "$SRDIFF" upscale "${folder_options[@]}" --files-from - in out <&- 2>"$logs/stderr" || status=$?
+    fi
+    [[ $status -eq 1 && ! -e out ]] || fail "a list from a $from stream ended with $status"
+    said 'standard input: cannot be read'
+  done
+  refuses_folder 1 'in: cannot be read: Is a directory' in out --files-from in
+}
+
+# As an ordinary user: a folder that can be listed but not entered.
+case_a_folder_that_cannot_be_entered() {
+  [[ $(id -u) -eq 0 ]] || skip 'only root can run as another user'
+  local other=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+  "${other[@]}" test -x "$SRDIFF" -a -r "$TINY_MODELS/tiny/manifest.json" -a -r . ||
+    skip 'another user cannot read what is built here'
+  pictures many in 1
+  mkdir -p in/p/sub in/q
+  cp in/0.png in/p/sub
+  cp in/0.png in/q/b.png
+  chmod 744 in/p in/q
+  mkdir -m 777 out
+  status=0
+  "${other[@]}" "$SRDIFF" upscale "${folder_options[@]}" -r in out 2>"$logs/stderr" || status=$?
+  [[ $status -eq 1 ]] || fail "it ended with $status"
+  said 'in/p/sub: cannot be listed: Permission denied'
+  said 'in/q/b.png: cannot be read: Permission denied'
+}
+
+case_files_that_are_left_out_are_counted() {
+  pictures many in 1
+  touch in/a.heic in/b.raw
+  folder in out
+  said '2 files were left out, whose names do not end as pictures'
+}
+
+case_a_bar_on_a_terminal() {
+  pictures many in 3
+  "$PYTHON" -c 'import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' \
+    "$SRDIFF" upscale "${folder_options[@]}" in out </dev/null >"$logs/terminal" || fail 'no success'
+  grep -q '/3 pictures' "$logs/terminal" || fail "no bar: $(cat "$logs/terminal")"
+}
+
 case_an_empty_folder_is_no_failure() {
   mkdir in
   folder in out
@@ -383,6 +464,15 @@ case_two_runs_at_once() {
   said 'out: another run is writing here'
 }
 
+# A single picture's run that was killed leaves its temporary file; the next one removes it.
+case_temporary_file_of_a_single_run() {
+  pictures many in 1
+  mkdir out
+  touch out/.srdiff-tmp-0123456789abcdef out/.srdiff-backup
+  folder in/0.png out/a.png
+  [[ ! -e out/.srdiff-tmp-0123456789abcdef && -e out/.srdiff-backup ]] || fail "$(ls -A out)"
+}
+
 # --- the report
 
 # A report is written over what is there: never over what the run reads or makes.
@@ -401,6 +491,15 @@ case_report_over_a_file_of_the_run() {
   refuses_folder 2 'out/.srdiff.journal: is a file that the run' in out --overwrite \
     --report out/.srdiff.journal
   folder in other --report list
+}
+
+case_report_over_what_the_run_loads() {
+  pictures many in 1
+  cp -r "$TINY_MODELS/tiny" model
+  folder_options=(--model ./model --nfe 2 --threads 1)
+  refuses_folder 2 'model/denoiser.pt: is a file that the run' in out --report model/denoiser.pt
+  printf '[upscale]\nseed = 3\n' >run.toml
+  refuses_folder 2 'run.toml: is a file that the run' in out --config run.toml --report run.toml
 }
 
 case_report_into_a_pipe() {

@@ -287,7 +287,7 @@ case_names_with_spaces_and_letters() {
 case_existing_output_is_replaced() {
   pictures make in.png 12x10
   echo 'was here before' >out.png
-  upscales in.png out.png
+  upscales in.png out.png --overwrite
   is out.png 'png 24x20 rgb 8'
   [[ $(stat -c %a out.png) == 644 ]] || fail 'the output has odd rights'
   no_temporary_files
@@ -340,6 +340,17 @@ case_quiet_prints_nothing() {
   pictures make in.png 12x10
   upscales in.png out.png --quiet
   [[ ! -s $logs/stdout && ! -s $logs/stderr ]] || fail '--quiet printed something'
+  succeeds --quiet --seed 3 upscale --model tiny in.png seeded.png # options in front are its own
+  [[ ! -s $logs/stderr ]] || fail '--quiet in front printed something'
+  upscales in.png behind.png --seed 3
+  same_bytes seeded.png behind.png
+}
+
+case_a_limit_above_the_models_is_told() {
+  pictures make in.png 12x10
+  upscales in.png out.png --max-pixels 200000000
+  grep -q 'warning: --max-pixels 200000000 is more than tiny takes: [0-9]* pixels are the limit' \
+    "$logs/stderr" || fail 'no warning'
 }
 
 case_text_goes_to_stderr() {
@@ -398,8 +409,8 @@ case_beta_1_hides_the_weight_map() {
   upscales in.png with.png --beta 1 --strip-metadata
   upscales in.png without.png --beta 1 --no-weight-map --strip-metadata
   same_bytes with.png without.png
-  upscales in.png with.png --beta 0.2 --strip-metadata
-  upscales in.png without.png --beta 0.2 --no-weight-map --strip-metadata
+  upscales in.png with.png --beta 0.2 --strip-metadata --overwrite
+  upscales in.png without.png --beta 0.2 --no-weight-map --strip-metadata --overwrite
   other_bytes with.png without.png
 }
 
@@ -426,7 +437,7 @@ case_each_setting_matters() {
   for option in '--t 200' '--beta 0.1' '--nfe 5' '--eta 1' '--seed 1' '--sampler dpmpp' \
     '--start sr' '--start noise' '--grid quadratic' '--grid logsnr'; do
     # shellcheck disable=SC2086  # an option and its value
-    upscales in.png other.png --strip-metadata $option
+    upscales in.png other.png --overwrite --strip-metadata $option
     other_bytes plain.png other.png
   done
 }

@@ -69,14 +69,15 @@ refuses() {
   [[ $(snapshot) == "$before" ]] || fail "srdiff $* wrote or changed a file"
 }
 
-# refuses_upscale STATUS TEXT IN OUT ARG...: refuses, with and without a file in OUT's place.
+# refuses_upscale STATUS TEXT IN OUT ARG...: refuses, with and without a file in OUT's place that
+# may be replaced.
 refuses_upscale() {
   local status_and_text=("$1" "$2") output=$4
   shift 2
   refuses "${status_and_text[@]}" upscale --model tiny "$@"
   if [[ $output != - && ! -e $output && -d $(dirname "$output") ]]; then
     echo 'was here before' >"$output"
-    refuses "${status_and_text[@]}" upscale --model tiny "$@"
+    refuses "${status_and_text[@]}" upscale --model tiny --overwrite "$@"
   fi
 }
 

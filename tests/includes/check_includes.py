@@ -3,8 +3,8 @@
 not.
 
 It fails where a room includes a room above it, where a source lies in no room, where a room above
-the engine asks for a device by its name, and where a file is too long. A public header belongs to
-the room that has its source. An exception that is no longer needed fails too.
+the engine asks for a device by its name, where the library names an option of the command line, and
+where a file is too long. A public header belongs to the room that has its source. An exception that is no longer needed fails too.
 """
 import re
 import sys
@@ -30,11 +30,11 @@ PUBLIC = {  # headers of include/srdiff without a source of their own
 }
 INCLUDE = re.compile(r'^\s*#include "([^"]+)"', re.M)
 DEVICE = re.compile(r"\bis_cpu\b|\bis_cuda\b|\bSRDIFF_CUDA\b")
+OPTION = re.compile(r"--[a-z][\w-]*")
+STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 MOST_LINES = 450
 EXCEPTIONS = {  # file -> the rule that it may break
     "src/benchmark/layer_products.cc": "device",  # it times the kernels of the CPU one by one
-    "src/batch/batch.cc": "length",
-    "src/benchmark/benchmark.cc": "length",
 }
 
 
@@ -70,6 +70,10 @@ def faults_of(path: Path, root: Path):
     found = DEVICE.search(text)
     if found and not where.startswith("src/engine/"):
         yield "device", f"{where}: {found[0]} is a question for engine/backend.h"
+    if not where.startswith("apps/"):
+        code = re.sub(r"//.*", "", text)
+        for option in OPTION.findall(" ".join(STRING.findall(code))):
+            yield "option", f"{where}: names {option}, which is the command line's: see ErrorCode"
     lines = text.count("\n")
     if lines > MOST_LINES:
         yield "length", f"{where}: {lines} lines; at most {MOST_LINES}"

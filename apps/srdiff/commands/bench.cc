@@ -6,9 +6,12 @@
 #include <string>
 
 #include "benchmark/benchmark.h"
+#include "benchmark/benchmark_comparison.h"
+#include "benchmark/benchmark_file.h"
 #include "commands/commands.h"
 #include "commands/method_options.h"
 #include "exit_status.h"
+#include "interruption.h"
 #include "output/json_output.h"
 #include "srdiff/logging.h"
 
@@ -99,7 +102,7 @@ int run_bench(const BenchArgs& args) {
   Method method = choose_method(args.method);
   srdiff::BenchmarkOptions options = args.options;
   options.settings = method.settings;
-  options = srdiff::resolve(options, method.manifest);
+  options = srdiff::resolve_benchmark(options, method.manifest);
   if (before) {
     srdiff::require_common(*before, options);
   }
@@ -113,7 +116,7 @@ int run_bench(const BenchArgs& args) {
       method.folder, method.manifest, method.device, method.precision, options, observer);
   std::optional<srdiff::BenchmarkComparison> comparison;
   if (before) {
-    comparison = srdiff::compare(*before, benchmark);
+    comparison = srdiff::compare_benchmarks(*before, benchmark);
     for (const std::string& difference : comparison->differences) {
       srdiff::log::warn("{}: {}", args.compare, difference);
     }

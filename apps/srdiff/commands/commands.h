@@ -1,7 +1,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,9 +17,6 @@ void add_report(CLI::App& app, Command& command);
 void add_sweep(CLI::App& app, Command& command);
 void add_models(CLI::App& app, Command& command);
 void add_info(CLI::App& app, Command& command);
-
-/// Set by SIGINT and SIGTERM.
-extern std::atomic<bool> interrupted;
 
 /// The words that the program was called with.
 extern std::vector<std::string> command_line;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
@@ -11,13 +12,14 @@
 #include <system_error>
 
 #include "commands/commands.h"
+#include "commands/method_options.h"
 #include "evaluation/metrics.h"
 #include "exit_status.h"
 #include "output/json_output.h"
-#include "quiet_stderr.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
+#include "standard_streams.h"
 
 namespace {
 
@@ -27,6 +29,7 @@ struct CompareArgs {
   double tolerance = 0.0;
   double fail_percent = 0.0;
   std::string diff_image;
+  double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
   bool json = false;
 };
 
@@ -51,7 +54,7 @@ const char* word(CompareStatus status) {
   }
 }
 
-void check(const CompareArgs& args) {
+void check_args(const CompareArgs& args) {
   if (!(args.tolerance >= 0.0 && args.tolerance <= 1.0)) {
     throw srdiff::UsageError("tolerance is outside 0 to 1, where 1/255 is a level of 8 bits");
   }
@@ -69,9 +72,21 @@ void check(const CompareArgs& args) {
   }
 }
 
-srdiff::Image read_quietly(const std::string& path) {
+/// The error of a picture that memory does not hold names the picture.
+srdiff::Image read_quietly(const std::string& path, const CompareArgs& args) {
   const QuietStderr quiet;
-  return srdiff::read_image(path, srdiff::limits_of_known_pictures());
+  srdiff::DecodeLimits limits;
+  limits.max_pixels_per_byte = args.max_ratio;
+  try {
+    return srdiff::read_image(path, limits);
+  } catch (const srdiff::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (srdiff::is_out_of_memory(error)) {
+      throw srdiff::MemoryError(path + ": memory does not hold its pixels");
+    }
+    throw;
+  }
 }
 
 /// [3 or 4,H,W] in [−1,1]: the colours and, where asked for, alpha; a picture without is opaque.
@@ -84,7 +99,7 @@ at::Tensor channels(const srdiff::Image& image, bool with_alpha) {
   return at::cat({image.rgb, alpha.mul(2.0).sub(1.0)});
 }
 
-CompareStatus judge(const srdiff::Difference& difference, const CompareArgs& args) {
+CompareStatus status_of(const srdiff::Difference& difference, const CompareArgs& args) {
   if (difference.different_pixels == 0.0) {
     return compare_same;
   }
@@ -92,7 +107,7 @@ CompareStatus judge(const srdiff::Difference& difference, const CompareArgs& arg
                                                                : compare_different;
 }
 
-Comparison compare(const srdiff::Image& a, const srdiff::Image& b, const CompareArgs& args) {
+Comparison comparison_of(const srdiff::Image& a, const srdiff::Image& b, const CompareArgs& args) {
   const bool with_alpha = a.alpha.defined() || b.alpha.defined();
   const at::Tensor rgb_a = a.rgb.unsqueeze(0);
   const at::Tensor rgb_b = b.rgb.unsqueeze(0);
@@ -106,7 +121,7 @@ Comparison compare(const srdiff::Image& a, const srdiff::Image& b, const Compare
   const std::array<const char*, 4> names = {"red", "green", "blue", "alpha"};
   const auto channel = static_cast<std::size_t>(result.difference.channel);
   result.channel = a.grey && b.grey && channel < 3 ? "grey" : names.at(channel);
-  result.status = judge(result.difference, args);
+  result.status = status_of(result.difference, args);
   return result;
 }
 
@@ -173,13 +188,13 @@ int report_sizes(const srdiff::Image& a, const srdiff::Image& b, const CompareAr
 }
 
 int run_compare(const CompareArgs& args) {
-  check(args);
-  const srdiff::Image a = read_quietly(args.a);
-  const srdiff::Image b = read_quietly(args.b);
+  check_args(args);
+  const srdiff::Image a = read_quietly(args.a, args);
+  const srdiff::Image b = read_quietly(args.b, args);
   if (a.width() != b.width() || a.height() != b.height()) {
     return report_sizes(a, b, args);
   }
-  const Comparison comparison = compare(a, b, args);
+  const Comparison comparison = comparison_of(a, b, args);
   if (args.json) {
     print_json(report(comparison, args));
   } else {
@@ -209,6 +224,10 @@ void add_compare(CLI::App& app, Command& command) {
       ->capture_default_str();
   sub.add_option("--diff-image", args->diff_image,
                  "Write |A - B| as a picture, the largest difference white");
+  sub.add_option("--max-ratio", args->max_ratio,
+                 "Pixels for each byte of a picture above 16 Mi pixels")
+      ->check(ratio_problem, "")
+      ->capture_default_str();
   sub.add_flag("--json", args->json, "Print JSON on standard output");
   sub.callback([args, &command] { command = [args] { return run_compare(*args); }; });
 }

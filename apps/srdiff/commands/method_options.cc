@@ -1,5 +1,6 @@
 #include "commands/method_options.h"
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -151,6 +152,11 @@ void add_machine_options(CLI::App& sub, MethodArgs& args) {
       ->group("Machine, more");
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
   add_setting_option(sub, args, "batch");
+}
+
+std::string ratio_problem(const std::string& word) {
+  const double ratio = srdiff::parse_number<double>(word).value_or(0.0);
+  return ratio > 0.0 && std::isfinite(ratio) ? "" : word + " is no number above 0";
 }
 
 Method choose_method(const MethodArgs& args) {

@@ -43,6 +43,9 @@ std::string setting_option_name(const srdiff::Setting<Option, Value>& setting) {
   return (std::is_same_v<Option, bool> ? "--no-" : "--") + name;
 }
 
+/// Why a word is no --max-ratio, or nothing: CLI11's ranges let nan pass.
+std::string ratio_problem(const std::string& word);
+
 /// What the options come to, before a model is loaded.
 struct Method {
   std::filesystem::path folder;

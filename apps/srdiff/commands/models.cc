@@ -5,6 +5,7 @@
 #include "commands/commands.h"
 #include "exit_status.h"
 #include "output/json_output.h"
+#include "remedies.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 #include "srdiff/model.h"
@@ -32,7 +33,7 @@ int run_list(const ModelsArgs& args) {
                   << manifest.description << "  (" << folder.string() << ")\n";
       }
     } catch (const srdiff::ModelError& error) {
-      srdiff::log::warn("{}", error.what());
+      srdiff::log::warn("{}", worded(error));
     }
   }
   if (args.json) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/file_io.h"
-#include "batch/batch.h"
+#include "batch/report.h"
 #include "commands/commands.h"
 #include "exit_status.h"
 #include "srdiff/error.h"

@@ -17,6 +17,7 @@
 #include "commands/method_options.h"
 #include "evaluation/sweep.h"
 #include "exit_status.h"
+#include "interruption.h"
 #include "output/json_output.h"
 #include "output/progress_bar.h"
 #include "output/sweep_output.h"

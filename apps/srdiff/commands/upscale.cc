@@ -1,11 +1,9 @@
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <system_error>
 
-#include "base/parse_number.h"
 #include "commands/commands.h"
 #include "commands/upscale_args.h"
 #include "srdiff/error.h"
@@ -22,7 +20,8 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
   const auto folders = [](auto* option) { return option->group(folder_group); };
   folders(sub.add_flag("-r,--recursive", args.recursive,
                        "Folders below IN too; OUT gets the same tree"));
-  folders(sub.add_flag("--overwrite", args.overwrite, "Replace outputs that exist"));
+  folders(sub.add_flag("--overwrite", args.overwrite,
+                       "Replace outputs that exist, of one picture too"));
   folders(sub.add_flag("--resume", args.resume,
                        "Skip what is done and unchanged, go on with the rest"));
   folders(sub.add_option("--report", args.report, "JSON Lines file: what became of each picture"));
@@ -46,12 +45,6 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
   more(sub.add_option("--suffix", args.suffix, "Goes between a name and its ending"));
   more(sub.add_flag("--fail-fast", args.fail_fast, "Stop at the first picture that fails"));
   more(sub.add_option("--shard", args.shard, "Part I/N of the pictures, the same for each run"));
-}
-
-/// Why a word is no ratio, or nothing: CLI11's ranges let nan pass.
-std::string ratio_problem(const std::string& word) {
-  const double ratio = srdiff::parse_number<double>(word).value_or(0.0);
-  return ratio > 0.0 && std::isfinite(ratio) ? "" : word + " is no number above 0";
 }
 
 void add_output_options(CLI::App& sub, UpscaleArgs& args) {
@@ -82,8 +75,7 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
       ->capture_default_str();
 }
 
-/// The first option given that a single picture has no use for; one picture's output is replaced
-/// in any case, so that --overwrite is not among them.
+/// The first option given that a single picture has no use for. --overwrite is not among them.
 std::string first_used(const CLI::App& sub) {
   const auto used = sub.get_options([](const CLI::Option* option) {
     const bool is_flag = option->get_expected_min() == 0;  // a configuration may say false
@@ -98,6 +90,9 @@ int run_upscale(const UpscaleArgs& args) {
   spdlog::set_level(args.quiet     ? spdlog::level::warn
                     : args.verbose ? spdlog::level::debug
                                    : spdlog::level::info);
+  if (!args.more.empty()) {
+    return upscale_files(args);
+  }
   std::error_code error;
   if (fs::is_directory(args.input, error)) {
     return upscale_folder(args);
@@ -124,8 +119,11 @@ srdiff::DecodeLimits file_limits(const UpscaleArgs& args) {
 srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manifest& manifest) {
   srdiff::DecodeLimits limits = file_limits(args);
   limits.max_pixels = manifest.max_input_pixels();
-  if (args.max_pixels > 0) {
-    limits.max_pixels = std::min(limits.max_pixels, args.max_pixels);
+  if (args.max_pixels > limits.max_pixels) {
+    srdiff::log::warn("--max-pixels {} is more than {} takes: {} pixels are the limit",
+                      args.max_pixels, manifest.name, limits.max_pixels);
+  } else if (args.max_pixels > 0) {
+    limits.max_pixels = args.max_pixels;
   }
   return limits;
 }
@@ -144,11 +142,9 @@ void add_upscale(CLI::App& app, Command& command) {
   auto args = std::make_shared<UpscaleArgs>();
   CLI::App& sub = *app.add_subcommand("upscale", "Enlarge a picture, or a folder of pictures");
   sub.footer(
-      "Of a folder, files that end in .png .jpg .jpeg .webp .tif .tiff .bmp are taken; a name "
-      "that\n"
-      "starts with a dot is not. What --glob takes besides becomes PNG.\n"
-      "Without --model, pictures of up to 16x16 are taken for faces (faces-x8), others for\n"
-      "photographs (photos-x4).\n"
+      "Of a folder, files that end in .png .jpg .jpeg .jfif .jpe .webp .tif .tiff .bmp are taken,\n"
+      "unless their names start with a dot. What --glob takes besides becomes PNG.\n"
+      "Without --model, pictures of up to 16x16 are treated as faces, others as photographs.\n"
       "Exit status: 0 done, 1 a picture failed, 2 wrong usage, 4 model or device unusable, 130\n"
       "interrupted. Settings left out are the model's (srdiff models info MODEL); options can "
       "also\n"
@@ -157,12 +153,15 @@ void add_upscale(CLI::App& app, Command& command) {
       ->required();
   sub.add_option("OUT", args->output, "Picture to write, by its ending, or folder; - for stdout")
       ->required();
+  sub.add_option("MORE", args->more,
+                 "More pictures; the last word is then the folder for all of them");
   args->method.model = "auto";
   add_method_options(sub, args->method);
   add_setting_option(sub, args->method, "scale");
   add_folder_options(sub, args->folder);
   add_output_options(sub, *args);
-  sub.callback([&sub, args, &command] {
+  sub.callback([&app, &sub, args, &command] {
+    args->config = app.get_config_ptr()->as<std::string>();
     args->folder.used = first_used(sub);
     command = [args] { return run_upscale(*args); };
   });

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "commands/method_options.h"
+#include "commands/stopwatch.h"
 #include "srdiff/image_io.h"
 
 /// What only a folder has.
@@ -27,8 +27,10 @@ struct FolderArgs {
 struct UpscaleArgs {
   std::string input;
   std::string output;
+  std::vector<std::string> more;  ///< words behind these two: then several pictures are inputs
   MethodArgs method;
   FolderArgs folder;
+  std::string config;  ///< file of options, or empty
   std::string format;
   srdiff::EncodeOptions encode;
   std::int64_t max_pixels = 0;  ///< 0: the model's own limit
@@ -38,16 +40,6 @@ struct UpscaleArgs {
   bool json = false;
   bool quiet = false;
   bool verbose = false;
-};
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 /// What the options say of files, whatever the model.
@@ -64,3 +56,5 @@ srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& meth
 
 int upscale_file(const UpscaleArgs& args);
 int upscale_folder(const UpscaleArgs& args);
+/// Several pictures into one folder, the last word.
+int upscale_files(const UpscaleArgs& args);

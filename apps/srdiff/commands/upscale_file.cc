@@ -5,16 +5,21 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
+#include "base/atomic_file.h"
+#include "base/file_io.h"
 #include "base/text_escape.h"
 #include "batch/work_list.h"
 #include "commands/commands.h"
 #include "commands/upscale_args.h"
 #include "exit_status.h"
+#include "images/metadata.h"
+#include "interruption.h"
 #include "output/json_output.h"
 #include "output/progress_bar.h"
 #include "output/step_pictures.h"
-#include "quiet_stderr.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
@@ -27,39 +32,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Where the input comes from. A pipe can be read but once, and is read when it is first needed: a
-/// wrong option must not wait for its end.
+/// The input's bytes, which are read once, when they are first needed: a wrong option must not wait
+/// for the end of a pipe.
 class Input {
  public:
   explicit Input(const UpscaleArgs& args) : args_(args) {}
 
   std::string name() const { return args_.input == "-" ? "standard input" : args_.input; }
 
-  srdiff::DeclaredSize size() {
-    return args_.input == "-" ? srdiff::declared_size(piped())
-                              : srdiff::declared_size(args_.input, file_limits(args_));
-  }
+  srdiff::DeclaredSize size() { return srdiff::declared_size(bytes()); }
 
-  srdiff::Image read(const srdiff::Manifest& manifest) {
+  /// Once; the bytes are gone then.
+  srdiff::Image decode(const srdiff::Manifest& manifest) {
     const srdiff::DecodeLimits limits = decode_limits(args_, manifest);
     std::optional<QuietStderr> quiet;
     if (!args_.verbose) {
       quiet.emplace();
     }
-    return args_.input == "-" ? srdiff::decode_image(piped(), name(), limits)
-                              : srdiff::read_image(args_.input, limits);
+    const std::string file = std::move(bytes());
+    bytes_.reset();
+    return srdiff::decode_image(file, name(), limits);
   }
 
  private:
-  const std::string& piped() {
-    if (!piped_) {
-      piped_ = read_standard_input(file_limits(args_).max_file_bytes);
+  std::string& bytes() {
+    if (!bytes_) {
+      const std::int64_t most = file_limits(args_).max_file_bytes;
+      bytes_ =
+          args_.input == "-" ? read_standard_input(most) : srdiff::read_file(args_.input, most);
     }
-    return *piped_;
+    return *bytes_;
   }
 
   const UpscaleArgs& args_;
-  std::optional<std::string> piped_;
+  std::optional<std::string> bytes_;
 };
 
 Method choose_method_for(const UpscaleArgs& args, Input& input) {
@@ -105,43 +111,103 @@ std::string output_name(const UpscaleArgs& args) {
 }
 
 void write_output(const UpscaleArgs& args, const std::string& file) {
-  if (args.output != "-") {
-    srdiff::write_image_file(args.output, file);
+  if (args.output == "-") {
+    write_standard_output(file);
     return;
   }
-  write_standard_output(file);
+  srdiff::write_image_file(args.output, file);
+  // Those of runs that were killed.
+  srdiff::remove_stale_temporary_files(fs::absolute(args.output).parent_path());
+}
+
+void check_standard_output(const UpscaleArgs& args) {
+  if (args.json) {
+    throw srdiff::UsageError("--json and a picture cannot share standard output");
+  }
+  srdiff::check_format(args.format);
+  if (is_terminal(stdout)) {
+    throw srdiff::UsageError(
+        "standard output is a terminal, which shows no picture; name a file, or send it on: "
+        "- > out.png");
+  }
+}
+
+/// What is there and may be the user's is replaced only when told so.
+void check_existing(const UpscaleArgs& args) {
+  std::error_code error;
+  if (args.folder.overwrite || !fs::exists(fs::symlink_status(args.output, error))) {
+    return;
+  }
+  try {
+    if (srdiff::is_made_by_srdiff(srdiff::read_file(args.output))) {
+      return;
+    }
+  } catch (const srdiff::InputError&) {
+    // it cannot be read, so nothing is known of it
+  }
+  throw srdiff::UsageError(args.output +
+                           ": exists and does not say that srdiff made it; name another output, or "
+                           "--overwrite replaces it");
+}
+
+void check_folder_above(const std::string& output) {
+  std::error_code error;
+  const fs::path folder = fs::absolute(output).parent_path();
+  if (!fs::is_directory(folder, error)) {
+    throw srdiff::InputError(output + ": cannot be written: the folder " + folder.string() +
+                             " does not exist");
+  }
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw srdiff::InputError(output + ": cannot be written: the folder " + folder.string() +
+                             " is read-only for this user");
+  }
 }
 
 /// What can be known to fail is told before a model is loaded.
 void check_paths(const UpscaleArgs& args) {
   if (args.output == "-") {
-    if (args.json) {
-      throw srdiff::UsageError("--json and a picture cannot share standard output");
-    }
-    srdiff::check_format(args.format);
+    check_standard_output(args);
     return;
   }
-  if (!args.format.empty()) {
-    throw srdiff::UsageError(args.output + ": names its format by its ending; leave out --format");
-  }
-  std::error_code error;
-  if (fs::is_directory(args.output, error)) {
-    throw srdiff::InputError(args.output +
-                             ": cannot be written: it is a folder; name a file in it");
-  }
   srdiff::check_writable_format(args.output);
+  std::error_code error;
   if (args.input != "-" && fs::equivalent(args.input, args.output, error)) {
     throw srdiff::UsageError(args.output + ": is the input itself; name another output");
   }
-  const fs::path folder = fs::absolute(args.output).parent_path();
-  if (!fs::is_directory(folder, error)) {
-    throw srdiff::InputError(args.output + ": cannot be written: the folder " + folder.string() +
-                             " does not exist");
+  check_folder_above(args.output);
+}
+
+/// The arguments with the output's file where only its folder is named: the picture goes into it
+/// under its own name, as with cp.
+UpscaleArgs with_output_file(UpscaleArgs args) {
+  std::error_code error;
+  if (args.output == "-") {
+    return args;
   }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw srdiff::InputError(args.output + ": cannot be written: the folder " + folder.string() +
-                             " is read-only for this user");
+  if (!fs::is_directory(args.output, error)) {
+    if (!args.format.empty()) {
+      throw srdiff::UsageError(args.output +
+                               ": names its format by its ending; leave out --format");
+    }
+    if (args.output.back() == '/') {
+      throw srdiff::InputError(args.output + ": cannot be written: there is no such folder");
+    }
+    return args;
   }
+  if (args.input == "-") {
+    throw srdiff::UsageError(args.output +
+                             ": is a folder, and standard input has no name; name a file in it");
+  }
+  srdiff::WorkListOptions options;
+  options.format = args.format;
+  srdiff::check_format(args.format);
+  args.output =
+      (fs::path(args.output) / srdiff::output_name(fs::path(args.input).filename(), options))
+          .string();
+  if (fs::is_directory(args.output, error)) {
+    throw srdiff::InputError(args.output + ": cannot be written: it is a folder");
+  }
+  return args;
 }
 
 srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar) {
@@ -171,17 +237,44 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::UpscalePlan
           {"seconds", {{"load", load_seconds}, {"upscale", upscale_seconds}}}};
 }
 
+/// The output's file. The error of a picture that memory does not hold names the picture.
+std::string upscaled_file(const UpscaleArgs& args, const Method& method,
+                          const srdiff::Upscaler& upscaler, const srdiff::Image& input,
+                          const srdiff::UpscalePlan& plan, const std::string& name,
+                          ProgressBar& bar) {
+  try {
+    return upscaler.upscale_encoded(input, plan, output_ending(args), output_name(args),
+                                    encode_options(args, method), make_observer(args, bar));
+  } catch (const srdiff::MemoryError& error) {
+    throw srdiff::MemoryError(name + ": " + error.what(), error.code());
+  }
+}
+
+void tell_done(const UpscaleArgs& args, const Method& method, const srdiff::UpscalePlan& plan,
+               double seconds) {
+  srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
+                    plan.width(), plan.height(), plan.output_width(), plan.output_height(),
+                    method.manifest.name, method.settings.nfe, method.settings.t, seconds);
+  if (!args.save_steps.empty()) {
+    srdiff::log::info("{}: the steps on the way", args.save_steps);
+  }
+}
+
 }  // namespace
 
-int upscale_file(const UpscaleArgs& args) {
+int upscale_file(const UpscaleArgs& typed) {
+  const UpscaleArgs args = with_output_file(typed);
   check_paths(args);
   check_step_names(args);
   Input source(args);
   Method method = choose_method_for(args, source);
-  const srdiff::Image input = source.read(method.manifest);
+  const srdiff::Image input = source.decode(method.manifest);
   const srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
                                  source.name());
   check_save_steps(args, plan);
+  if (args.output != "-") {
+    check_existing(args);
+  }
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler = load_upscaler(method);
@@ -191,10 +284,7 @@ int upscale_file(const UpscaleArgs& args) {
   ProgressBar bar(args.quiet);
   std::string file;
   try {
-    file = upscaler.upscale_encoded(input, plan, output_ending(args), output_name(args),
-                                    encode_options(args, method), make_observer(args, bar));
-  } catch (const srdiff::MemoryError& error) {
-    throw srdiff::MemoryError(source.name() + ": " + error.what());
+    file = upscaled_file(args, method, upscaler, input, plan, source.name(), bar);
   } catch (const srdiff::Cancelled&) {
     if (args.save_steps.empty()) {
       throw;
@@ -209,14 +299,7 @@ int upscale_file(const UpscaleArgs& args) {
   if (!std::cout) {
     return exit_input_failed;  // main says why
   }
-
-  srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
-                    plan.width(), plan.height(), plan.output_width(), plan.output_height(),
-                    method.manifest.name, method.settings.nfe, method.settings.t,
-                    upscale_watch.seconds());
-  if (!args.save_steps.empty()) {
-    srdiff::log::info("{}: the steps on the way", args.save_steps);
-  }
+  tell_done(args, method, plan, upscale_watch.seconds());
   if (args.json) {
     print_json(report(args, plan, method, load_seconds, upscale_watch.seconds()));
   }

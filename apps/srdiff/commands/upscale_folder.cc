@@ -1,27 +1,35 @@
 #include <ATen/Parallel.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/atomic_file.h"
+#include "base/file_descriptor.h"
 #include "base/text_escape.h"
 #include "batch/batch.h"
+#include "batch/report.h"
 #include "commands/commands.h"
 #include "commands/upscale_args.h"
 #include "exit_status.h"
 #include "images/image_format.h"
+#include "interruption.h"
 #include "output/json_output.h"
 #include "output/progress_bar.h"
-#include "quiet_stderr.h"
+#include "remedies.h"
 #include "shell_words.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "standard_streams.h"
 
 namespace {
 
@@ -64,66 +72,87 @@ void check_arguments(const UpscaleArgs& args) {
   }
 }
 
-std::vector<std::string> listed_names(const FolderArgs& args) {
-  std::ifstream file;
-  if (args.files_from != "-") {
-    file.open(args.files_from, std::ios::binary);
-    if (!file) {
-      throw srdiff::InputError(args.files_from + ": cannot be read");
-    }
+/// The text of the list; a read that fails is not its end.
+std::string list_text(const std::string& file) {
+  if (file == "-") {
+    return read_to_end(STDIN_FILENO, "standard input");
   }
-  std::istream& stream = args.files_from == "-" ? std::cin : file;
+  const srdiff::FileDescriptor list(::open(file.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
+  if (!list.is_open()) {
+    throw srdiff::InputError(file + ": cannot be read: " + srdiff::error_text(errno));
+  }
+  return read_to_end(list.number(), file);
+}
+
+std::vector<std::string> listed_names(const FolderArgs& args) {
+  std::istringstream text(list_text(args.files_from));
   std::vector<std::string> names;
-  for (std::string name; std::getline(stream, name, args.null_separated ? '\0' : '\n');) {
+  for (std::string name; std::getline(text, name, args.null_separated ? '\0' : '\n');) {
     if (!name.empty()) {
       names.push_back(name);
     }
   }
-  if (interrupted) {
-    throw srdiff::Cancelled();  // the list may not be whole
-  }
-  if (stream.bad()) {
-    throw srdiff::InputError(args.files_from + ": cannot be read to its end");
-  }
   return names;
 }
 
-srdiff::WorkList list_work(const UpscaleArgs& args) {
-  const FolderArgs& folder = args.folder;
+srdiff::WorkListOptions work_options(const UpscaleArgs& args) {
   srdiff::WorkListOptions options;
-  options.recursive = folder.recursive;
-  options.globs = folder.globs;
-  options.excludes = folder.excludes;
+  options.recursive = args.folder.recursive;
+  options.globs = args.folder.globs;
+  options.excludes = args.folder.excludes;
   options.format = args.format;
-  options.suffix = folder.suffix;
-  options.shard = srdiff::parse_shard(folder.shard);
-  return folder.files_from.empty()
-             ? list_folder(args.input, args.output, options)
-             : list_names(args.input, listed_names(folder), args.output, options);
+  options.suffix = args.folder.suffix;
+  options.shard = srdiff::parse_shard(args.folder.shard);
+  return options;
 }
 
-/// One model for all: the faces' where every picture is small enough for it.
-Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) {
-  if (args.method.model == "auto") {
-    srdiff::DeclaredSize largest;
-    for (const auto* part : {&work.items, &work.elsewhere}) {  // all shards must choose alike
-      for (const srdiff::WorkItem& item : *part) {
-        try {
-          const auto size = srdiff::declared_size(work.input_folder / item.name, file_limits(args));
-          largest = {std::max(largest.width, size.width), std::max(largest.height, size.height)};
-        } catch (const srdiff::InputError&) {
-          continue;  // reported with the other failures
-        }
+srdiff::WorkList list_work(const UpscaleArgs& args) {
+  return args.folder.files_from.empty()
+             ? list_folder(args.input, args.output, work_options(args))
+             : list_names(args.input, listed_names(args.folder), args.output, work_options(args));
+}
+
+/// The model for faces where every picture of every shard is small enough for it. The first picture
+/// that is too large decides, and no other header is read then.
+srdiff::FoundModel default_model_of(const UpscaleArgs& args, const srdiff::WorkList& work) {
+  srdiff::DefaultModels models;
+  srdiff::FoundModel model = models.for_size(0, 0);
+  const std::string of_faces = model.name;
+  bool any = false;
+  for (const auto* part : {&work.items, &work.elsewhere}) {  // all shards must choose alike
+    for (auto item = part->begin(); item != part->end() && model.name == of_faces; ++item) {
+      try {
+        const auto size = srdiff::declared_size(work.input_folder / item->name, file_limits(args));
+        any = any || size.height > 0;
+        model = models.for_size(size.height, size.width);
+      } catch (const srdiff::InputError&) {
+        continue;  // reported with the other failures
       }
     }
-    srdiff::DefaultModels models;
-    const srdiff::FoundModel& model = models.for_size(largest.height, largest.width);
-    if (largest.height > 0) {
-      tell_default_model(model.name);
-    }
-    return choose_method(args.method, model);
+  }
+  if (any) {
+    tell_default_model(model.name);
+  }
+  return model;
+}
+
+/// One model for all pictures.
+Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) {
+  if (args.method.model == "auto") {
+    return choose_method(args.method, default_model_of(args, work));
   }
   return choose_method(args.method);
+}
+
+/// What a report must not replace beside pictures.
+std::vector<fs::path> files_in_use(const UpscaleArgs& args, const Method& method) {
+  std::vector<fs::path> files = {args.folder.files_from, args.config};
+  std::error_code error;
+  for (fs::directory_iterator entry(method.folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    files.push_back(entry->path());
+  }
+  return files;
 }
 
 srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method) {
@@ -133,6 +162,7 @@ srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method
   options.limits = decode_limits(args, method.manifest);
   options.encode = encode_options(args, method);
   options.report = args.folder.report;
+  options.word_failure = worded;
   return options;
 }
 
@@ -154,12 +184,18 @@ srdiff::BatchSummary run(const UpscaleArgs& args, const Method& method,
   return run_batch(upscaler, work, method.settings, batch_options(args, method), observer);
 }
 
-void print_summary(const UpscaleArgs& args, const srdiff::BatchSummary& summary, double seconds) {
+void print_summary(const UpscaleArgs& args, const srdiff::BatchSummary& summary,
+                   std::size_t left_out, double seconds) {
   const srdiff::BatchProgress& images = summary.images;
   srdiff::log::info("{}: {} of {} pictures done, {} skipped as done before, {} failed, {:.1f} s",
                     args.output, images.done, images.total, images.skipped, images.failed, seconds);
   for (const srdiff::ImageReport& failure : summary.failures) {
     srdiff::log::error("{}: {}", failure.input.string(), failure.reason);
+  }
+  if (left_out > 0) {
+    srdiff::log::info(
+        "{}: {} {} left out, whose names do not end as pictures' do; --glob takes them", args.input,
+        left_out, left_out == 1 ? "file was" : "files were");
   }
   if (images.total == 0) {
     srdiff::log::warn("{}: has no picture to upscale{}", args.input,
@@ -197,14 +233,10 @@ nlohmann::ordered_json summary_json(const UpscaleArgs& args, const Method& metho
           {"seconds", {{"load", load_seconds}, {"run", run_seconds}}}};
 }
 
-}  // namespace
-
-int upscale_folder(const UpscaleArgs& args) {
-  check_arguments(args);
-  const srdiff::WorkList work = list_work(args);
+int upscale_listed(const UpscaleArgs& args, const srdiff::WorkList& work) {
   check_outputs(work, existing(args.folder));
-  check_report(args.folder.report, work, args.folder.files_from);
   Method method = choose_method_for(args, work);
+  check_report(args.folder.report, work, files_in_use(args, method));
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler = load_upscaler(method);
@@ -212,7 +244,7 @@ int upscale_folder(const UpscaleArgs& args) {
 
   const Stopwatch run_watch;
   const srdiff::BatchSummary summary = run(args, method, upscaler, work);
-  print_summary(args, summary, run_watch.seconds());
+  print_summary(args, summary, work.left_out, run_watch.seconds());
   if (args.json) {
     print_json(summary_json(args, method, summary, load_seconds, run_watch.seconds()));
   }
@@ -220,4 +252,55 @@ int upscale_folder(const UpscaleArgs& args) {
     return exit_interrupted;
   }
   return summary.images.failed == 0 && summary.stop == Stop::none ? exit_ok : exit_input_failed;
+}
+
+/// The first option that looks into a folder, which several pictures are not.
+std::string folder_option(const FolderArgs& args) {
+  return args.recursive             ? "--recursive"
+         : !args.globs.empty()      ? "--glob"
+         : !args.excludes.empty()   ? "--exclude"
+         : !args.files_from.empty() ? "--files-from"
+                                    : "";
+}
+
+}  // namespace
+
+int upscale_folder(const UpscaleArgs& args) {
+  check_arguments(args);
+  return upscale_listed(args, list_work(args));
+}
+
+int upscale_files(const UpscaleArgs& typed) {
+  UpscaleArgs args = typed;
+  std::vector<fs::path> inputs = {typed.input, typed.output};
+  inputs.insert(inputs.end(), typed.more.begin(), typed.more.end());
+  args.output = inputs.back().string();
+  inputs.pop_back();
+  args.input = std::to_string(inputs.size()) + " pictures";
+  std::error_code error;
+  if (args.output.size() > 1 && args.output.front() == '-' && !fs::exists(args.output, error)) {
+    throw srdiff::UsageError("'" + args.output +
+                             "' stands behind --, where all words are names; a folder of that name "
+                             "is ./" +
+                             args.output);
+  }
+  if (args.output != "-" && srdiff::is_picture_name(args.output) &&
+      !fs::is_directory(args.output, error)) {
+    throw srdiff::UsageError(
+        args.output + ": names a picture; of several pictures the last word is their folder");
+  }
+  if (const std::string option = folder_option(args.folder); !option.empty()) {
+    throw srdiff::UsageError(option + " looks into a folder; several pictures are named here");
+  }
+  for (const fs::path& input : inputs) {
+    if (input == "-" || fs::is_directory(input, error)) {
+      throw srdiff::UsageError(input.string() +
+                               ": is not a picture's file, as each of several inputs must be");
+    }
+    if (!fs::exists(input, error)) {
+      throw srdiff::InputError(input.string() + ": no such file or folder");
+    }
+  }
+  check_arguments(args);
+  return upscale_listed(args, list_files(inputs, args.output, work_options(args)));
 }

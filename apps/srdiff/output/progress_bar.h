@@ -3,7 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "batch/batch.h"
+#include "batch/image_report.h"
 #include "srdiff/upscaler.h"
 
 /// Progress on standard error: one line drawn over on a terminal, a plain line every few seconds
@@ -20,18 +20,18 @@ class ProgressBar {
   void update(const srdiff::UpscaleProgress& progress);
   /// `unit` is what is counted, such as "pictures".
   void update(std::int64_t done, std::int64_t total, const char* unit);
-  /// Pictures of a folder; on a terminal only.
+  /// Pictures of a folder.
   void update(const srdiff::BatchProgress& progress);
   void clear();
 
  private:
-  void draw(double fraction, const std::string& text);
-
   using Clock = std::chrono::steady_clock;
+
+  bool is_due(Clock::time_point now) const;
+  void show(const std::string& cells, const std::string& text);
 
   bool quiet_;
   bool terminal_;
   Clock::time_point start_ = Clock::now();
-  Clock::time_point last_line_ = start_;
-  Clock::time_point last_drawn_ = {};
+  Clock::time_point last_;  ///< when it was last shown
 };

@@ -88,13 +88,16 @@ TEST(FileBytes, GivesANewFileTheUsualRights) {
 
 TEST(FileBytes, RemovesTheTemporaryFilesOfTheDeadAndNoOthers) {
   const support::TemporaryFolder folder;
-  std::ofstream(folder.path() / ".srdiff-a1b2c3") << "left by a kill";
-  std::ofstream(folder.path() / ".srdiff.journal") << "no temporary file";
+  std::ofstream(folder.path() / ".srdiff-tmp-0123456789abcdef") << "left by a kill";
+  for (const char* of_the_user : {".srdiff.journal", ".srdiff-backup",
+                                  ".srdiff-tmp-0123456789abcde", ".srdiff-tmp-0123456789ABCDEF"}) {
+    std::ofstream(folder.path() / of_the_user) << "no temporary file";
+  }
   AtomicFile living(folder.path() / "x");
   living.write("x");
   remove_stale_temporary_files(folder.path());
-  EXPECT_FALSE(fs::exists(folder.path() / ".srdiff-a1b2c3"));
-  EXPECT_EQ(entries(folder.path()), 2U);
+  EXPECT_FALSE(fs::exists(folder.path() / ".srdiff-tmp-0123456789abcdef"));
+  EXPECT_EQ(entries(folder.path()), 5U);
   living.rename_to_target();
   EXPECT_EQ(read_file(folder.path() / "x"), "x");
 }

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <fstream>
@@ -9,6 +11,7 @@
 #include <optional>
 
 #include "base/file_io.h"
+#include "batch/report.h"
 #include "srdiff/error.h"
 #include "support/temporary_folder.h"
 #include "support/test_model.h"
@@ -100,7 +103,7 @@ TEST_F(BatchTest, ResumeSkipsWhatIsDoneAndMakesAnewWhatChanged) {
   fs::remove(out_ / "0.png");                              // lost
   std::ofstream(out_ / "1.png", std::ios::app) << "x";     // damaged
   fs::rename(out_ / "below/5.png", out_ / "below/6.png");  // another's
-  std::ofstream(out_ / ".srdiff-a1b2c3") << "left by a kill";
+  std::ofstream(out_ / ".srdiff-tmp-0123456789abcdef") << "left by a kill";
   EXPECT_EQ(run(with(Existing::resume)).images.done, 4U);
   EXPECT_EQ(contents(out_), clean);
 
@@ -160,6 +163,20 @@ TEST_F(BatchTest, APictureThatMemoryDoesNotHoldDoesNotStopTheRest) {
             "not enough memory to enlarge 12x12 pixels; take a smaller picture");
 }
 
+TEST_F(BatchTest, TheCallerWordsAFailureByItsCode) {
+  std::ofstream(in_ / "bad.png") << "no picture";
+  BatchOptions options = with_report(folder_.path() / "report");
+  options.word_failure = [](const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::other);
+    return std::string(error.what()) + ", worded";
+  };
+  const BatchSummary summary = run(options);
+  ASSERT_EQ(summary.failures.size(), 1U);
+  EXPECT_EQ(summary.failures[0].reason,
+            "is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP), worded");
+  EXPECT_NE(read_file(folder_.path() / "report").find(", worded"), std::string::npos);
+}
+
 TEST_F(BatchTest, FailFastStops) {
   std::ofstream(in_ / "!first.png") << "no picture";
   BatchOptions options;
@@ -203,6 +220,81 @@ TEST_F(BatchTest, ShardsMakeTheWholeAndOneMoreRunItsJournal) {
     EXPECT_EQ(found.erase(std::string(".srdiff.journal.") + shard + "-of-3"), 1U);
   }
   EXPECT_EQ(found, clean);
+}
+
+TEST_F(BatchTest, AnOutputThatCannotBeReadIsMadeAgain) {
+  run();
+  const auto clean = contents(out_);
+  if (::geteuid() == 0) {
+    fs::remove(out_ / "0.png");  // root reads every file, but no link that leads round in a circle
+    fs::create_symlink("0.png", out_ / "0.png");
+  } else {
+    ::chmod((out_ / "0.png").c_str(), 0);
+  }
+  const BatchSummary summary = run(with(Existing::resume));
+  EXPECT_EQ(summary.images.done, 1U);
+  EXPECT_EQ(summary.images.failed, 0U);
+  EXPECT_EQ(contents(out_), clean);
+}
+
+TEST_F(BatchTest, FilesOfTheUserInTheOutputFolderStay) {
+  fs::create_directories(out_ / "gone");
+  for (const char* name : {".srdiff-backup", ".srdiff-config", "notes.txt"}) {
+    std::ofstream(out_ / name) << "the user's";
+  }
+  run();
+  EXPECT_EQ(read_file(out_ / ".srdiff-backup"), "the user's");
+  EXPECT_EQ(read_file(out_ / ".srdiff-config"), "the user's");
+}
+
+TEST_F(BatchTest, ATemporaryFileIsRemovedWhereTheInputsFolderIsGone) {
+  run();
+  std::ofstream(out_ / "below/.srdiff-tmp-0123456789abcdef") << "left by a kill";
+  fs::remove_all(in_ / "below");
+  run(with(Existing::resume));
+  EXPECT_FALSE(fs::exists(out_ / "below/.srdiff-tmp-0123456789abcdef"));
+}
+
+TEST_F(BatchTest, ARunStopsWhereItsOutputFolderIsRemoved) {
+  BatchObserver observer;
+  std::atomic<bool> removed = false;
+  observer.on_image = [&](const ImageReport&, const BatchProgress& progress) {
+    if (progress.done == 1 && !removed.exchange(true)) {
+      fs::rename(out_, folder_.path() / "moved");
+    }
+  };
+  const BatchSummary summary = run({}, observer);
+  EXPECT_EQ(summary.stop, BatchSummary::Stop::storage);
+  EXPECT_NE(summary.stop_reason.find("was removed"), std::string::npos) << summary.stop_reason;
+  EXPECT_FALSE(fs::exists(out_));
+}
+
+TEST_F(BatchTest, NamesThatDifferInCaseOnlyNeedAFileSystemThatTellsThem) {
+  make("A.png", 4, 1);
+  make("a.png", 4, 2);
+  EXPECT_EQ(run().images.done, 11U);
+  // A file system without case finds the journal under capital letters; here a link does.
+  fs::create_symlink(".srdiff.journal", out_ / ".SRDIFF.JOURNAL");
+  EXPECT_THROW(run(with(Existing::resume)), UsageError);
+  fs::remove(in_ / "A.png");
+  EXPECT_EQ(run(with(Existing::resume)).images.skipped, 10U);
+}
+
+TEST_F(BatchTest, TwoRunsDoNotShareAReport) {
+  const fs::path report = folder_.path() / "report";
+  const ReportFile of_another_run(report, "", 0);
+  EXPECT_THROW(run(with_report(report)), UsageError);
+}
+
+TEST_F(BatchTest, AReportOverWhatTheRunNeedsIsRefused) {
+  const fs::path model = folder_.path() / "model";
+  EXPECT_THROW(check_report(model / "denoiser.pt", work(), {model / "denoiser.pt"}), UsageError);
+  EXPECT_THROW(check_report(out_ / ".srdiff.journal", work()), UsageError);
+  std::ofstream(in_ / "list.txt") << "read by another shard";
+  const WorkList with_text = list_folder(in_, out_, {.globs = {"*.txt"}, .shard = {1, 100000}});
+  ASSERT_TRUE(with_text.items.empty());
+  EXPECT_THROW(check_report(in_ / "list.txt", with_text), UsageError);
+  EXPECT_NO_THROW(check_report(folder_.path() / "report", work(), {model / "denoiser.pt"}));
 }
 
 TEST_F(BatchTest, AReportThatCannotBeWrittenStopsTheRun) {

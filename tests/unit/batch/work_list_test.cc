@@ -53,8 +53,9 @@ class WorkListTest : public ::testing::Test {
 };
 
 TEST_F(WorkListTest, TakesPicturesInTheOrderOfTheirBytes) {
-  for (const char* name : {"b.png", "B.JPG", "a.webp", "note.txt", ".hidden.png", "c.bmp",
-                           ".srdiff-abc123", "below/a.png", "\xff.png", "line\nend.tif"}) {
+  for (const char* name :
+       {"b.png", "B.JPG", "a.webp", "note.txt", ".hidden.png", "c.bmp",
+        ".srdiff-tmp-0123456789abcdef", "below/a.png", "\xff.png", "line\nend.tif"}) {
     make(name);
   }
   EXPECT_EQ(names(list()),
@@ -110,6 +111,25 @@ TEST_F(WorkListTest, AFolderThatCannotBeListedIsNamed) {
   EXPECT_EQ(work.unlisted[0].folder, "closed");
 }
 
+TEST_F(WorkListTest, FilesThatAreLeftOutForTheirEndingsAreCounted) {
+  for (const char* name : {"a.png", "b.heic", "below/c.raw", ".hidden.txt", "x/d.raw"}) {
+    make(name);
+  }
+  EXPECT_EQ(list().left_out, 1U);
+  EXPECT_EQ(list({.recursive = true, .excludes = {"x"}}).left_out, 2U);
+  EXPECT_EQ(list({.recursive = true, .globs = {"*.raw"}}).left_out, 0U);
+}
+
+TEST_F(WorkListTest, TakesFilesFromAnywhere) {
+  const WorkListOptions options = {.format = "webp", .suffix = "_x"};
+  const WorkList work = list_files({in_ / "b.png", "a.jpg", "a.jpg"}, out_, options);
+  EXPECT_EQ(names(work), (Strings{(in_ / "b.png").string(), "a.jpg"}));
+  EXPECT_EQ(work.items.at(0).output, "b_x.webp");
+  EXPECT_EQ(work.items.at(1).output, "a_x.webp");
+  EXPECT_EQ(work.input_folder / work.items.at(1).name, "a.jpg");
+  EXPECT_THROW(list_files({"x/a.png", "y/a.png"}, out_, {}), UsageError);
+}
+
 TEST_F(WorkListTest, NamesItsOutputs) {
   make("a.JPG");
   make("sub/b.c.png");
@@ -157,8 +177,8 @@ TEST_F(WorkListTest, ShardsAreDisjointStableAndWhole) {
     EXPECT_EQ(count, 1) << name;
   }
   // The hash decides for ever: runs of two versions may share a folder.
-  EXPECT_TRUE(takes({2, 3}, "7.png"));
-  EXPECT_TRUE(takes({1, 4}, "a/b.png"));
+  EXPECT_TRUE(accepts({2, 3}, "7.png"));
+  EXPECT_TRUE(accepts({1, 4}, "a/b.png"));
 }
 
 TEST(Shard, IsParsed) {

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file_io.h"
+#include "benchmark/benchmark_comparison.h"
+#include "benchmark/benchmark_file.h"
 #include "benchmark/layer_products.h"
 #include "engine/cpu/convolution.h"
 #include "engine/cpu/operators.h"
@@ -299,7 +301,7 @@ TEST_F(BenchmarkTest, IsReadAsItWasWritten) {
       EXPECT_EQ(again[field], value) << field;
     }
   }
-  const BenchmarkComparison comparison = compare(read, benchmark);
+  const BenchmarkComparison comparison = compare_benchmarks(read, benchmark);
   EXPECT_TRUE(comparison.differences.empty());
   EXPECT_GE(comparison.changes.size(), 10U);
   for (const BenchmarkChange& change : comparison.changes) {
@@ -315,15 +317,26 @@ TEST_F(BenchmarkTest, AFileOfAnotherKindIsRefused) {
     EXPECT_THROW(read_benchmark(path), InputError) << text;
   }
   EXPECT_THROW(read_benchmark(folder_.path() / "absent.json"), InputError);
+  write_file_atomically(path, std::string(100000, '[') + std::string(100000, ']'));
+  EXPECT_THROW(read_benchmark(path), InputError);
+}
+
+TEST_F(BenchmarkTest, CircumstancesKeepTheirOrderInAFile) {
+  Benchmark benchmark;
+  benchmark.circumstances = {{"threads", "2"}, {"processor", "A"}, {"model", "tiny"}};
+  const auto path = folder_.path() / "benchmark.json";
+  write_file_atomically(path, benchmark_json(benchmark));
+  EXPECT_EQ(read_benchmark(path).circumstances, benchmark.circumstances);
 }
 
 TEST_F(BenchmarkTest, WhatCannotBeMeasuredIsRefused) {
   const Manifest manifest = read_manifest(make_test_model(folder_.path() / "model"));
-  EXPECT_EQ(resolve(BenchmarkOptions{}, manifest).sizes, std::vector<std::int64_t>{32});
-  EXPECT_THROW(resolve(BenchmarkOptions{.repeats = 0}, manifest), UsageError);
-  EXPECT_THROW(resolve(BenchmarkOptions{.batches = {1, 0}}, manifest), UsageError);
+  EXPECT_EQ(resolve_benchmark(BenchmarkOptions{}, manifest).sizes, std::vector<std::int64_t>{32});
+  EXPECT_THROW(resolve_benchmark(BenchmarkOptions{.repeats = 0}, manifest), UsageError);
+  EXPECT_THROW(resolve_benchmark(BenchmarkOptions{.batches = {1, 0}}, manifest), UsageError);
   for (const std::int64_t size : {0, -8, 12, 4096}) {
-    EXPECT_THROW(resolve(BenchmarkOptions{.sizes = {size}}, manifest), UsageError) << size;
+    EXPECT_THROW(resolve_benchmark(BenchmarkOptions{.sizes = {size}}, manifest), UsageError)
+        << size;
   }
 }
 
@@ -349,7 +362,7 @@ TEST(BenchmarkComparison, TellsRatiosAndWhatDiffers) {
   now.evaluations.pop_back();
   now.evaluations[0].seconds.median = 0.25;
   now.images[0].nfe = 4;  // other work: not compared
-  const BenchmarkComparison comparison = compare(before, now);
+  const BenchmarkComparison comparison = compare_benchmarks(before, now);
   EXPECT_EQ(comparison.differences, std::vector<std::string>{"threads: 2 before, 1 now"});
   ASSERT_EQ(comparison.changes.size(), 6U);
   EXPECT_EQ(comparison.changes[0].what, "evaluation, batch 1, 64 px: seconds");
@@ -360,22 +373,22 @@ TEST(BenchmarkComparison, TellsRatiosAndWhatDiffers) {
   EXPECT_EQ(comparison.changes[3].ratio(), 0.5);
 
   now.evaluations[0].size = 128;
-  EXPECT_THROW(compare(before, now), InputError);
+  EXPECT_THROW(compare_benchmarks(before, now), InputError);
 }
 
 TEST(BenchmarkComparison, ImagesThatStartInAnotherWayAreOtherWork) {
   Benchmark before;
   before.evaluations = {{1, 64, {0.5, 0.4, 0.6}, {}}};
   before.images = {{64, 8, {4.0, 4.0, 4.0}}};
-  const std::size_t with_images = compare(before, before).changes.size();
+  const std::size_t with_images = compare_benchmarks(before, before).changes.size();
   for (const Start start : {Start::noise, Start::sr}) {
     Benchmark now = before;
     now.images[0].start = start;
-    EXPECT_EQ(compare(before, now).changes.size(), with_images - 1);
+    EXPECT_EQ(compare_benchmarks(before, now).changes.size(), with_images - 1);
   }
   Benchmark now = before;
   now.images[0].weight_map = false;
-  EXPECT_EQ(compare(before, now).changes.size(), with_images - 1);
+  EXPECT_EQ(compare_benchmarks(before, now).changes.size(), with_images - 1);
 }
 
 TEST(BenchmarkComparison, WhatCannotBeComparedIsKnownBefore) {

@@ -7,6 +7,7 @@
 
 #include "evaluation/folder_evaluation.h"
 #include "evaluation/metrics.h"
+#include "evaluation/reference_pictures.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "support/temporary_folder.h"

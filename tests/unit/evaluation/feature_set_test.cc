@@ -128,6 +128,27 @@ TEST_F(FeatureSetTest, AFileThatDoesNotFitIsNamed) {
   expect_refused(network().manifest(), "", "[D,D]");
 }
 
+TEST_F(FeatureSetTest, WhatCanBeNoStatisticsIsRefused) {
+  const FeatureNetwork inception = network({.name = "inception-v3-fid"});
+  const at::Tensor mean = at::zeros({16}, at::kDouble);
+  write_npz(file(), {{{"mu", mean}, {"sigma", -at::eye(16, at::kDouble)}}, {}});
+  expect_refused(inception.manifest(), "", "not symmetric with variances of 0 or more");
+  at::Tensor skewed = at::eye(16, at::kDouble);
+  skewed[0][1] = 0.5;
+  write_npz(file(), {{{"mu", mean}, {"sigma", skewed}}, {}});
+  expect_refused(inception.manifest(), "", "not symmetric");
+  FeatureSet set = collect(inception, random_pictures(5));
+  set.gaussian.count = -3;
+  write_statistics(file(), set, "five pictures");
+  expect_refused(inception.manifest(), "five pictures", "of -3 pictures");
+}
+
+TEST_F(FeatureSetTest, AMemberThatIsTooLargeIsNotUnpacked) {
+  write_npz(file(), {{{"mu", at::zeros({16})}, {"sigma", at::eye(16)}},
+                     {{"srdiff.json", std::string(1 << 20, ' ')}}});
+  expect_refused(network().manifest(), "", "srdiff.json has 1048576 bytes");
+}
+
 TEST(FrechetDistanceName, IsFidForInceptionAlone) {
   EXPECT_EQ(frechet_distance_name("inception-v3-fid"), "FID (inception-v3-fid)");
   EXPECT_EQ(frechet_distance_name("efficientnet-lite0"), "FD (efficientnet-lite0)");

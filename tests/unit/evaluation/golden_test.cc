@@ -48,7 +48,7 @@ Figure figure(const std::string& key, double value, Better better = Better::lowe
 bool passes(const GoldenFigure& golden, double measured) {
   Golden file;
   file.figures = {golden};
-  return judge(file, {}, {figure(golden.key, measured)}).front().passed;
+  return verdicts_on(file, {}, {figure(golden.key, measured)}).front().passed;
 }
 
 class GoldenTest : public ::testing::Test {
@@ -137,7 +137,7 @@ TEST(GoldenFigures, AreJudgedByDirectionAndTolerance) {
 }
 
 TEST(GoldenFigures, WhatWasNotMeasuredIsMissed) {
-  const auto verdicts = judge(example(), {}, {figure("psnr", 31.0)});
+  const auto verdicts = verdicts_on(example(), {}, {figure("psnr", 31.0)});
   ASSERT_EQ(verdicts.size(), 3U);
   EXPECT_EQ(verdicts[0].what, "x_t of 00");
   EXPECT_FALSE(verdicts[0].passed);
@@ -150,17 +150,18 @@ TEST(GoldenStages, AreJudgedByTheLargestDifference) {
   std::vector<GoldenStage> stages = golden.stages;
   stages.front().means = golden.stages.front().means.clone();
   stages.front().means[1][2][3] += 0.9e-5;
-  EXPECT_TRUE(judge(golden, stages, {}).front().passed);
+  EXPECT_TRUE(verdicts_on(golden, stages, {}).front().passed);
   stages.front().means[1][2][3] += 0.2e-5;
-  EXPECT_FALSE(judge(golden, stages, {}).front().passed);
+  EXPECT_FALSE(verdicts_on(golden, stages, {}).front().passed);
   stages.front().means[0][0][0] = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_FALSE(judge(golden, stages, {}).front().passed);
+  EXPECT_FALSE(verdicts_on(golden, stages, {}).front().passed);
 }
 
 TEST(GoldenUpdate, KeepsTolerancesAndDirections) {
-  const Golden golden = updated(example(), {},
-                                {figure("fid", 123.456789), figure("ssim", 0.9, Better::higher),
-                                 figure("ms-ssim", std::numeric_limits<double>::quiet_NaN())});
+  const Golden golden =
+      updated_golden(example(), {},
+                     {figure("fid", 123.456789), figure("ssim", 0.9, Better::higher),
+                      figure("ms-ssim", std::numeric_limits<double>::quiet_NaN())});
   ASSERT_EQ(golden.figures.size(), 2U);
   EXPECT_EQ(golden.figures[0].expected, 123.457);
   EXPECT_EQ(golden.figures[0].tolerance, 0.01);
@@ -171,7 +172,7 @@ TEST(GoldenUpdate, KeepsTolerancesAndDirections) {
 
 TEST(StageRecorder, TakesTheFirstPicturesUpToTheFirstEps) {
   const Schedule schedule = support::sr3_schedule();
-  StageRecorder recorder(schedule, 2);
+  StageRecorder recorder(support::sr3_schedule(), 2);  // keeps the schedule that it is given
   using Kind = UpscaleState::Kind;
   at::manual_seed(1);
   const at::Tensor x_t = at::randn({1, 3, 32, 32});

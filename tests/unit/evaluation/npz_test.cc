@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
+#include <zip.h>
+
 #include <cstdlib>
 #include <fstream>
 
@@ -11,15 +14,61 @@
 #include "support/expect.h"
 #include "support/temporary_folder.h"
 
+namespace {
+
+/// Which of libzip's calls fails, by its name.
+std::string failing_call;
+int sources_alive = 0;
+
+template <typename Function>
+Function* original(const char* name) {
+  return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+// The program's definitions go before the library's.
+extern "C" {
+zip_source_t* zip_source_buffer_create(const void* data, zip_uint64_t length, int freep,
+                                       zip_error_t* error) {
+  ++sources_alive;
+  return original<decltype(zip_source_buffer_create)>("zip_source_buffer_create")(data, length,
+                                                                                  freep, error);
+}
+void zip_source_free(zip_source_t* source) {
+  --sources_alive;
+  original<decltype(zip_source_free)>("zip_source_free")(source);
+}
+zip_t* zip_open_from_source(zip_source_t* source, int flags, zip_error_t* error) {
+  return failing_call == "zip_open_from_source" ? nullptr
+                                                : original<decltype(zip_open_from_source)>(
+                                                      "zip_open_from_source")(source, flags, error);
+}
+zip_int64_t zip_source_read(zip_source_t* source, void* data, zip_uint64_t length) {
+  return failing_call == "zip_source_read"
+             ? -1
+             : original<decltype(zip_source_read)>("zip_source_read")(source, data, length);
+}
+int zip_source_open(zip_source_t* source) {
+  return failing_call == "zip_source_open"
+             ? -1
+             : original<decltype(zip_source_open)>("zip_source_open")(source);
+}
+}
+
 namespace srdiff {
 namespace {
+
+constexpr std::uint64_t most = 1 << 24;
 
 class NpzTest : public ::testing::Test {
  protected:
   std::filesystem::path file() const { return folder_.path() / "arrays.npz"; }
 
   void expect_complaint(const std::string& part) {
-    const std::string message = support::message_of<InputError>([&] { read_npz(file()); });
+    const std::string message = support::message_of<InputError>([&] {
+      read_npz(file(), {{{"a", most}, {"mu", most}}, {}});
+    });
     EXPECT_EQ(message.rfind(file().string() + ": ", 0), 0U) << message;
     EXPECT_NE(message.find(part), std::string::npos) << message;
   }
@@ -37,7 +86,7 @@ class NpzTest : public ::testing::Test {
 TEST_F(NpzTest, ComesBackAsItWas) {
   const at::Tensor matrix = at::arange(12, at::kDouble).reshape({3, 4}).sin();
   write_npz(file(), {{{"mu", at::arange(5, at::kDouble)}, {"sigma", matrix}}, {{"note", "text"}}});
-  const Npz read = read_npz(file());
+  const Npz read = read_npz(file(), {{{"mu", most}, {"sigma", most}}, {{"note", most}}});
   EXPECT_TRUE(at::equal(read.arrays.at("mu"), at::arange(5, at::kDouble)));
   EXPECT_TRUE(at::equal(read.arrays.at("sigma"), matrix));
   EXPECT_EQ(read.texts.at("note"), "text");
@@ -49,6 +98,31 @@ TEST_F(NpzTest, SameContentSameBytes) {
   const std::string first = read_file(file());
   write_npz(file(), npz);
   EXPECT_EQ(read_file(file()), first);
+}
+
+TEST_F(NpzTest, AFailureOfLibzipWritesNoFileAndLeaksNoSource) {
+  for (const char* call : {"zip_open_from_source", "zip_source_open", "zip_source_read"}) {
+    sources_alive = 0;
+    failing_call = call;
+    EXPECT_THROW(write_npz(file(), {{}, {{"note", "text"}}}), InputError) << call;
+    failing_call.clear();
+    EXPECT_FALSE(std::filesystem::exists(file())) << call;
+    if (std::string(call) == "zip_open_from_source") {
+      EXPECT_EQ(sources_alive, 0);
+    }
+  }
+}
+
+TEST_F(NpzTest, WhatIsNotAskedForIsNotUnpacked) {
+  write_npz(file(), {{{"mu", at::zeros(5, at::kDouble)}}, {{"large", std::string(most, 'x')}}});
+  const Npz read = read_npz(file(), {{{"mu", most}, {"sigma", most}}, {}});
+  EXPECT_EQ(read.arrays.size(), 1U);
+  EXPECT_TRUE(read.texts.empty());
+  const std::string message = support::message_of<InputError>([&] {
+    read_npz(file(), {{}, {{"large", 1000}}});
+  });
+  EXPECT_NE(message.find("large has 16777216 bytes, more than the 1000"), std::string::npos)
+      << message;
 }
 
 TEST_F(NpzTest, NumPyReadsIt) {
@@ -70,7 +144,7 @@ TEST_F(NpzTest, ReadsWhatNumPyWrites) {
        {"np.savez(path, a=a)", "np.savez_compressed(path, a=a)",
         "np.savez(path, a=np.asfortranarray(a))", "np.savez(path, a=a.astype(np.float32))"}) {
     ASSERT_TRUE(numpy(std::string("a = np.arange(6.).reshape(2, 3) / 4; ") + form)) << form;
-    EXPECT_TRUE(at::equal(read_npz(file()).arrays.at("a"), expected)) << form;
+    EXPECT_TRUE(at::equal(read_npz(file(), {{{"a", most}}, {}}).arrays.at("a"), expected)) << form;
   }
   ASSERT_TRUE(numpy("np.savez(path, a=np.arange(3))"));
   expect_complaint("neither float64 nor float32");

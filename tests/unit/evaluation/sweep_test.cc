@@ -5,7 +5,9 @@
 
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
+#include "base/file_io.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "support/temporary_folder.h"
@@ -103,6 +105,9 @@ TEST_F(SweepTest, APlanThatIsWrongSaysWhere) {
   EXPECT_EQ(refused("[3.5, 4.5]", "[3.5]"), path + "'paper' must state a value for each cell");
   EXPECT_EQ(refused("{\n", "\n"), path.substr(0, path.size() - 2) + ": is not valid JSON");
   EXPECT_THROW(read_sweep_plan(folder_.path() / "absent.json"), UsageError);
+  EXPECT_EQ(
+      refused("\"nfe\": 5", "\"nfe\": " + std::string(100000, '[') + std::string(100000, ']')),
+      path + "is JSON of more than 64 levels");
 }
 
 TEST_F(SweepTest, ACellIsWhatEvalMeasures) {
@@ -143,12 +148,25 @@ TEST_F(SweepTest, FinishedCellsAreNotMeasuredAgain) {
   }
 }
 
+TEST_F(SweepTest, AKeptCellNamesItsFiguresByTheirWords) {
+  const SweepPlan small = plan();
+  run(small);
+  const fs::path file = options_.folder / "row1-column1.json";
+  const auto kept = nlohmann::json::parse(read_file(file));
+  EXPECT_EQ(kept.at("made_from").at("figures"), (nlohmann::json{"fid", "psnr", "sharpness"}));
+  auto older = kept;  // a cell of srdiff 0.1.0, whose key was a hash over the metrics' numbers
+  older.erase("made_from");
+  older["key"] = std::string(64, '0');
+  std::ofstream(file) << older.dump();
+  EXPECT_EQ(run(small).resumed, 3);
+}
+
 TEST_F(SweepTest, WhatAFigureDependsOnIsMeasuredAgain) {
   SweepPlan small = plan();
   run(small);
   small.cells[1].seed = 7;
   EXPECT_EQ(run(small).resumed, 3);
-  std::ofstream(options_.folder / "row1-column1.json") << "{\"key\": ";
+  std::ofstream(options_.folder / "row1-column1.json") << "{\"made_from\": ";
   EXPECT_EQ(run(small).resumed, 3);
   options_.limit = 3;
   EXPECT_EQ(run(small).resumed, 0);

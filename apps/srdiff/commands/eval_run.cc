@@ -1,0 +1,183 @@
+#include "commands/eval_run.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "base/file_io.h"
+#include "commands/commands.h"
+#include "evaluation/reference_pictures.h"
+#include "interruption.h"
+#include "output/evaluation_output.h"
+#include "output/json_output.h"
+#include "output/progress_bar.h"
+#include "srdiff/error.h"
+#include "srdiff/logging.h"
+
+using srdiff::Metric;
+
+namespace {
+
+/// In the smaller of the two sets; without end where patches are taken, whose number shows later.
+std::int64_t fewest_pictures(const EvalArgs& args) {
+  std::size_t fewest = std::numeric_limits<std::int64_t>::max();
+  if (args.patch == 0) {
+    for (const std::string& folder : {args.reference, args.output}) {
+      if (!folder.empty()) {
+        fewest = std::min(fewest, srdiff::list_pictures(folder).size());
+      }
+    }
+    fewest = std::min(fewest, static_cast<std::size_t>(args.limit.value_or(fewest)));
+  }
+  return static_cast<std::int64_t>(fewest);
+}
+
+/// Names those of a feature network that too few pictures have kept from being measured.
+void tell_left_out(const EvalArgs& args, const std::vector<Metric>& metrics) {
+  if (!args.metrics.empty() || args.features.empty() || args.reference.empty()) {
+    return;
+  }
+  for (const Metric metric : {Metric::fid, Metric::kid, Metric::prdc}) {
+    if (std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) {
+      srdiff::log::warn("{} needs at least {} pictures and was left out", to_string(metric),
+                        pictures_needed(metric, {}));
+    }
+  }
+}
+
+void check_metrics(const EvalArgs& args, const std::vector<Metric>& metrics) {
+  if (metrics.empty()) {
+    throw srdiff::UsageError("nothing can be measured; name references, or --features");
+  }
+  if (!args.reference_stats.empty() &&
+      std::none_of(metrics.begin(), metrics.end(), srdiff::needs_features)) {
+    throw srdiff::UsageError("--reference-stats are for fid; ask for it, or leave them out");
+  }
+}
+
+srdiff::FolderEvaluationOptions evaluation_options(const EvalArgs& args) {
+  srdiff::FolderEvaluationOptions options;
+  options.evaluation.metrics = chosen_metrics(args);
+  check_metrics(args, options.evaluation.metrics);
+  options.evaluation.kid = args.kid;
+  options.evaluation.patch = args.patch;
+  options.reference = args.reference;
+  options.statistics = args.reference_stats;
+  options.limit = args.limit;
+  options.limits.max_pixels_per_byte = args.max_ratio;
+  return options;
+}
+
+}  // namespace
+
+void check_args(const EvalArgs& args) {
+  if (args.output.empty() == args.method.model.empty()) {
+    throw srdiff::UsageError("name either --output, pictures to measure, or --model to run");
+  }
+  if (args.reference.empty() && args.reference_stats.empty()) {
+    throw srdiff::UsageError("name the folder of references: --reference DIR");
+  }
+  if (!args.output.empty() && !args.save.empty()) {
+    throw srdiff::UsageError("--save keeps what --model makes; leave it out with --output");
+  }
+  if (!args.method.model.empty() && args.scale) {
+    throw srdiff::UsageError("--scale is for --output; a model has its own");
+  }
+  if (args.patch != 0 && !args.reference_stats.empty()) {
+    throw srdiff::UsageError("--reference-stats holds whole pictures; leave it or --patch out");
+  }
+  if (args.limit && *args.limit < 1) {
+    throw srdiff::UsageError("limit = " + std::to_string(*args.limit) + "; give 1 or more");
+  }
+  if (args.scale && *args.scale < 1) {
+    throw srdiff::UsageError("scale = " + std::to_string(*args.scale) + "; give 1 or more");
+  }
+}
+
+std::vector<Metric> chosen_metrics(const EvalArgs& args) {
+  if (!args.metrics.empty()) {
+    return srdiff::parse_metrics(args.metrics);
+  }
+  std::vector<Metric> metrics;
+  if (!args.features.empty()) {
+    metrics = args.reference.empty() ? std::vector<Metric>{Metric::fid}
+                                     : std::vector<Metric>{Metric::fid, Metric::kid, Metric::prdc};
+    const std::int64_t pictures = fewest_pictures(args);
+    const auto too_few = [&](Metric metric) { return pictures < pictures_needed(metric, {}); };
+    metrics.erase(std::remove_if(metrics.begin(), metrics.end(), too_few), metrics.end());
+  }
+  if (!args.reference.empty()) {
+    metrics.insert(metrics.end(), {Metric::psnr, Metric::ssim, Metric::ms_ssim});
+    if (args.output.empty() || args.scale) {
+      metrics.push_back(Metric::consistency);
+    }
+  }
+  return metrics;
+}
+
+bool wants_features(const EvalArgs& args, const std::vector<Metric>& metrics) {
+  return !args.features.empty() &&
+         std::any_of(metrics.begin(), metrics.end(), srdiff::needs_features);
+}
+
+EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
+  const srdiff::FolderEvaluationOptions options = evaluation_options(args);
+  EvalRun run;
+  if (args.output.empty()) {
+    run.method = choose_method(args.method);
+  } else {
+    srdiff::set_threads(args.method.threads);
+    srdiff::use_activation_pool();
+  }
+  if (wants_features(args, options.evaluation.metrics)) {
+    run.network = srdiff::FeatureNetwork::load(srdiff::find_features(args.features),
+                                               srdiff::parse_device(args.method.device));
+  }
+
+  ImageFigureTable csv(options.evaluation.metrics);
+  ProgressBar bar(args.quiet);
+  srdiff::FolderEvaluationObserver observer;
+  observer.cancelled = [] { return interrupted.load(); };
+  observer.on_progress = [&](std::int64_t done, std::int64_t total) {
+    bar.update(done, total, "pictures");
+  };
+  if (!args.csv.empty()) {
+    observer.on_image = [&](const srdiff::ImageFigures& figures) { csv.add(figures); };
+  }
+  const srdiff::FeatureNetwork* network = run.network ? &*run.network : nullptr;
+  if (run.method) {
+    const srdiff::Upscaler upscaler = load_upscaler(*run.method);
+    srdiff::StageRecorder recorder(upscaler.model().schedule(), stage_images);
+    if (stage_images > 0) {
+      observer.on_state = [&](const std::string& image, const srdiff::UpscaleState& state) {
+        recorder.add(image, state);
+      };
+    }
+    run.evaluation = srdiff::evaluate_model(options, upscaler, run.method->settings, args.save,
+                                            network, observer);
+    run.stages = recorder.stages();
+  } else {
+    run.evaluation = srdiff::evaluate_outputs(options, args.output, args.scale, network, observer);
+  }
+  if (!args.csv.empty()) {
+    srdiff::write_file_atomically(args.csv, csv.text());
+  }
+  tell_left_out(args, options.evaluation.metrics);
+  return run;
+}
+
+nlohmann::ordered_json document_of(const EvalArgs& args, const EvalRun& run, double seconds) {
+  nlohmann::ordered_json document = {{"reference", args.reference}};
+  if (run.method) {
+    const srdiff::Manifest& model = run.method->manifest;
+    document["model"] = {{"name", model.name}, {"version", model.version}};
+    document["settings"] = to_json(run.method->settings);
+  } else {
+    document["output"] = args.output;
+  }
+  if (run.network) {
+    document["features"] = to_json(run.network->manifest());
+  }
+  document.update(to_json(run.evaluation, seconds));
+  return document;
+}

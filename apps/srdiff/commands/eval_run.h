@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "commands/method_options.h"
+#include "evaluation/folder_evaluation.h"
+#include "evaluation/golden.h"
+
+/// The options of `srdiff eval`.
+struct EvalArgs {
+  MethodArgs method;
+  std::string reference;
+  std::string output;
+  std::string metrics;
+  std::string features;
+  std::string reference_stats;
+  std::string save;
+  std::string csv;
+  std::string golden;
+  bool update_golden = false;
+  std::set<std::string> given;  // options on the command line: they go before a golden file's
+  std::optional<std::int64_t> limit;
+  std::optional<int> scale;
+  srdiff::KernelDistanceOptions kid;
+  std::int64_t patch = 0;
+  double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
+  bool json = false;
+  bool quiet = false;
+};
+
+/// What an evaluation is made with, and what came of it.
+struct EvalRun {
+  std::optional<Method> method;
+  std::optional<srdiff::FeatureNetwork> network;
+  srdiff::Evaluation evaluation;
+  std::vector<srdiff::GoldenStage> stages;
+};
+
+/// Throws UsageError where options are missing or contradict each other.
+void check_args(const EvalArgs& args);
+
+/// The metrics that are asked for, or all that the other options make possible.
+std::vector<srdiff::Metric> chosen_metrics(const EvalArgs& args);
+
+/// Whether some of the metrics are seen through a feature network.
+bool wants_features(const EvalArgs& args, const std::vector<srdiff::Metric>& metrics);
+
+/// Measures what the options name. Of the first `stage_images` pictures the stages are kept.
+EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images);
+
+/// What --json prints.
+nlohmann::ordered_json document_of(const EvalArgs& args, const EvalRun& run, double seconds);
+
+/// `srdiff eval --golden`: the exit status.
+int run_golden(EvalArgs args);

@@ -1,0 +1,131 @@
+#include "parse_errors.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "commands/commands.h"
+#include "nearest_word.h"
+#include "shell_words.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What is wrong with the configuration file, or nothing. CLI11 calls every such file an INI file,
+/// and does not say which it is.
+std::string config_problem(const CLI::App& app, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) {
+    return "";  // says what it is about
+  }
+  const auto* const option = app.get_config_ptr();
+  const std::string file = option->count() > 0 ? option->as<std::string>() : "the configuration";
+  if (dynamic_cast<const CLI::FileError*>(&error) != nullptr) {
+    return file + ": no such file, or it cannot be read";
+  }
+  const std::string text = error.what();
+  const std::string extras = CLI::ConfigError::Extras("").what();
+  if (dynamic_cast<const CLI::ConfigError*>(&error) == nullptr || text.rfind(extras, 0) != 0) {
+    return "";
+  }
+  const std::string name = text.substr(extras.size());
+  const std::size_t section_mark = name.rfind(".++");
+  return file + ": " +
+         (section_mark == std::string::npos
+              ? name + " is no option; write it below its subcommand, such as [upscale]"
+              : "[" + name.substr(0, section_mark) + "] is no subcommand");
+}
+
+bool is_option_like(const std::string& word) {
+  return word.size() > 1 && word.front() == '-';
+}
+
+/// "", or "; the nearest is WORD".
+std::string hint(const std::string& typed, const std::vector<std::string>& words) {
+  const std::string nearest = nearest_word(typed, words);
+  return nearest.empty() ? "" : "; the nearest is " + nearest;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      names.push_back("--" + name);
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> subcommand_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(subcommand->get_name());
+  }
+  return names;
+}
+
+/// What is said of a word that looks like an option and is none.
+std::string unknown_option(const CLI::App& subcommand, const std::string& word) {
+  const auto names_follow = std::find(command_line.begin(), command_line.end(), "--");
+  if (std::find(names_follow, command_line.end(), word) != command_line.end()) {
+    return "'" + word + "' stands behind --, where all words are names, and is one too many";
+  }
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(word, error))) {
+    return word + " is no option of it; a file of that name is ./" + word;
+  }
+  const std::string name = option_name(word);
+  return name + " is no option of it" + hint(name, option_names(subcommand));
+}
+
+/// The first word that is not understood, or nothing.
+std::string surplus_word(const CLI::App& app, const CLI::App& subcommand,
+                         const CLI::ParseError& error) {
+  const std::vector<std::string> words = app.remaining(/*recurse=*/true);
+  const auto option = std::find_if(words.begin(), words.end(), is_option_like);
+  const bool is_surplus = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  // Such a word may be the one that is missing elsewhere: a file whose name starts with a dash.
+  const bool may_be_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if ((is_surplus || may_be_missing) && option != words.end()) {
+    return unknown_option(subcommand, *option);
+  }
+  return !is_surplus || words.empty() ? "" : "'" + words.front() + "' is one word too many";
+}
+
+}  // namespace
+
+std::string parse_problem(const CLI::App& app, const CLI::ParseError& error) {
+  if (const std::string problem = config_problem(app, error); !problem.empty()) {
+    return problem;
+  }
+  std::string command = "srdiff";
+  const CLI::App* deepest = &app;
+  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = deepest->get_subcommands()) {
+    deepest = chosen.front();
+    command += " " + deepest->get_name();
+  }
+  const auto unknown = app.remaining();
+  if (deepest == &app && !unknown.empty()) {
+    return "'" + unknown.front() + "' is not known" + hint(unknown.front(), subcommand_names(app)) +
+           "; see srdiff --help";
+  }
+  const std::string surplus = surplus_word(app, *deepest, error);
+  return (surplus.empty() ? std::string(error.what()) : command + ": " + surplus) + "; see " +
+         command + " --help";
+}
+
+std::string config_file_problem(const std::string& file) {
+  constexpr std::uintmax_t max_bytes = 1 << 20;
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (!fs::exists(status)) {
+    return "";  // said elsewhere
+  }
+  if (!fs::is_regular_file(status) && !fs::is_fifo(status)) {
+    return file + " is not a regular file";
+  }
+  return fs::is_regular_file(status) && fs::file_size(file, error) > max_bytes
+             ? file + " is larger than 1 MiB"
+             : "";
+}

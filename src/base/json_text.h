@@ -1,0 +1,25 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "srdiff/error.h"
+
+namespace srdiff {
+
+/// Parses a JSON text. `Json` is nlohmann::json, or nlohmann::ordered_json where the order of the
+/// fields counts. Documents of srdiff nest at most ten levels deep, while copying a value of a
+/// hundred thousand levels overflows the stack: more than 64 levels are refused.
+/// Throws nlohmann::json::exception where the text is not JSON, UsageError where it is too deep.
+template <typename Json = nlohmann::json>
+Json parse_json(const std::string& text) {
+  constexpr int max_depth = 64;
+  return Json::parse(text, [](int depth, typename Json::parse_event_t /*event*/, Json& /*value*/) {
+    if (depth > max_depth) {
+      throw UsageError("is JSON of more than " + std::to_string(max_depth) + " levels");
+    }
+    return true;
+  });
+}
+
+}  // namespace srdiff
