@@ -579,7 +579,7 @@ case_help_fits_a_screen() {
 # help_all_names COMMAND SOURCE...: every option that these sources name.
 help_all_names() {
   local option options
-  options=$(cd "$here/../../apps/srdiff" && grep -Eoh '"(-.,)?--[a-z-]+"' "${@:2}" | tr -d '"')
+  options=$(cd "$here/../../apps/srdiff/commands" && grep -Eoh '"(-.,)?--[a-z-]+"' "${@:2}" | tr -d '"')
   succeeds "$1" --help-all
   for option in $options; do
     grep -q -e "^  $option " "$logs/stdout" || fail "$1 --help-all does not name $option"

@@ -1,0 +1,17 @@
+#include "nearest_word.h"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+TEST(NearestWord, FindsWhatWasMeant) {
+  const std::vector<std::string> words = {"upscale", "compare", "eval", "models", "bench"};
+  EXPECT_EQ(nearest_word("upscal", words), "upscale");
+  EXPECT_EQ(nearest_word("upsacle", words), "upscale");
+  EXPECT_EQ(nearest_word("model", words), "models");
+  EXPECT_EQ(nearest_word("evla", words), "eval");
+  EXPECT_EQ(nearest_word("enlarge", words), "");
+  EXPECT_EQ(nearest_word("", words), "");
+}
+
+}  // namespace
