@@ -408,7 +408,8 @@ class Trainer:
             return faces, [images[:shown] for images in pairs], pairs if self.args.val else None
         crop = self.config["crops"][self.kind]
         photos = load_photos(self.args.data, crop, self.args.limit)
-        source = Photos(photos, scale, crop, self.device, self.settings["seed"], self.config.get("damage"))
+        source = Photos(photos, scale, crop, self.device, self.settings["seed"], self.config.get("damage"),
+                        self.config.get("text", 0.0))
         if not self.args.val:
             return source, Photos(photos, scale, crop, self.device).batch(0, shown), None
         held_out = load_photos([self.args.val], size)
