@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from data import queued, read_bytes
+from data import full_precision, queued, read_bytes
 from jpeg import jpeg
 from text import pages
 
@@ -139,6 +139,10 @@ class Photos:
 
     @torch.no_grad()
     def make(self, seen: int, size: int):
+        with full_precision():
+            return self.made(seen, size)
+
+    def made(self, seen: int, size: int):
         """(low, high) in 0..255 for the images seen .. seen + size - 1 of the run."""
         u = uniforms(self.seed, np.arange(seen, seen + size), 16)
         high = self.cut(u[:, :4]).permute(0, 3, 1, 2).float()

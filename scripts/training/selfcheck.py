@@ -7,11 +7,15 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-import torch
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+
+from needs import need  # noqa: E402
+
+need("torch", "numpy", "PIL")
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 from contrast import METHODS  # noqa: E402
 from data import to_bytes  # noqa: E402
