@@ -295,11 +295,14 @@ class Trainer:
                              f"{'; '.join(changed)}")
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group in self.optimizer.param_groups:  # the state brought the last leg's
-            group.update(betas=tuple(self.settings["betas"]), weight_decay=self.settings["weight_decay"])
         self.steps, self.images, self.seconds = state["steps"], state["images"], state["seconds"]
-        self.warm_from = state.get("warm_from", 0)
+        if state["optimizer"]:
+            self.optimizer.load_state_dict(state["optimizer"])
+            for group in self.optimizer.param_groups:  # the state brought the last leg's
+                group.update(betas=tuple(self.settings["betas"]), weight_decay=self.settings["weight_decay"])
+            self.warm_from = state.get("warm_from", 0)
+        else:  # a run that came from another machine by rented.py, as its averaged weights alone
+            self.warm_from = self.steps
         self.grown_from = state.get("grown_from")
         self.curve = [tuple(point) for point in state["curve"]]
         print(f"resuming after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
@@ -408,7 +411,7 @@ class Trainer:
             faces = Faces(images, scale, self.device, self.settings["seed"], sides=sides, size=size, **options)
             held_out = Faces(load_images([self.args.val if self.args.val else self.args.data[0]], size, count),
                              scale, self.device, flip=False)
-            pairs = to_unit(held_out.low), to_unit(held_out.high)
+            pairs = to_unit(held_out.low), to_unit(held_out.images)
             return faces, [images[:shown] for images in pairs], pairs if self.args.val else None
         crop = self.config["crops"][self.kind]
         photos = load_photos(self.args.data, crop, self.args.limit)
