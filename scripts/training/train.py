@@ -41,6 +41,7 @@ DEFAULTS = {
     "warmup": 200,              # steps
     "decay_from": 0.5,          # fraction of the budget at which the rate starts down a cosine to 0
     "ema": 0.999, "bf16": True,
+    "loss": "mse",              # of the regressor: mse | log
     "channels_last": "always", "compile": "cuda",  # never | cuda | always
     "fused_norms": True,        # on a CPU, in bf16: one pass for a group norm and its SiLU (fused_norm.py)
     "flip": True, "shift": 0, "grey": 0.0, "scale": [1.0, 1.0],  # what else is done to aligned images (data.py)
@@ -105,11 +106,22 @@ def learning_rate(settings: dict, step: int, progress: float) -> float:
 
 
 class RegressorTask:
+    """Mean squared error; with "loss": "log" the logarithm of each image's.
+
+    Then a crop counts as the decibels of its PSNR do. By plain MSE one of text, or a damaged one, has several times the
+    gradient of others: where three fifths of the crops are damaged and a tenth is text, 4,800 crops taught 0.16 dB
+    less for clean inputs."""
+
     def __init__(self, config, args, device):
-        pass
+        self.log = {**DEFAULTS, **config["regressor"].get("training", {})}["loss"] == "log"
 
     def loss(self, network, low, high, generator):
-        return F.mse_loss(network(low), high)
+        errors = ((network(low) - high) ** 2).mean(dim=(1, 2, 3))
+        if not self.log:
+            return errors.mean()
+        # 3e-4 is 41 dB, from where on it does not matter. The value that is reported stays the mean squared error.
+        slope = 0.02 * torch.log(errors + 3e-4).mean()
+        return slope + (errors.mean() - slope).detach()
 
     @torch.no_grad()
     def columns(self, network, low, high):
