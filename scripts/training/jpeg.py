@@ -3,6 +3,7 @@
 Baseline JPEG with the tables of the standard's annex K as libjpeg scales them by quality, chroma at half
 the size (4:2:0), and libjpeg's smooth enlargement of it. Pillow's own files differ from it by rounding alone.
 """
+import functools
 import math
 
 import torch
@@ -18,18 +19,25 @@ TO_YCC = [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418
 TO_RGB = [[1.0, 0.0, 1.402], [1.0, -0.344136286, -0.714136286], [1.0, 1.772, 0.0]]
 
 
-def quantisers(table, quality: Tensor) -> Tensor:
+@functools.lru_cache(maxsize=None)
+def constants(device):
+    """The tables, both colour matrices, the DCT's matrix and the colours' offset: copied to a device once."""
+    k = torch.arange(8, dtype=torch.float32)
+    dct = torch.cos(math.pi / 8 * k[:, None] * (k + 0.5)) / 2
+    dct[0] /= math.sqrt(2.0)
+    lists = (torch.tensor(value, dtype=torch.float32) for value in (LUMA, CHROMA, TO_YCC, TO_RGB))
+    return tuple(value.to(device) for value in (*lists, dct, torch.tensor([0.0, 128.0, 128.0]).view(3, 1, 1)))
+
+
+def quantisers(table: Tensor, quality: Tensor) -> Tensor:
     """[N,1,8,1,8], libjpeg's scaling of a table for qualities [N]."""
     scale = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
-    steps = ((quality.new_tensor(table) * scale[:, None] + 50) / 100).floor().clamp(1, 255)
+    steps = ((table * scale[:, None] + 50) / 100).floor().clamp(1, 255)
     return steps.view(-1, 1, 8, 1, 8)
 
 
-def coded(plane: Tensor, table, quality: Tensor) -> Tensor:
+def coded(plane: Tensor, table: Tensor, quality: Tensor, dct: Tensor) -> Tensor:
     """Planes [N,h,w] in 0..255 after quantisation of their 8x8 blocks."""
-    k = torch.arange(8, device=plane.device, dtype=torch.float32)
-    dct = torch.cos(math.pi / 8 * k[:, None] * (k + 0.5)) / 2
-    dct[0] /= math.sqrt(2.0)
     n, h, w = plane.shape
     blocks = (plane - 128).view(n, h // 8, 8, w // 8, 8)
     steps = quantisers(table, quality)
@@ -45,11 +53,11 @@ def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     if images.shape[2] % 16 or images.shape[3] % 16:
         raise ValueError("sides must be multiples of 16")
     quality = quality.to(images.device, torch.float32)
-    offset = images.new_tensor([0.0, 128.0, 128.0]).view(3, 1, 1)
-    ycc = (torch.einsum("oc,nchw->nohw", images.new_tensor(TO_YCC), images) + offset).round().clamp(0, 255)
+    luma, colour, to_ycc, to_rgb, dct, offset = constants(images.device)
+    ycc = (torch.einsum("oc,nchw->nohw", to_ycc, images) + offset).round().clamp(0, 255)
     chroma = F.avg_pool2d(ycc[:, 1:], 2).round().flatten(0, 1)
-    chroma = coded(chroma, CHROMA, quality.repeat_interleave(2)).view(len(images), 2, *chroma.shape[1:])
+    chroma = coded(chroma, colour, quality.repeat_interleave(2), dct).view(len(images), 2, *chroma.shape[1:])
     # Bilinear with pixel centres is libjpeg's triangle filter: 3/4 of the nearer and 1/4 of the farther sample.
     chroma = F.interpolate(chroma, scale_factor=2.0, mode="bilinear", align_corners=False).round()
-    ycc = torch.cat([coded(ycc[:, 0], LUMA, quality)[:, None], chroma], 1) - offset
-    return torch.einsum("oc,nchw->nohw", images.new_tensor(TO_RGB), ycc).round().clamp(0, 255)
+    ycc = torch.cat([coded(ycc[:, 0], luma, quality, dct)[:, None], chroma], 1) - offset
+    return torch.einsum("oc,nchw->nohw", to_rgb, ycc).round().clamp(0, 255)

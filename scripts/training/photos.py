@@ -108,7 +108,7 @@ class Photos:
         areas = np.array([photo.width * photo.height for photo in photos], dtype=np.float64)
         share = (1 - text) * areas / areas.sum()
         if text > 0:
-            photos = photos + pages(TEXT_PAGES, photos)
+            photos = photos + pages(TEXT_PAGES, photos, max(384, crop))
             share = np.concatenate([share, np.full(TEXT_PAGES, text / TEXT_PAGES)])
         self.share = np.cumsum(share)
         self.sizes = np.array([(photo.height, photo.width) for photo in photos])

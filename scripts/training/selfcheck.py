@@ -393,8 +393,8 @@ def check_text():
     if not text.fonts():
         print("no fonts, text not checked")
         return
-    pages = text.pages(3, [])
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(pages, text.pages(3, [])))
+    pages = text.pages(3, [], 384)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(pages, text.pages(3, [], 384)))
     assert all(np.asarray(page).std() > 5 for page in pages)
     grey = [smooth_picture(0, (600, 500)).convert("L").convert("RGB")]
     source = Photos(grey, 4, 64, "cpu", text=0.5)

@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw, ImageFont
 FONTS = "/usr/share/fonts/truetype"
 FAMILIES = ("dejavu", "liberation*", "noto")
 SIZES = (8, 40)  # pixels
-PAGE = 384
 SYLLABLES = ("an be co da el fi gu ho in ja ki lo mer nach os pra qui res sta tion und ver wor xy zen th ing ed "
              "ough ll tt MM WA Re St Ko Za Th").split()
 
@@ -35,39 +34,39 @@ def line(random: np.random.Generator, letters: int) -> str:
     return " ".join(words)
 
 
-def page(number: int, photos, faces) -> Image.Image:
-    """Page `number`, a function of it alone and of the photographs [PIL] and font files given."""
+def page(number: int, photos, faces, extent: int) -> Image.Image:
+    """Page `number` of extent x extent pixels, a function of the photographs [PIL] and font files given too."""
     random = np.random.default_rng((77, number))
     ground = random.random()
     colour = tuple(int(v) for v in random.integers(0, 256, 3))
     if ground < 0.4:
         colour = (255,) * 3 if ground < 0.25 else (int(random.integers(200, 256)),) * 3
-    image = Image.new("RGB", (PAGE, PAGE), colour)
+    image = Image.new("RGB", (extent, extent), colour)
     if ground > 0.6 and photos:
         photo = photos[int(random.integers(len(photos)))]
-        side = min(*photo.size, PAGE)
-        image = photo.crop((0, 0, side, side)).resize((PAGE, PAGE), Image.BICUBIC)
+        side = min(*photo.size, extent)
+        image = photo.crop((0, 0, side, side)).resize((extent, extent), Image.BICUBIC)
     draw = ImageDraw.Draw(image)
     top = int(random.integers(0, 12))
-    while top < PAGE:
+    while top < extent:
         size = int(round(np.exp(random.uniform(*np.log(SIZES)))))
         font = ImageFont.truetype(str(random.choice(faces)), size)
-        behind = np.asarray(image.crop((0, top, PAGE, min(PAGE, top + size + 1)))).mean()
+        behind = np.asarray(image.crop((0, top, extent, min(extent, top + size + 1)))).mean()
         ink = (0, 0, 0) if behind > 127 else (255, 255, 255)
         if random.random() < 0.4:  # in colours too, that stand out from the ground
             share = random.uniform(0, 0.45)
             ink = tuple(int((1 - share) * a + share * b) for a, b in zip(ink, random.integers(0, 256, 3)))
         for _ in range(int(random.integers(1, 5))):
-            draw.text((int(random.integers(-10, 30)), top), line(random, 2 * PAGE // size), fill=ink, font=font)
+            draw.text((int(random.integers(-10, 30)), top), line(random, 2 * extent // size), fill=ink, font=font)
             top += int(size * random.uniform(1.15, 1.6)) + 1
         if random.random() < 0.2:
-            draw.line((0, top, PAGE, top), fill=ink, width=int(random.integers(1, 4)))
+            draw.line((0, top, extent, top), fill=ink, width=int(random.integers(1, 4)))
             top += 6
     return image
 
 
-def pages(count: int, photos) -> list:
+def pages(count: int, photos, extent: int) -> list:
     faces = fonts()
     if not faces:
         raise SystemExit(f"no font below {FONTS} to render text with: install fonts-dejavu-core or set \"text\" to 0")
-    return [page(number, photos, faces) for number in range(count)]
+    return [page(number, photos, faces, extent) for number in range(count)]
