@@ -2,6 +2,7 @@
 """Measures the model of photographs with the tool itself: the tables of docs/RESULTS.md.
 
     measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting="--t 100 --nfe 4"]... [--damage jpeg50]
+    measure_photos.py text OUT [--size 24]          needs tesseract-ocr, fonts-dejavu-core, fonts-liberation
     measure_photos.py seams PHOTO OUT
     measure_photos.py memory OUT [--megapixels 1,4,12]
 
@@ -22,7 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "photos-x4"
@@ -172,6 +173,68 @@ def quality(args) -> None:
     keep(out, args.name, rows)
 
 
+# --- text
+
+TEXT = """Alice was beginning to get very tired of sitting by her sister on the bank, and of having
+nothing to do: once or twice she had peeped into the book her sister was reading, but it had no
+pictures or conversations in it, and what is the use of a book, thought Alice, without pictures
+or conversations? So she was considering in her own mind (as well as she could, for the hot day
+made her feel very sleepy and stupid), whether the pleasure of making a daisy-chain would be worth
+the trouble of getting up and picking the daisies, when suddenly a White Rabbit with pink eyes ran
+close by her.""".split()
+FACES = ("dejavu/DejaVuSans", "dejavu/DejaVuSerif", "liberation/LiberationSans-Regular", "liberation/LiberationSerif-Regular")
+
+
+def distance(a: str, b: str) -> int:
+    """Insertions, deletions and exchanges of letters that make b of a."""
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a):
+        before, row[0] = row[0], i + 1
+        for j, other in enumerate(b):
+            before, row[j + 1] = row[j + 1], min(row[j + 1] + 1, row[j] + 1, before + (letter != other))
+    return row[-1]
+
+
+def text_page(face: str, size: int) -> tuple:
+    """A page of black text on white, and what it says."""
+    font = ImageFont.truetype(f"/usr/share/fonts/truetype/{face}.ttf", size)
+    image = Image.new("RGB", (32 * size, 32 * size), "white")
+    draw, line, lines = ImageDraw.Draw(image), "", []
+    for word in [*TEXT, None]:
+        longer = f"{line} {word}".strip()
+        if word is None or draw.textlength(longer, font) > image.width - 2 * size:
+            draw.text((size, size + int(1.6 * size) * len(lines)), line, fill="black", font=font)
+            lines.append(line)
+            longer = word
+        line = longer
+    return image.crop((0, 0, image.width, (size + int(1.6 * size) * len(lines) + size) // SCALE * SCALE)), " ".join(lines)
+
+
+def text(args) -> None:
+    out = Path(args.out)
+    shutil.rmtree(out, ignore_errors=True)
+    for folder in ("truth", "low", "bicubic"):
+        (out / folder).mkdir(parents=True)
+    said = {}
+    for face in FACES:
+        image, said[f"{Path(face).name}.png"] = text_page(face, args.size)
+        low = image.resize((image.width // SCALE, image.height // SCALE), Image.BICUBIC)
+        for folder, picture in (("truth", image), ("low", low), ("bicubic", low.resize(image.size, Image.BICUBIC))):
+            picture.save(out / folder / f"{Path(face).name}.png")
+    for folder, arguments in (("regressor", REGRESSOR), ("srdiff", [])):
+        run(args.srdiff, "upscale", str(out / "low"), str(out / folder), "--model", args.model, "--format", "png", "--quiet",
+            *arguments)
+    rows = []
+    for folder in ("truth", "bicubic", "regressor", "srdiff"):
+        wrong = 0
+        for name, words in said.items():
+            read = subprocess.run(["tesseract", str(out / folder / name), "-", "--psm", "6"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True, check=True).stdout
+            wrong += min(len(words), distance(words, " ".join(read.split())))
+        rows.append({"output": folder, "wrong characters": f"{100 * wrong / sum(map(len, said.values())):.1f} %"})
+    keep(out, "text", rows)
+
+
 # --- seams
 
 def gradient(width: int = 400, height: int = 300) -> Image.Image:
@@ -274,6 +337,8 @@ def main() -> None:
     sub = command("seams", seams, "photo")
     sub.add_argument("--tiles", type=lambda text: [int(n) for n in text.split(",")], default=[64, 96, 128])
     sub.add_argument("--overlap", type=int, default=16)
+    sub = command("text", text)
+    sub.add_argument("--size", type=int, default=24, help="of the letters, in pixels of the truth")
     sub = command("memory", memory)
     sub.add_argument("--megapixels", type=lambda text: [float(n) for n in text.split(",")], default=[1, 4, 12])
     sub.add_argument("--options", default="", help="of srdiff, such as --options='--threads 1'")
