@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Trains on a GPU that is rented for half an hour and reached by short commands and small files.
 
-    rented.py pack OUT --plan PLAN DATA...  here: code, configs, plan and data as OUT/part-1-of-N, ...
-    rented.py unpack WORK PART...           there: takes parts; with the last one WORK is complete
-    rented.py start WORK                    there: works through the plan in the background, goes on where it stopped
-    rented.py watch WORK --minutes 9        there: tells how far it is, until it is done or the time is over
-    rented.py send WORK OUT                 there: the averaged weights of all runs in fp16 as OUT/weights-1-of-N, ...
-    rented.py receive OUT RUNS              here: run folders, for export.py and train.py --resume
+    rented.py pack OUT NAME --plan PLAN DATA...  here: code, configs, fonts, plan, data as OUT/NAME-1-of-N, ...
+    rented.py unpack WORK PART...                there: takes parts; with the last one the bundle is in WORK
+    rented.py start WORK NAME                    there: works through the plan in the background, goes on where it stopped
+    rented.py watch WORK --minutes 9             there: tells how far all are, until they are done or the time is over
+    rented.py send WORK OUT                      there: the averaged weights of all runs in fp16, OUT/weights-1-of-N, ...
+    rented.py receive OUT RUNS                   here: run folders, for export.py and train.py --resume
 
 PLAN holds the arguments of train.py, a run a line, with paths as they are in WORK: DATA under the last two parts
 of its path (photos/train.tar), runs as runs/NAME. Lines run beside each other; an empty line waits for those before it.
-Commands end, the background does not: it is a session of its own. Only `send` and `receive` need torch.
+Commands end, the background does not: it is a session of its own. A second bundle may follow while the first trains.
+Only `send` and `receive` need torch.
 """
 import argparse
 import glob
@@ -60,15 +61,18 @@ def read_parts(folder: str, name: str):
 
 
 def pack(args):
+    from text import fonts
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
         for folder in ("scripts/training", "configs"):
             for path in sorted(glob.glob(os.path.join(ROOT, folder, "*.*"))):
                 archive.add(path, os.path.join(folder, os.path.basename(path)))
-        archive.add(args.plan, "plan.txt")
+        for path in fonts():
+            archive.add(path, os.path.join("fonts", *path.split(os.sep)[-2:]))
+        archive.add(args.plan, f"{args.name}.plan")
         for path in args.data:
             archive.add(path, os.path.join(*os.path.abspath(path).split(os.sep)[-2:]))
-    write_parts(stream.getvalue(), args.out, "part", int(args.mib * 2**20))
+    write_parts(stream.getvalue(), args.out, args.name, int(args.mib * 2**20))
 
 
 def unpack(args):
@@ -76,21 +80,22 @@ def unpack(args):
     for part in args.parts:
         with open(part, "rb") as source, open(os.path.join(args.work, os.path.basename(part)), "wb") as target:
             target.write(source.read())
-    data = read_parts(args.work, "part")
-    if data is not None:
-        tarfile.open(fileobj=io.BytesIO(data)).extractall(args.work)
-        for path in glob.glob(os.path.join(args.work, "part-*-of-*")):
-            os.remove(path)
-        print(f"{args.work}: complete")
+    for name in sorted({re.sub(r"-\d+-of-\d+$", "", os.path.basename(part)) for part in args.parts}):
+        data = read_parts(args.work, name)
+        if data is not None:
+            tarfile.open(fileobj=io.BytesIO(data)).extractall(args.work)
+            for path in glob.glob(os.path.join(args.work, f"{name}-*-of-*")):
+                os.remove(path)
+            print(f"{args.work}: {name} is complete")
 
 
 def out_of(words: list) -> str:
     return words[words.index("--out") + 1]
 
 
-def stages_of(work: str) -> list:
+def stages_of(work: str, name: str) -> list:
     """The plan as lists of runs that go beside each other, each a list of words."""
-    with open(os.path.join(work, "plan.txt")) as file:
+    with open(os.path.join(work, f"{name}.plan")) as file:
         blocks = re.split(r"\n\s*\n", file.read().strip())
     return [[shlex.split(line) for line in block.splitlines() if not line.startswith("#")] for block in blocks]
 
@@ -98,7 +103,7 @@ def stages_of(work: str) -> list:
 def run(args):
     """The background: a run that fails is told of in its log and ends what waits for it."""
     train = os.path.join("scripts", "training", "train.py")
-    for stage in stages_of(args.work):
+    for stage in stages_of(args.work, args.name):
         processes = []
         for words in stage:
             os.makedirs(os.path.join(args.work, out_of(words)), exist_ok=True)
@@ -110,15 +115,12 @@ def run(args):
     print("finished", flush=True)
 
 
-def daemon_file(work: str) -> str:
-    return os.path.join(work, "daemon.txt")
-
-
 def start(args):
-    with open(daemon_file(args.work), "w") as log:
+    stages_of(args.work, args.name)
+    with open(os.path.join(args.work, f"{args.name}.background"), "w") as log:
         # A new session: what ends the command that started it does not reach it.
-        process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "run", args.work], stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "run", args.work, args.name],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     print(f"started, process {process.pid}")
 
 
@@ -131,16 +133,17 @@ def last_line(path: str) -> str:
 def watch(args):
     end = time.time() + 60 * args.minutes
     while True:
-        verdict = last_line(daemon_file(args.work))
-        over = verdict or time.time() >= end
-        for stage in stages_of(args.work):
-            for words in stage:
+        verdicts = {os.path.basename(path)[:-len(".background")]: last_line(path)
+                    for path in sorted(glob.glob(os.path.join(args.work, "*.background")))}
+        for name in verdicts:
+            for words in sum(stages_of(args.work, name), []):
                 log = os.path.join(args.work, out_of(words), "output.txt")
                 if os.path.exists(log):
                     print(f"{out_of(words)}: {last_line(log)}", flush=True)
-        if over:
-            print(verdict or "still at it")
-            sys.exit(1 if verdict and verdict != "finished" else 0)
+        if all(verdicts.values()) or time.time() >= end:
+            for name, verdict in verdicts.items():
+                print(f"{name}: {verdict or 'still at it'}")
+            sys.exit(0 if set(verdicts.values()) <= {"", "finished"} else 1)
         time.sleep(min(args.every, max(0.0, end - time.time())))
 
 
@@ -189,13 +192,13 @@ def main():
         sub.set_defaults(function=function)
         return sub
 
-    sub = command(pack, "out")
+    sub = command(pack, "out", "name")
     sub.add_argument("data", nargs="+")
     sub.add_argument("--plan", required=True)
     sub.add_argument("--mib", type=float, default=60, help="of a part at most")
     command(unpack, "work").add_argument("parts", nargs="+")
-    command(start, "work")
-    command(run, "work")
+    command(start, "work", "name")
+    command(run, "work", "name")
     sub = command(watch, "work")
     sub.add_argument("--minutes", type=float, default=9)
     sub.add_argument("--every", type=float, default=30, help="seconds")

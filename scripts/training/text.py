@@ -5,7 +5,8 @@ import os
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-FONTS = "/usr/share/fonts/truetype"
+# A folder beside `scripts`, where rented.py puts what it brings to a machine without fonts, and Debian's.
+FOLDERS = (os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fonts"), "/usr/share/fonts/truetype")
 FAMILIES = ("dejavu", "liberation*", "noto")
 SIZES = (8, 40)  # pixels
 SYLLABLES = ("an be co da el fi gu ho in ja ki lo mer nach os pra qui res sta tion und ver wor xy zen th ing ed "
@@ -14,9 +15,13 @@ SYLLABLES = ("an be co da el fi gu ho in ja ki lo mer nach os pra qui res sta ti
 
 def fonts() -> list:
     """Latin faces of Debian's fonts-dejavu, fonts-liberation and, where there, fonts-noto-core."""
-    names = [name for family in FAMILIES for name in sorted(glob.glob(os.path.join(FONTS, family, "*.ttf")))]
-    return [name for name in names if "noto" not in name or os.path.basename(name).split("-")[0] in
-            ("NotoSans", "NotoSerif", "NotoSansMono")]
+    for folder in FOLDERS:
+        names = [name for family in FAMILIES for name in sorted(glob.glob(os.path.join(folder, family, "*.ttf")))]
+        names = [name for name in names if os.path.basename(os.path.dirname(name)) != "noto"
+                 or os.path.basename(name).split("-")[0] in ("NotoSans", "NotoSerif", "NotoSansMono")]
+        if names:
+            return names
+    return []
 
 
 def line(random: np.random.Generator, letters: int) -> str:
@@ -68,5 +73,5 @@ def page(number: int, photos, faces, extent: int) -> Image.Image:
 def pages(count: int, photos, extent: int) -> list:
     faces = fonts()
     if not faces:
-        raise SystemExit(f"no font below {FONTS} to render text with: install fonts-dejavu-core or set \"text\" to 0")
+        raise SystemExit(f"no font below {FOLDERS[1]} to render text with: install fonts-dejavu-core or set \"text\" to 0")
     return [page(number, photos, faces, extent) for number in range(count)]
