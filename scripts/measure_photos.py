@@ -118,8 +118,8 @@ def box(picture: np.ndarray, side: int) -> np.ndarray:
 
 def traces(out: Path, pictures: Path) -> dict:
     """What is left of damage. Flat noise: root mean square of what a 7x7 mean takes away, where the truth's standard
-    deviation in 15x15 is below 2 levels. Grid step: the mean step between neighbours where JPEG's blocks of 8 input
-    pixels meet, over that anywhere."""
+    deviation in 15x15 is below 2 levels. Grid step: the mean step between output neighbours where JPEG's blocks of
+    8 input pixels meet, over that wherever input pixels meet."""
     noise, flat_pixels, steps, all_steps = 0.0, 0, 0.0, 0.0
     for path in sorted((out / "truth").iterdir()):
         truth, picture = grey(path), grey(pictures / path.name)
@@ -130,7 +130,7 @@ def traces(out: Path, pictures: Path) -> dict:
         for each in (picture, picture.T):
             step = np.abs(np.diff(each, axis=0)).mean(axis=1)
             steps += float(step[8 * SCALE - 1::8 * SCALE].mean())
-            all_steps += float(step.mean())
+            all_steps += float(step[SCALE - 1::SCALE].mean())
     return {"flat noise, levels": round((noise / max(1, flat_pixels)) ** 0.5, 2), "grid step": round(steps / all_steps, 3)}
 
 
@@ -163,6 +163,8 @@ def quality(args) -> None:
             *arguments)
         measure(label, folder, time.time() - begun)
 
+    if args.damage:
+        measure("truth", "truth")
     if not args.only_settings:
         measure("bicubic", "bicubic")
         measure("Lanczos", "lanczos")
