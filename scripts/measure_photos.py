@@ -163,8 +163,6 @@ def quality(args) -> None:
             *arguments)
         measure(label, folder, time.time() - begun)
 
-    if args.damage:
-        measure("truth", "truth")
     if not args.only_settings:
         measure("bicubic", "bicubic")
         measure("Lanczos", "lanczos")
@@ -172,6 +170,7 @@ def quality(args) -> None:
     for setting in args.setting or [""]:
         name = "srdiff" + (" " + setting if setting else "")
         upscale(name, name.replace(" ", "_"), *shlex.split(setting))
+    rows.append({"output": "truth", **traces(out, out / "truth")})
     keep(out, args.name, rows)
 
 
