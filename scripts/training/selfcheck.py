@@ -434,6 +434,33 @@ def check_framing():
     assert sorted(to_bytes(still)[:, 0, 0, 0].tolist()) == [0, 40, 80]
 
 
+def check_on_a_gpu():
+    """No tensor of the processor meets one of a GPU while batches are made: told by torch 2's fake tensors, which
+    have a device and no values, so that no GPU is needed."""
+    if torch.__version__.startswith("1."):
+        return
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from unittest import mock
+    import data
+    import photos
+
+    def at_once(value, device):  # pinned memory needs a driver
+        return value.to(device)
+
+    damage = {"fraction": 1.0, **{kind: {**photos.NO_DAMAGE[kind], "share": 1.0} for kind in ("reduction", "blur", "noise", "jpeg")}}
+    pictures = [smooth_picture(0, (90, 80))]
+    with mock.patch.object(data, "queued", at_once), mock.patch.object(photos, "queued", at_once), \
+            mock.patch.object(torch, "Generator"), mock.patch.object(torch, "randn", lambda *size, generator, device:
+                                                                     torch.zeros(size, device=device)):
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            made = Photos(pictures, 4, 64, "cuda", damage=damage).batch(0, 8)
+            faces = Faces(torch.zeros(4, 3, 36, 36, dtype=torch.uint8), 8, "cuda", shift=20, scale=(0.8, 1.25), grey=0.1,
+                          sides=torch.full((4,), 36), size=32)
+            framed = faces.changed(faces.images, faces.sides, None)
+    assert all(tensor.device.type == "cuda" for tensor in (*made, framed))
+    assert made[0].shape == (8, 3, 16, 16) and framed.shape == (4, 3, 32, 32)
+
+
 def check_what_is_missing():
     """Without torch a program ends with one line that names its interpreter."""
     scripts = os.path.join(HERE, "..")
@@ -609,7 +636,7 @@ def check_round_trip():
 
 if __name__ == "__main__":
     for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
-                  check_calibration, check_growth, check_fused_norms, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing,
+                  check_calibration, check_growth, check_fused_norms, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
                   check_what_is_missing, check_round_trip):
         check()
         print(f"{check.__name__}: ok")
