@@ -7,12 +7,20 @@ The weights are those that get_features.sh fetches. Features are the 1280 pooled
 classifier.
 """
 import argparse
+import os
+import sys
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "training"))
 
-from feature_folder import load_weights, sha256, write_feature_folder
+from needs import need  # noqa: E402
+
+need("torch")
+
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from feature_folder import load_weights, sha256, write_feature_folder  # noqa: E402
 
 SHA256_START = "57934424"  # as in the file's name
 # TensorFlow's (p - 127) / 128 of 8-bit values, for values in [0,1].

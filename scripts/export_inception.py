@@ -11,12 +11,19 @@ Other weights of this layout need a --name of their own: a figure named FID is c
 """
 import argparse
 import os
+import sys
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "training"))
 
-from feature_folder import load_weights, sha256, write_feature_folder
+from needs import need  # noqa: E402
+
+need("torch")
+
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from feature_folder import load_weights, sha256, write_feature_folder  # noqa: E402
 
 NAME = "inception-v3-fid"
 SHA256_START = "6726825d"  # as in the file's name

@@ -23,7 +23,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "training"))
 
 from export import Borrowed, export, load  # noqa: E402
-from folders import file_of, read_manifest  # noqa: E402
+from folders import file_of, may_write, read_manifest  # noqa: E402
 
 
 def read_config(path: str) -> dict:
@@ -108,6 +108,7 @@ def main():
     parser.add_argument("--out", required=True, help="model folder to write")
     parser.add_argument("--regressor-from", metavar="FOLDER", help="model whose regressor and weight map it gets")
     parser.add_argument("--half", action="store_true", help="weights in fp16: half the size, not the same bits")
+    parser.add_argument("--overwrite", action="store_true", help="replace the model folder that is there")
     args = parser.parse_args()
     try:
         config = our_config(args.config, read_config(args.config), args.out, args.weights)
@@ -115,6 +116,7 @@ def main():
         raise SystemExit(f"{args.config}: has no {error}; is it a config of the public SR3?")
     borrowed = borrow(args.regressor_from, config) if args.regressor_from else {}
     config["defaults"] = defaults(config["schedule"]["T"], "regressor" in borrowed)
+    may_write(args.out, args.overwrite)
     try:
         network, state = load(args.weights, config)
     except RuntimeError as error:

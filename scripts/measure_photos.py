@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Measures the model of photographs with the tool itself: the tables of docs/RESULTS.md.
 
-    measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting="--t 100 --nfe 4"]...
+    measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting="--t 100 --nfe 4"]... [--damage jpeg50]
+    measure_photos.py text OUT [--size 24]          needs tesseract-ocr, fonts-dejavu-core, fonts-liberation
     measure_photos.py seams PHOTO OUT
     measure_photos.py memory OUT [--megapixels 1,4,12]
 
@@ -22,7 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "photos-x4"
@@ -65,13 +66,30 @@ def photographs(source: str):
                 yield Path(member.name).stem, Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
 
 
-def make_references(source: str, out: Path, limit: int) -> float:
-    """OUT/truth, cropped to multiples of the scale, and what Pillow makes of the reduced pictures.
+def damaged(low: Image.Image, damage: str, random: np.random.Generator) -> Image.Image:
+    """jpegQUALITY (4:2:0), noiseLEVELS or blurPIXELS, the last two standard deviations; "" leaves it as it is."""
+    kind, amount = damage.rstrip("0123456789."), damage.lstrip("abcdefghijklmnopqrstuvwxyz")
+    if kind == "jpeg":
+        file = io.BytesIO()
+        low.save(file, format="JPEG", quality=int(amount))
+        return Image.open(file).convert("RGB")
+    if kind == "noise":
+        noisy = np.asarray(low) + random.normal(0, float(amount), (low.height, low.width, 3))
+        return Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8))
+    if kind == "blur":
+        return low.filter(ImageFilter.GaussianBlur(float(amount)))
+    if kind:
+        sys.exit(f"--damage {damage}: none of jpegN, noiseN and blurN")
+    return low
+
+
+def make_references(source: str, out: Path, limit: int, damage: str = "") -> float:
+    """OUT/truth, cropped to multiples of the scale, OUT/low, and what Pillow makes of the reduced pictures.
     Returns the megapixels of all."""
-    for folder in ("truth", "bicubic", "lanczos"):
+    for folder in ("truth", "low", "bicubic", "lanczos"):
         shutil.rmtree(out / folder, ignore_errors=True)  # another run's pictures would be measured too
         (out / folder).mkdir(parents=True)
-    pixels = 0
+    pixels, random = 0, np.random.default_rng(0)
     for number, (name, photo) in enumerate(photographs(source)):
         if limit and number == limit:
             break
@@ -79,44 +97,143 @@ def make_references(source: str, out: Path, limit: int) -> float:
         photo = photo.crop((0, 0, width, height))
         if (out / "truth" / f"{name}.png").exists():
             sys.exit(f"{source}: two photographs are called {name}; rename one")
-        low = photo.resize((width // SCALE, height // SCALE), Image.BICUBIC)
+        low = damaged(photo.resize((width // SCALE, height // SCALE), Image.BICUBIC), damage, random)
         photo.save(out / "truth" / f"{name}.png")
+        low.save(out / "low" / f"{name}.png")
         low.resize(photo.size, Image.BICUBIC).save(out / "bicubic" / f"{name}.png")
         low.resize(photo.size, Image.LANCZOS).save(out / "lanczos" / f"{name}.png")
         pixels += width * height
     return pixels / 1e6
 
 
+def grey(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("L")).astype(np.float64)
+
+
+def box(picture: np.ndarray, side: int) -> np.ndarray:
+    """The mean of side x side neighbours, where they all are."""
+    total = np.pad(picture.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    return (total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]) / side ** 2
+
+
+def traces(out: Path, pictures: Path) -> dict:
+    """What is left of damage. Flat noise: root mean square of what a 7x7 mean takes away, where the truth's standard
+    deviation in 15x15 is below 2 levels. Grid step: the mean step between output neighbours where JPEG's blocks of
+    8 input pixels meet, over that wherever input pixels meet."""
+    noise, flat_pixels, steps, all_steps = 0.0, 0, 0.0, 0.0
+    for path in sorted((out / "truth").iterdir()):
+        truth, picture = grey(path), grey(pictures / path.name)
+        flat = np.sqrt(np.maximum(box(truth ** 2, 15) - box(truth, 15) ** 2, 0)) < 2
+        rough = picture[3:-3, 3:-3] - box(picture, 7)
+        noise += float((rough[4:-4, 4:-4][flat] ** 2).sum())
+        flat_pixels += int(flat.sum())
+        for each in (picture, picture.T):
+            step = np.abs(np.diff(each, axis=0)).mean(axis=1)
+            steps += float(step[8 * SCALE - 1::8 * SCALE].mean())
+            all_steps += float(step[SCALE - 1::SCALE].mean())
+    return {"flat noise, levels": round((noise / max(1, flat_pixels)) ** 0.5, 2), "grid step": round(steps / all_steps, 3)}
+
+
 def quality(args) -> None:
     out = Path(args.out)
-    megapixels = make_references(args.photos, out, args.limit)
+    megapixels = make_references(args.photos, out, args.limit, args.damage)
     common = ["eval", "--reference", str(out / "truth"), "--json", "--patch", str(args.patch), "--quiet",
               "--metrics", "psnr-y,ssim-y,sharpness,consistency" + (",fid,kid" if args.features else "")]
     if args.features:
         common += ["--features", args.features]
     rows = []
 
-    def measure(label: str, *arguments: str) -> None:
-        document = run(args.srdiff, *common, *arguments)
+    def measure(label: str, folder: str, seconds: float = 0.0) -> None:
+        document = run(args.srdiff, *common, "--output", str(out / folder), "--scale", str(SCALE))
         figures = {key: figure["value"] for key, figure in document["figures"].items()}
         row = {"output": label, "PSNR-Y dB": round(figures["psnr-y"], 2), "SSIM-Y": round(figures["ssim-y"], 4)}
         if args.features:
             row |= {"FD": round(figures["fid"], 2), "KID x 1000": round(1000 * figures["kid"], 2)}
         row |= {"sharpness": round(figures["sharpness"], 3),
-                "consistency, levels": round(255 * (figures["consistency"] / 1e5) ** 0.5, 2)}
-        if "--model" in arguments:
-            row["s / megapixel"] = round(document["seconds"]["upscaling"] / megapixels, 2)
+                "consistency, levels": round(255 * (figures["consistency"] / 1e5) ** 0.5, 2), **traces(out, out / folder)}
+        if seconds:
+            row["s / megapixel"] = round(seconds / megapixels, 2)
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
 
+    def upscale(label: str, folder: str, *arguments: str) -> None:
+        shutil.rmtree(out / folder, ignore_errors=True)
+        begun = time.time()
+        run(args.srdiff, "upscale", str(out / "low"), str(out / folder), "--model", args.model, "--format", "png", "--quiet",
+            *arguments)
+        measure(label, folder, time.time() - begun)
+
     if not args.only_settings:
-        measure("bicubic", "--output", str(out / "bicubic"), "--scale", str(SCALE))
-        measure("Lanczos", "--output", str(out / "lanczos"), "--scale", str(SCALE))
-        measure("regressor alone", "--model", args.model, *REGRESSOR, "--save", str(out / "regressor"))
+        measure("bicubic", "bicubic")
+        measure("Lanczos", "lanczos")
+        upscale("regressor alone", "regressor", *REGRESSOR)
     for setting in args.setting or [""]:
         name = "srdiff" + (" " + setting if setting else "")
-        measure(name, "--model", args.model, *shlex.split(setting), "--save", str(out / name.replace(" ", "_")))
+        upscale(name, name.replace(" ", "_"), *shlex.split(setting))
+    rows.append({"output": "truth", **traces(out, out / "truth")})
     keep(out, args.name, rows)
+
+
+# --- text
+
+TEXT = """Alice was beginning to get very tired of sitting by her sister on the bank, and of having
+nothing to do: once or twice she had peeped into the book her sister was reading, but it had no
+pictures or conversations in it, and what is the use of a book, thought Alice, without pictures
+or conversations? So she was considering in her own mind (as well as she could, for the hot day
+made her feel very sleepy and stupid), whether the pleasure of making a daisy-chain would be worth
+the trouble of getting up and picking the daisies, when suddenly a White Rabbit with pink eyes ran
+close by her.""".split()
+FACES = ("dejavu/DejaVuSans", "dejavu/DejaVuSerif", "liberation/LiberationSans-Regular", "liberation/LiberationSerif-Regular")
+
+
+def distance(a: str, b: str) -> int:
+    """Insertions, deletions and exchanges of letters that make b of a."""
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a):
+        before, row[0] = row[0], i + 1
+        for j, other in enumerate(b):
+            before, row[j + 1] = row[j + 1], min(row[j + 1] + 1, row[j] + 1, before + (letter != other))
+    return row[-1]
+
+
+def text_page(face: str, size: int) -> tuple:
+    """A page of black text on white, and what it says."""
+    font = ImageFont.truetype(f"/usr/share/fonts/truetype/{face}.ttf", size)
+    image = Image.new("RGB", (32 * size, 32 * size), "white")
+    draw, line, lines = ImageDraw.Draw(image), "", []
+    for word in [*TEXT, None]:
+        longer = f"{line} {word}".strip()
+        if word is None or draw.textlength(longer, font) > image.width - 2 * size:
+            draw.text((size, size + int(1.6 * size) * len(lines)), line, fill="black", font=font)
+            lines.append(line)
+            longer = word
+        line = longer
+    return image.crop((0, 0, image.width, (size + int(1.6 * size) * len(lines) + size) // SCALE * SCALE)), " ".join(lines)
+
+
+def text(args) -> None:
+    out = Path(args.out)
+    shutil.rmtree(out, ignore_errors=True)
+    for folder in ("truth", "low", "bicubic"):
+        (out / folder).mkdir(parents=True)
+    said = {}
+    for face in FACES:
+        image, said[f"{Path(face).name}.png"] = text_page(face, args.size)
+        low = image.resize((image.width // SCALE, image.height // SCALE), Image.BICUBIC)
+        for folder, picture in (("truth", image), ("low", low), ("bicubic", low.resize(image.size, Image.BICUBIC))):
+            picture.save(out / folder / f"{Path(face).name}.png")
+    for folder, arguments in (("regressor", REGRESSOR), ("srdiff", [])):
+        run(args.srdiff, "upscale", str(out / "low"), str(out / folder), "--model", args.model, "--format", "png", "--quiet",
+            *arguments)
+    rows = []
+    for folder in ("truth", "bicubic", "regressor", "srdiff"):
+        wrong = 0
+        for name, words in said.items():
+            read = subprocess.run(["tesseract", str(out / folder / name), "-", "--psm", "6"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True, check=True).stdout
+            wrong += min(len(words), distance(words, " ".join(read.split())))
+        rows.append({"output": folder, "wrong characters": f"{100 * wrong / sum(map(len, said.values())):.1f} %"})
+    keep(out, "text", rows)
 
 
 # --- seams
@@ -213,6 +330,7 @@ def main() -> None:
     sub = command("quality", quality, "photos")
     sub.add_argument("--features", help="feature network for the distances over patches")
     sub.add_argument("--limit", type=int, default=0)
+    sub.add_argument("--damage", default="", help="of the inputs: jpeg75, noise5, blur1 and the like")
     sub.add_argument("--patch", type=int, default=96)
     sub.add_argument("--setting", action="append", help="options of srdiff; may be given again")
     sub.add_argument("--only-settings", action="store_true", help="no bicubic, Lanczos and regressor")
@@ -220,6 +338,8 @@ def main() -> None:
     sub = command("seams", seams, "photo")
     sub.add_argument("--tiles", type=lambda text: [int(n) for n in text.split(",")], default=[64, 96, 128])
     sub.add_argument("--overlap", type=int, default=16)
+    sub = command("text", text)
+    sub.add_argument("--size", type=int, default=24, help="of the letters, in pixels of the truth")
     sub = command("memory", memory)
     sub.add_argument("--megapixels", type=lambda text: [float(n) for n in text.split(",")], default=[1, 4, 12])
     sub.add_argument("--options", default="", help="of srdiff, such as --options='--threads 1'")

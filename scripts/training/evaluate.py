@@ -12,12 +12,16 @@ import argparse
 import itertools
 import json
 
-import torch
+from needs import need
 
-from data import load_images, reduce, to_unit
-from diffusion import bicubic
-from plots import sheet
-from reference import Model
+need("torch", "numpy", "PIL")
+
+import torch  # noqa: E402
+
+from data import load_images, reduce, to_unit  # noqa: E402
+from diffusion import bicubic  # noqa: E402
+from plots import sheet  # noqa: E402
+from reference import Model  # noqa: E402
 
 
 def quantised(x):

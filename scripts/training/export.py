@@ -8,7 +8,7 @@ A model folder in a run's place lends its network, whose file is copied as it is
 written anew from its weights.
 
 Use the oldest torch that is to load the files: TorchScript is read by newer versions, not by older
-ones. Regressor and weight map may be left out. An existing folder is replaced in one step.
+ones. Regressor and weight map may be left out. With --overwrite an existing model folder is replaced, in one step.
 --run-denoiser also takes a generator file (*_gen.pth) of the public SR3 implementation.
 """
 import argparse
@@ -19,12 +19,16 @@ import os
 import shutil
 from typing import NamedTuple
 
-import torch
+from needs import need
 
-from diffusion import condition_of
-from flatten import flattened
-from folders import file_of, read_manifest, replacing, run_of, sha256, write_json
-from networks import build, parameters, stored
+need("torch")
+
+import torch  # noqa: E402
+
+from diffusion import condition_of  # noqa: E402
+from flatten import flattened  # noqa: E402
+from folders import file_of, may_write, read_manifest, replacing, run_of, sha256, write_json  # noqa: E402
+from networks import build, parameters, stored  # noqa: E402
 
 KINDS = ("regressor", "weight_map", "denoiser")
 
@@ -245,7 +249,9 @@ def main():
                         help="model folder whose denoiser is averaged with the run's")
     parser.add_argument("--rewrite", action="store_true", help="write the networks of model folders anew")
     parser.add_argument("--out", required=True, help="model folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace the model folder that is there")
     args = parser.parse_args()
+    may_write(args.out, args.overwrite)
     with open(args.config) as file:
         config = json.load(file)
     figures = {}

@@ -64,6 +64,16 @@ def replacing(out: str):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def may_write(out: str, overwrite: bool):
+    """Ends the program where `out` holds something: a model folder is replaced only when told so, others never."""
+    if not os.path.exists(out) or (os.path.isdir(out) and not os.listdir(out)):
+        return
+    if not os.path.exists(os.path.join(out, "manifest.json")):
+        raise SystemExit(f"{out}: is there and is no model folder; choose another name")
+    if not overwrite:
+        raise SystemExit(f"{out}: holds a model already; --overwrite replaces it")
+
+
 def read_manifest(folder: str) -> dict:
     try:
         with open(os.path.join(folder, "manifest.json")) as file:

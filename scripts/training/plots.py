@@ -37,7 +37,7 @@ def sheet(path: str, columns, size: int):
 def loss_curve(path: str, records, title: str):
     """records: [(images seen, loss)]; the loss on a logarithmic axis."""
     points = [(seen, loss) for seen, loss in records if loss > 0 and math.isfinite(loss)]
-    if len(points) < 2:
+    if not points:
         return
     width, height, left, bottom = 720, 400, 70, 30
     page = Image.new("RGB", (width, height), "white")
@@ -55,6 +55,9 @@ def loss_curve(path: str, records, title: str):
         draw.line([(left, y), (width - 15, y)], fill="#dddddd")
         draw.text((4, y - 6), f"{10 ** value:.3g}", fill="black")
         draw.text((place(last * k / 4, low)[0] - 20, height - bottom + 8), f"{last * k // 4}", fill="black")
-    draw.line([place(seen, value) for (seen, _), value in zip(points, logs)], fill="#1f5fbf", width=2)
+    places = [place(seen, value) for (seen, _), value in zip(points, logs)]
+    draw.line(places, fill="#1f5fbf", width=2)
+    x, y = places[-1]
+    draw.ellipse([x - 3, y - 3, x + 3, y + 3], fill="#1f5fbf")  # one point alone makes no line
     draw.text((left, 3), f"{title}: loss against images seen", fill="black")
     save_png(page, path)

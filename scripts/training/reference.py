@@ -11,10 +11,14 @@ import json
 import math
 import os
 
-import numpy as np
-import torch
+from needs import need
 
-from diffusion import Schedule, bicubic, condition_of, intermediate_state, x0_of
+need("torch", "numpy")
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from diffusion import Schedule, bicubic, condition_of, intermediate_state, x0_of  # noqa: E402
 
 
 def round_half_up(value: float) -> int:

@@ -5,21 +5,28 @@ import math
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
-
-import numpy as np
-import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
+from needs import need  # noqa: E402
+
+need("torch", "numpy", "PIL")
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
 from contrast import METHODS  # noqa: E402
-from data import to_bytes  # noqa: E402
-from diffusion import Schedule, intermediate_state, target_of, x0_of  # noqa: E402
+import text  # noqa: E402
+from data import Faces, load_framed, to_bytes, window_matrix  # noqa: E402
+from diffusion import Schedule, bicubic, intermediate_state, target_of, x0_of  # noqa: E402
 from flatten import flattened, named_as  # noqa: E402
 from fused_norm import cpu_trains_in_bf16, fuse_norms  # noqa: E402
+from jpeg import jpeg  # noqa: E402
 from networks import build, grow, parameters  # noqa: E402
-from photos import Photos  # noqa: E402
+from photos import Photos, blurred, compressed, reduction_matrix  # noqa: E402
 from reference import Model, step_grid  # noqa: E402
 
 CONFIGS = os.path.join(HERE, "..", "..", "configs")
@@ -77,6 +84,29 @@ def check_networks():
     total = sum(parameters(build(kind, faces[kind]["architecture"]))
                 for kind in ("regressor", "weight_map", "denoiser"))
     assert 2 * total <= 48 * 2 ** 20, total
+
+
+def check_local_regressor():
+    """Within its budget, local, bicubic while it is untrained; the older architecture is still built."""
+    architecture = config("photos-x4.json")["regressor"]["architecture"]
+    network = build("regressor", architecture).eval()
+    weights = sum(value.numel() for name, value in network.named_parameters() if name.endswith("weight"))
+    assert weights * 320 * 180 <= 30e9, weights  # multiplications for 1280x720
+    assert network.size_multiple == 1
+    low = torch.rand(1, 3, 9, 13) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(network(low), bicubic(low, (36, 52)))
+        torch.nn.init.normal_(network.tail[1].weight, std=0.05)
+        wide = torch.rand(1, 3, 8, 80) * 2 - 1
+        changed = wide.clone()
+        changed[..., 60:] *= -1
+        reach = 2 * architecture["blocks"] + 2  # convolutions of 3x3
+        difference = (network(wide) - network(changed)).abs().amax(dim=(0, 1, 2))
+    assert float(difference[:4 * (60 - reach - 2)].max()) == 0 and float(difference[4 * 60:].max()) > 0
+    flat = flattened(network)
+    assert torch.equal(flat(low), network(low))
+    older = dict(scale=4, widths=[16, 24], blocks=1, tail=[16])  # as in photos-x4 0.2.0
+    assert build("regressor", older)(torch.rand(1, 3, 8, 8)).shape == (1, 3, 32, 32)
 
 
 def check_precision():
@@ -256,26 +286,191 @@ def check_fused_norms():
         assert (a.grad - b.grad).norm() <= 0.05 * a.grad.norm() + 1e-6, name
 
 
-def check_photos():
-    """Crops are a function of seed and number, inputs are Pillow's reduction, damage is mild."""
+def smooth_picture(seed: int, size):
+    """A picture [Pillow] of a few soft colours, which JPEG and reductions change by little."""
     from PIL import Image
-    random = np.random.default_rng(0)
-    smooth = [Image.fromarray(random.integers(60, 190, (3, 4, 3), dtype=np.uint8)).resize(size, Image.BICUBIC)
-              for size in ((90, 70), (64, 120), (200, 64))]
+    pixels = np.random.default_rng(seed).integers(60, 190, (3, 4, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize(size, Image.BICUBIC)
+
+
+def check_cuts():
+    """Crops are a function of seed and number, cut and turned rightly; inputs are Pillow's reductions."""
+    from PIL import Image
+    smooth = [smooth_picture(k, size) for k, size in enumerate(((90, 70), (64, 120), (200, 64)))]
     clean = Photos(smooth, 4, 64, "cpu", seed=3)
     low, high = clean.batch(10, 6)
     assert low.shape == (6, 3, 16, 16) and high.shape == (6, 3, 64, 64)
     again = Photos(smooth, 4, 64, "cpu", seed=3)
     assert torch.equal(again.batch(13, 3)[1], high[3:])  # a resumed run, or another batch size
     assert not torch.equal(Photos(smooth, 4, 64, "cpu", seed=4).batch(10, 6)[1], high)
-    pixels = np.asarray(Image.fromarray(to_bytes(high[0]).permute(1, 2, 0).numpy()).resize((16, 16), Image.BICUBIC))
-    assert np.array_equal(to_bytes(low[0]).permute(1, 2, 0).numpy(), pixels)
-    assert len({pair[1].tobytes() for pair in map(clean.pair, range(40))}) > 35  # crops and turns differ
-    damage = Photos(smooth, 4, 64, "cpu", seed=3, damage={"fraction": 1.0})
-    worse = [damage.pair(number) for number in range(40)]
-    errors = [np.abs(pair[0].astype(float) - clean.pair(number)[0]).mean() for number, pair in enumerate(worse)]
-    assert 0.3 < np.mean(errors) < 8, np.mean(errors)
-    assert all(np.array_equal(pair[1], clean.pair(number)[1]) for number, pair in enumerate(worse))
+    for kind, filter in (("bicubic", Image.BICUBIC), ("area", Image.BOX), ("bilinear", Image.BILINEAR),
+                         ("lanczos", Image.LANCZOS)):
+        picture = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        theirs = np.asarray(Image.fromarray(picture).resize((16, 16), filter)).astype(float)
+        matrix = reduction_matrix(kind, 64, 4)
+        ours = (matrix @ torch.from_numpy(picture).permute(2, 0, 1).float() @ matrix.T).round().clamp(0, 255)
+        error = np.abs(ours.permute(1, 2, 0).numpy() - theirs)
+        assert error.max() <= 1 and error.mean() < 0.4, (kind, error.mean())  # Pillow rounds between the two passes
+    # A picture whose red tells the column and whose green the row shows where a crop lies and how it is turned.
+    place = np.zeros((100, 80, 3), dtype=np.uint8)
+    place[..., 0], place[..., 1] = np.arange(80)[None], np.arange(100)[:, None]
+    crops = to_bytes(Photos([Image.fromarray(place)], 4, 64, "cpu").batch(0, 64)[1]).long()
+    turns = set()
+    for crop in crops:
+        column, row = crop[0], crop[1]
+        flipped = (column[0] == column[0, 0]).all()  # rows run along columns
+        if flipped:
+            column, row = column.T, row.T
+        steps = int(column[0, 1] - column[0, 0]), int(row[1, 0] - row[0, 0])
+        assert (column.diff(dim=1) == steps[0]).all() and (row.diff(dim=0) == steps[1]).all()
+        assert set(steps) <= {1, -1} and (column.diff(dim=0) == 0).all() and (row.diff(dim=1) == 0).all()
+        turns.add((bool(flipped), *steps))
+    assert len(turns) == 8 and len(set(crops[:, 0].amin(dim=(1, 2)).tolist())) > 8
+
+
+def check_jpeg():
+    """JPEG in tensors is Pillow's to within rounding, 1.2 levels in the mean, and nearer to it than to another quality."""
+    import io
+    from PIL import Image
+    pixels = np.asarray(smooth_picture(5, (64, 48))).astype(float)
+    pixels += 25 * np.sin(np.arange(64) / 1.7)[None, :, None] * np.cos(np.arange(48) / 2.3)[:, None, None]
+    pixels[10:30, 20:40] = (200, 30, 60)
+    picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    tensor = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).float()
+    for quality in (30, 50, 75, 95):
+        file = io.BytesIO()
+        picture.save(file, format="JPEG", quality=quality)
+        theirs = torch.from_numpy(np.asarray(Image.open(file).convert("RGB")).copy()).permute(2, 0, 1).float()
+        ours, other = ((jpeg(tensor[None], torch.tensor([q]))[0] - theirs).abs() for q in (quality, quality - 10))
+        assert ours.mean() < 1.2 and ours.max() <= 24, (quality, ours.mean(), ours.max())
+        assert other.mean() > 1.3 * ours.mean(), (quality, ours.mean(), other.mean())
+    # The grid begins anywhere: as if the crop lay in a larger picture, here its reflection.
+    square = tensor[None, :, :32, :32]
+    for origin in ((0, 0), (8, 3), (15, 15)):
+        wide = torch.nn.functional.pad(square, (origin[1], 16 - origin[1], origin[0], 16 - origin[0]), mode="reflect")
+        whole = jpeg(wide, torch.tensor([40.0]))[..., origin[0]:origin[0] + 32, origin[1]:origin[1] + 32]
+        found = compressed(square, torch.tensor([40.0]), torch.tensor([origin]))
+        assert torch.equal(found, whole), origin
+
+
+def check_damage():
+    """Each kind comes alone where the others are off, does what it says, and leaves the truth as it is."""
+    smooth = [smooth_picture(k, (160, 120)) for k in range(3)]
+    off = {kind: {"share": 0.0} for kind in ("reduction", "blur", "noise", "jpeg")}
+
+    def inputs(damage, pictures=smooth):
+        return [127.5 * (x + 1) for x in Photos(pictures, 4, 64, "cpu", seed=3, damage=damage).make(0, 60)]
+
+    low, high = inputs(None)
+    for kind, options in (("noise", {"most": 6.0}), ("jpeg", {"quality": [50, 50]}), ("blur", {"most": 1.2}),
+                          ("reduction", {})):
+        worse, truth = inputs({"fraction": 1.0, **off, kind: {"share": 1.0, **options}})
+        assert torch.equal(truth, high)
+        difference = (worse - low)[:, :, 3:-3, 3:-3]
+        if kind == "noise":  # uniform from 0 to 6: a mean square of 12
+            assert 9 < float(difference.square().mean()) < 15
+        elif kind == "blur":
+            assert float(worse.diff(dim=2).abs().mean()) < 0.98 * float(low.diff(dim=2).abs().mean())
+        else:
+            assert 0.02 < float(difference.abs().mean()) < 6, (kind, float(difference.abs().mean()))
+    # The blur of a point has the standard deviation asked for.
+    point = torch.zeros(1, 3, 33, 33)
+    point[..., 16, 16] = 1
+    row = blurred(point, torch.tensor([1.2]))[0, 0].sum(0)
+    assert abs(float((row * (torch.arange(33) - 16) ** 2).sum()) - 1.44) < 0.01
+    # As shipped: none at all in about two fifths.
+    changed = (inputs(config("photos-x4.json")["damage"])[0] != low).flatten(1).any(1).float().mean()
+    assert 0.4 < float(changed) < 0.75, changed
+    try:
+        Photos(smooth, 4, 64, "cpu", damage={"haze": {}})
+    except SystemExit:
+        return
+    raise AssertionError("an unknown kind of damage was taken")
+
+
+def check_text():
+    """Pages are a function of their number, are written on, and one in ten crops shows one."""
+    if not text.fonts():
+        print("no fonts, text not checked")
+        return
+    pages = text.pages(3, [], 384)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(pages, text.pages(3, [], 384)))
+    assert all(np.asarray(page).std() > 5 for page in pages)
+    grey = [smooth_picture(0, (600, 500)).convert("L").convert("RGB")]
+    source = Photos(grey, 4, 64, "cpu", text=0.5)
+    coloured = source.make(0, 200)[1].std(dim=1).amax(dim=(1, 2)) > 0
+    rough = source.make(0, 200)[1].diff(dim=3).abs().amax(dim=(1, 2, 3)) > 0.5
+    assert 0.35 < float((coloured | rough).float().mean()) < 0.6
+
+
+def check_framing():
+    """Faces of two framings, moved and magnified: windows read what they should."""
+    from PIL import Image
+    whole = torch.tensor([0.0, 5.0, -9.0])
+    picture = torch.rand(3, 1, 32, 32)
+    side = torch.full((3,), 32.0)
+    rows = window_matrix(side, 16 + whole, torch.ones(3), 32, 32, 0.8)
+    moved = (rows[:, None] @ picture)[:, 0]
+    assert torch.equal(moved[0], picture[0, 0]) and torch.equal(moved[1, :27], picture[1, 0, 5:])
+    assert torch.equal(moved[1, 27:], picture[1, 0, 27:].flip(0)) and torch.equal(moved[2, :9], picture[2, 0, :9].flip(0))
+    scale = torch.tensor([0.8, 1.0, 1.25])
+    rows = window_matrix(torch.full((3,), 36.0), torch.full((3,), 18.0), scale, 32, 40, 0.8)
+    assert (rows.sum(2) - 1).abs().max() < 1e-5 and float(rows[:, :, 36:].abs().max()) == 0
+    ramp = (rows @ (torch.arange(40.0) + 0.5))[:, 8:24]
+    assert torch.allclose(ramp.diff(dim=1), (1 / scale)[:, None].expand(3, 15), atol=0.02)
+    assert torch.allclose(ramp.mean(1), torch.full((3,), 18.0), atol=0.02)
+    with tempfile.TemporaryDirectory() as folder:
+        for k, size in enumerate((32, 36, 200)):  # tight, wide, and one that is reduced
+            Image.new("RGB", (size, size), (40 * k, 90, 200)).save(os.path.join(folder, f"{k}.png"))
+        images, sides = load_framed([folder], 32)
+    assert images.shape == (3, 3, 36, 36) and sides.tolist() == [32, 36, 32]
+    source = Faces(images, 8, "cpu", seed=1, shift=20, scale=(0.8, 1.25), sides=sides, size=32)
+    low, high = source.batch(0, 60)
+    assert low.shape == (60, 3, 4, 4) and high.shape == (60, 3, 32, 32)
+    assert float(to_bytes(high)[:, 1].float().min()) == 90 == float(to_bytes(high)[:, 1].float().max())  # never beyond a picture
+    again = Faces(images, 8, "cpu", seed=1, shift=20, scale=(0.8, 1.25), sides=sides, size=32).batch(0, 60)
+    assert torch.equal(again[1], high)
+    still = Faces(images[:, :, :32, :32], 8, "cpu", flip=False).batch(0, 3)[1]
+    assert sorted(to_bytes(still)[:, 0, 0, 0].tolist()) == [0, 40, 80]
+
+
+def check_on_a_gpu():
+    """No tensor of the processor meets one of a GPU while batches are made: told by torch 2's fake tensors, which
+    have a device and no values, so that no GPU is needed."""
+    if torch.__version__.startswith("1."):
+        return
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from unittest import mock
+    import data
+    import photos
+
+    def at_once(value, device):  # pinned memory needs a driver
+        return value.to(device)
+
+    damage = {"fraction": 1.0, **{kind: {**photos.NO_DAMAGE[kind], "share": 1.0} for kind in ("reduction", "blur", "noise", "jpeg")}}
+    pictures = [smooth_picture(0, (90, 80))]
+    with mock.patch.object(data, "queued", at_once), mock.patch.object(photos, "queued", at_once), \
+            mock.patch.object(torch, "Generator"), mock.patch.object(torch, "randn", lambda *size, generator, device:
+                                                                     torch.zeros(size, device=device)):
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            made = Photos(pictures, 4, 64, "cuda", damage=damage).batch(0, 8)
+            faces = Faces(torch.zeros(4, 3, 36, 36, dtype=torch.uint8), 8, "cuda", shift=20, scale=(0.8, 1.25), grey=0.1,
+                          sides=torch.full((4,), 36), size=32)
+            framed = faces.changed(faces.images, faces.sides, None)
+    assert all(tensor.device.type == "cuda" for tensor in (*made, framed))
+    assert made[0].shape == (8, 3, 16, 16) and framed.shape == (4, 3, 32, 32)
+
+
+def check_what_is_missing():
+    """Without torch a program ends with one line that names its interpreter."""
+    scripts = os.path.join(HERE, "..")
+    for program in ("training/train.py", "training/export.py", "training/evaluate.py", "training/reference.py",
+                    "training/selfcheck.py", "export_sr3.py", "export_inception.py", "export_efficientnet.py"):
+        done = subprocess.run([sys.executable, "-S", os.path.join(scripts, program), "--help"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)  # -S: without the folder that holds torch
+        lines = done.stderr.strip().splitlines()
+        assert done.returncode == 1 and len(lines) == 1, (program, done.stderr)
+        assert sys.executable in lines[0] and "torch" in lines[0], lines
 
 
 class RoundTrip:
@@ -310,6 +505,13 @@ class RoundTrip:
     def run(self, program, *words):
         subprocess.run([sys.executable, os.path.join(HERE, program), *words], check=True, stdout=subprocess.DEVNULL)
 
+    def refused(self, program, *words):
+        """What a program that must fail says."""
+        done = subprocess.run([sys.executable, os.path.join(HERE, program), *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        assert done.returncode != 0, program
+        return done.stdout
+
     def train(self, kind, out, *options, config="config.json"):
         """Trains into the folder `out` and returns its checkpoint."""
         regressor = [] if kind == "regressor" else ["--regressor", self.path("regressor")]
@@ -328,10 +530,64 @@ class RoundTrip:
             state = self.train(kind, kind, "--max-images", "16", "--resume")
             assert state["images"] == 16 and state["steps"] == 4
             assert os.path.exists(self.path(kind, "samples.png"))
-        for _ in range(2):  # the second export replaces the first
-            self.export("model", "denoiser", "--run-regressor", self.path("regressor"), "--run-weight-map",
-                        self.path("weight-map"))
+        words = ["--run-regressor", self.path("regressor"), "--run-weight-map", self.path("weight-map")]
+        self.export("model", "denoiser", *words)
+        with open(self.path("model", "manifest.json")) as file:
+            before = file.read()
+        assert "--overwrite" in self.refused("export.py", "--run-denoiser", self.path("denoiser"), "--config",
+                                             self.path("config.json"), "--out", self.path("model"), *words)
+        assert "no model folder" in self.refused("export.py", "--run-denoiser", self.path("denoiser"), "--config",
+                                                 self.path("config.json"), "--out", self.path("images"), "--overwrite")
+        with open(self.path("model", "manifest.json")) as file:
+            assert file.read() == before
+        self.export("model", "denoiser", *words, "--overwrite")  # the second export replaces the first
         return state
+
+    def budget_below_a_batch(self):
+        """Three images of a batch of four: three are seen, 100 % told, and the curve is drawn."""
+        done = subprocess.run([sys.executable, os.path.join(HERE, "train.py"), "regressor", "--config",
+                               self.path("config.json"), "--data", self.path("images"), "--out", self.path("short"),
+                               "--batch", "4", "--device", "cpu", "--max-images", "3"], stderr=subprocess.PIPE, text=True,
+                              check=True)
+        assert "100.0%  3 images" in done.stderr, done.stderr
+        assert os.path.exists(self.path("short", "loss.png"))
+
+    def rented(self, state):
+        """The way to another machine and back, in small parts; the denoiser waits for the regressor."""
+        self.write("plan.json", {**self.config, "condition": "bicubic"})
+        common = f"--config {os.path.basename(self.folder)}/plan.json --data {os.path.basename(self.folder)}/images.tar --device cpu"
+        with tarfile.open(self.path("images.tar"), "w") as archive:
+            archive.add(self.path("images"), "images")
+        with open(self.path("plan.txt"), "w") as file:
+            file.write(f"# two stages\nregressor {common} --batch 4 --max-images 8 --out runs/regressor\n\n"
+                       f"denoiser {common} --batch 4 --max-images 8 --out runs/denoiser\n")
+        parts = self.path("parts")
+        self.run("rented.py", "pack", parts, "faces", self.path("images.tar"), self.path("plan.json"), "--plan",
+                 self.path("plan.txt"), "--mib", "1")
+        names = [os.path.join(parts, name) for name in sorted(os.listdir(parts))]
+        assert names and all(os.path.getsize(name) <= 2 ** 20 for name in names)
+        work = self.path("there")
+        for name in names:  # each by a command of its own
+            self.run("rented.py", "unpack", work, name)
+        there = os.path.join(work, "scripts", "training", "rented.py")
+        self.run(there, "start", work, "faces")
+        self.run(there, "watch", work, "--minutes", "3", "--every", "1")
+        self.run(there, "send", work, self.path("back"), "--mib", "0.1")
+        back = [os.path.join(self.path("back"), name) for name in sorted(os.listdir(self.path("back")))]
+        assert len(back) > 1
+        os.rename(back[1], back[1] + ".kept")
+        assert "missing" in self.refused("rented.py", "receive", self.path("back"), self.path("received"))
+        os.rename(back[1] + ".kept", back[1])
+        self.run("rented.py", "receive", self.path("back"), self.path("received"))
+        there = torch.load(os.path.join(work, "runs", "denoiser", "checkpoint.pt"), map_location="cpu")
+        here = torch.load(self.path("received", "denoiser", "checkpoint.pt"), map_location="cpu")
+        assert here["images"] == 8 and not here["optimizer"]
+        for name, value in there["ema"].items():
+            assert torch.equal(here["ema"][name], value.half().float()), name
+        again = self.train("denoiser", "received/denoiser", "--max-images", "12", "--resume", config="plan.json")
+        assert again["images"] == 12 and again["warm_from"] == 2
+        self.export("from-there", "received/denoiser", "--run-regressor", self.path("received", "regressor"),
+                    config="plan.json")
 
     def go_on_and_grow(self, state):
         """Both start from the exported model, whose denoiser `state` is the checkpoint of."""
@@ -371,13 +627,16 @@ def check_round_trip():
     with tempfile.TemporaryDirectory() as folder:
         trip = RoundTrip(folder)
         state = trip.train_and_export()
+        trip.budget_below_a_batch()
         trip.go_on_and_grow(state)
+        trip.rented(state)
         trip.export_public_checkpoint(state)
         trip.sample()
 
 
 if __name__ == "__main__":
     for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
-                  check_calibration, check_growth, check_fused_norms, check_photos, check_round_trip):
+                  check_calibration, check_growth, check_fused_norms, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
+                  check_what_is_missing, check_round_trip):
         check()
         print(f"{check.__name__}: ok")
