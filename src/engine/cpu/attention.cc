@@ -48,7 +48,7 @@ void pack_keys(const float* key, std::int64_t step, std::int64_t dim, std::int64
 
 /// One block of queries, in lanes of vectors, against all keys.
 template <std::int64_t Width, std::int64_t Vectors, std::int64_t Rows>
-class Block {
+class QueryBlock {
  public:
   static constexpr std::int64_t queries = Width * Vectors;
   static constexpr std::int64_t rows = Rows;
@@ -57,7 +57,7 @@ class Block {
   using Sums = RegisterTile<Width, Vectors, Rows>;
   using Row = typename Sums::Row;
 
-  SRDIFF_INLINE Block(const Head& head, std::int64_t first)
+  SRDIFF_INLINE QueryBlock(const Head& head, std::int64_t first)
       : head_(head), first_(first), count_(std::min(queries, head.queries - first)) {}
 
   /// `scratch` holds `scratch_size(head)` values.
@@ -193,7 +193,7 @@ class Block {
 // on the processor. Loops marked SRDIFF_EVERY_VECTOR_WIDTH have one shape for all processors, so
 // these are written out.
 
-using Narrow = Block<4, 2, 4>;
+using Narrow = QueryBlock<4, 2, 4>;
 
 struct AttentionKernel {
   std::int64_t queries;  ///< of a block
@@ -212,8 +212,8 @@ constexpr AttentionKernel kernel_of(void (*run)(const Head&, std::int64_t, float
 }
 
 #ifdef SRDIFF_VECTOR_WIDTHS
-using AttentionAvx2 = Block<8, 2, 4>;
-using AttentionAvx512 = Block<16, 2, 8>;
+using AttentionAvx2 = QueryBlock<8, 2, 4>;
+using AttentionAvx512 = QueryBlock<16, 2, 8>;
 
 SRDIFF_FOR_AVX2 void attend_avx2(const Head& head, std::int64_t first, float* scratch) {
   AttentionAvx2(head, first).run(scratch);
