@@ -15,7 +15,7 @@ void check_input_size(const Manifest& manifest, int passes, std::int64_t height,
                       const std::string& name) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);
   if (height < 1 || width < 1) {
-    throw InputError(name + ": " + size + " pixels are none to enlarge");
+    throw InputError(name + ": an image of " + size + " pixels cannot be enlarged");
   }
   std::int64_t limit = manifest.max_input_pixels();
   for (int pass = passes; pass > 1; --pass) {
