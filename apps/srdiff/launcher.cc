@@ -14,16 +14,24 @@
 #include "exit_status.h"
 #include "prehash_models.h"
 #include "standard_streams.h"
+#include "thread_waiting.h"
 #include "tool.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Beside this program, as built, or where it is installed.
-fs::path tool_path() {
+/// The folder of this program, from the root; empty where the system does not tell. A path from the
+/// working directory would let whoever owns that directory run code of theirs.
+fs::path program_folder() {
   std::error_code error;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return program.is_absolute() ? program.parent_path() : fs::path();
+}
+
+/// Beside this program, as built, or where it is installed.
+fs::path tool_path(const fs::path& folder) {
+  std::error_code error;
   fs::path beside = folder / "srdiff-tool.so";
   return fs::exists(beside, error)
              ? beside
@@ -46,8 +54,8 @@ void open_libraries(const fs::path& list) {
 /// OpenCV reads limits of its own from the environment, ends the process where they are no numbers,
 /// and calls pictures beyond them damaged. srdiff has its own limits.
 void forget_limits_of_opencv() {
-  for (const char* variable : {"OPENCV_IO_MAX_IMAGE_PIXELS", "OPENCV_IO_MAX_IMAGE_WIDTH",
-                               "OPENCV_IO_MAX_IMAGE_HEIGHT"}) {
+  for (const char* variable :
+       {"OPENCV_IO_MAX_IMAGE_PIXELS", "OPENCV_IO_MAX_IMAGE_WIDTH", "OPENCV_IO_MAX_IMAGE_HEIGHT"}) {
     ::unsetenv(variable);  // NOLINT(concurrency-mt-unsafe)
   }
 }
@@ -62,8 +70,17 @@ void forget_limits_of_opencv() {
 int main(int argc, char** argv) {
   fill_closed_streams();
   forget_limits_of_opencv();
+  choose_thread_waiting();
   const srdiff::KnownDigests digests = start_prehashing(argc, argv);
-  const fs::path path = tool_path();
+  const fs::path folder = program_folder();
+  if (folder.empty()) {
+    std::fputs(
+        "srdiff: /proc/self/exe: cannot be read; mount /proc, by which the program finds its other "
+        "half\n",
+        stderr);
+    std::_Exit(exit_model_unusable);
+  }
+  const fs::path path = tool_path(folder);
   open_libraries(fs::path(path).replace_extension(".libraries"));
   // Global, as the libraries of a program are: LibTorch opens more of them when they are needed.
   void* const tool = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL);

@@ -33,6 +33,33 @@ case_moved_with_its_tool() {
   makes_the_same
 }
 
+# A path from the working directory would be whoever's that directory is.
+case_without_proc() {
+  unshare -m true 2>/dev/null || skip 'needs the right to mount'
+  copy_program
+  mkdir -p lib/srdiff cwd
+  : >lib/srdiff/srdiff-tool.so
+  : >cwd/srdiff-tool.so
+  cd cwd
+  local status=0
+  # shellcheck disable=SC2016
+  unshare -m bash -c 'mount -t tmpfs none /proc && exec "$0" --version' "$SRDIFF" >out 2>err || status=$?
+  [[ $status -eq 4 ]] || fail "status $status"
+  grep -qF '/proc/self/exe: cannot be read' err || fail "it says: $(cat err)"
+}
+
+# libgomp says what it was told. The user's own settings stay.
+case_threads_at_barriers() {
+  unset OMP_WAIT_POLICY GOMP_SPINCOUNT
+  local told
+  told=$(OMP_DISPLAY_ENV=VERBOSE "$SRDIFF" info 2>&1 | grep GOMP_SPINCOUNT) || skip 'another OpenMP'
+  [[ $told =~ \'(1000|30000)\' ]] || fail "without settings: $told"
+  told=$(GOMP_SPINCOUNT=77 OMP_DISPLAY_ENV=VERBOSE "$SRDIFF" info 2>&1 | grep GOMP_SPINCOUNT)
+  [[ $told == *"'77'"* ]] || fail "the user's count is lost: $told"
+  told=$(OMP_WAIT_POLICY=passive OMP_DISPLAY_ENV=VERBOSE "$SRDIFF" info 2>&1 | grep GOMP_SPINCOUNT)
+  [[ $told == *"'0'"* ]] || fail "the user's policy is lost: $told"
+}
+
 case_alone() {
   copy_program
   rm program/srdiff-tool.*
