@@ -31,8 +31,9 @@ std::string random_name() {
   return name;
 }
 
-/// Creates a file that was not there, with the rights of any new file. mkstemp would make it
-/// private, and the umask to undo that cannot be asked without setting it for all threads.
+/// Creates a file that was not there, with the access rights of any new file. mkstemp would make
+/// the file private, and widening its rights again would need the umask, which can only be read by
+/// setting it for all threads.
 FileDescriptor create(const fs::path& folder, std::string& path) {
   FileDescriptor file;
   do {

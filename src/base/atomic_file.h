@@ -20,8 +20,8 @@ class WriteError : public InputError {
 };
 
 /// A file `.srdiff-tmp-` and 16 hexadecimal digits beside `target` that is gone again unless it was
-/// renamed into place. While it is written its owner holds a lock on it (flock): one that can be
-/// locked is stale. All members throw WriteError.
+/// renamed into place. The writing process holds a lock on it (flock), so that a file that
+/// can be locked is stale. All members throw WriteError.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& target);
@@ -48,7 +48,7 @@ class AtomicFile {
 /// living process stay, as do those on a file system without locks.
 void remove_stale_temporary_files(const std::filesystem::path& folder);
 
-/// Whether a file has the name of a AtomicFile.
+/// Whether a file has the name of an AtomicFile.
 bool is_temporary_name(const std::string& name);
 
 /// Appends all of `bytes`. Returns the system's error number, 0 for none.

@@ -10,9 +10,10 @@
 
 namespace srdiff {
 
-/// Hands values from some threads to others and keeps the first waiting while it holds too many, or
-/// too many bytes. A value larger than all the room goes in alone. Who waits goes in before those
-/// that come later: small values would keep a large one, and its memory, waiting for ever.
+/// A queue between threads. A thread that pushes waits while the queue holds too many values or too
+/// many bytes. A value that is larger than the queue's room is pushed once the queue is empty.
+/// Threads push in the order in which they began to wait: otherwise a stream of small values could
+/// keep a large one waiting for ever.
 template <typename Value>
 class BoundedQueue {
  public:

@@ -6,7 +6,7 @@
 
 namespace srdiff {
 
-/// Throws Cancelled where an observer, if there is one, says so.
+/// Throws Cancelled if there is a function `cancelled` and it returns true.
 inline void stop_if(const std::function<bool()>& cancelled) {
   if (cancelled && cancelled()) {
     throw Cancelled();

@@ -19,8 +19,8 @@ bool is_out_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
     return true;
   }
-  // LibTorch's allocators on CUDA and on the CPU, its libraries, LibTorch where memory held none of
-  // cuDNN's kernels for a convolution, OpenCV, and std::bad_alloc's words.
+  // The words of LibTorch's allocators on CUDA and on the CPU, of cuBLAS and cuDNN, of LibTorch
+  // when no algorithm of cuDNN fits into memory, of OpenCV, and of std::bad_alloc.
   constexpr std::array<std::string_view, 7> words = {
       "out of memory",     "can't allocate memory",    "STATUS_ALLOC_FAILED",
       "ALLOCATION_FAILED", "unable to find an engine", "Insufficient memory",

@@ -40,7 +40,7 @@ class InputFile {
 
   std::string identity() const { return identity_of(status()); }
 
-  /// The whole file, from here on the caller's to unmap; empty when the file is.
+  /// Maps the whole file, which the caller must unmap. Empty if the file is empty.
   std::string_view map() const {
     const auto length = static_cast<std::size_t>(size());
     if (length == 0) {
@@ -71,7 +71,8 @@ class InputFile {
   }
 
  private:
-  /// Opening a device can do things; opening a pipe that nobody writes to waits.
+  /// Looks at the file before it is opened: opening a device can have effects, and opening a pipe
+  /// waits until somebody writes to it.
   FileDescriptor open_regular() const {
     struct stat found {};
     if (::stat(path_.c_str(), &found) != 0) {
@@ -166,7 +167,7 @@ void write_file_atomically(const fs::path& path, const std::string& bytes) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    // Renaming over it would replace a device or a pipe by a picture.
+    // Renaming the temporary file would replace a device or a pipe by a regular file.
     throw InputError(path.string() + ": cannot be written: it is not a regular file");
   }
   AtomicFile file(path);

@@ -14,12 +14,13 @@ namespace srdiff {
 std::string read_file(const std::filesystem::path& path,
                       std::int64_t max_bytes = std::numeric_limits<std::int64_t>::max());
 
-/// What a file holds that another process may be adding to: the bytes that were there when it was
-/// opened. Throws as read_file does, but for a change of size.
+/// The bytes that a file held when it was opened, for a file to which another process may be
+/// adding. Throws as read_file does, except that a change of size is no error.
 std::string read_growing_file(const std::filesystem::path& path);
 
-/// A file's bytes, mapped: the system's own copy, which processes share, instead of one more. For
-/// files that nobody writes to in place, as model files: such a change would show here.
+/// A file's bytes, mapped into memory, so that processes share the system's copy of them. A change
+/// of the file in place would change these bytes too: map only files that are replaced as a whole,
+/// such as model files.
 class MappedFile {
  public:
   /// Throws as read_file does.

@@ -69,7 +69,7 @@ class JsonFields {
     return list;
   }
 
-  /// Refuses other fields: one that nothing reads is a slip of the pen.
+  /// Throws if the object has other fields than these: a misspelt field would be ignored.
   void allow(const std::vector<std::string>& keys) const {
     for (const auto& item : object_.items()) {
       if (std::find(keys.begin(), keys.end(), item.key()) == keys.end()) {
@@ -90,7 +90,7 @@ class JsonFields {
     return value;
   }
 
-  /// Requires a field to say the one thing that this version understands.
+  /// Throws unless a field has this value, the only one that this version can run.
   template <typename Value>
   void expect(const char* key, const Value& value) const {
     if (required<Value>(key) != value) {
@@ -114,7 +114,7 @@ class JsonFields {
   template <typename Value>
   Value convert(const char* key) const {
     const nlohmann::json& value = object_.at(key);
-    // nlohmann/json would convert a number that does not fit all the same.
+    // nlohmann/json would convert even a number that does not fit.
     if constexpr (std::is_integral_v<Value>) {
       if (value.is_number() && !holds<Value>(value)) {
         throw ModelError(where_ + ": the field '" + key + "' is no whole number in range");

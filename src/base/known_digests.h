@@ -11,8 +11,8 @@ namespace srdiff {
 /// or nothing where it is not known. May be called from several threads at once.
 using KnownDigests = std::function<std::optional<std::string>(const std::string& identity)>;
 
-/// For a program that hashes a model's files before LibTorch is ready to load them: what `known`
-/// knows is not computed again. To be set before the first model is loaded.
+/// Sets a source of digests that need not be computed again, for a program that hashes a model's
+/// files while LibTorch is still being loaded. Call it before the first model is loaded.
 void set_known_digests(KnownDigests known);
 
 /// Device, inode, size and times of change: the same text, as long as the file stays as it is.

@@ -2,7 +2,7 @@
 
 namespace srdiff {
 
-/// Sets a flag while it lives, and leaves it then as it was.
+/// Sets a flag, and gives it its earlier value back at the end of the scope.
 class ScopedFlag {
  public:
   explicit ScopedFlag(bool& flag) : flag_(flag), outer_(flag) { flag = true; }

@@ -4,7 +4,7 @@
 
 namespace srdiff {
 
-/// Adds the time that it lives to a number of seconds.
+/// Adds the time from its construction to its destruction to a number of seconds.
 class ScopedTimer {
  public:
   explicit ScopedTimer(double& seconds) : seconds_(seconds) {}

@@ -37,8 +37,8 @@ struct BmpInfo {
 BmpInfo read_bmp_info(const ByteReader& bytes);
 
 /// The pixels: 1 channel where the whole palette is grey, BGRA where there is a mask for alpha,
-/// else BGR; 16 bits a channel where a mask has more than 8. What runs past the end of its row is
-/// clipped. Empty where the file ends too early or `info` is unfit.
+/// else BGR; 16 bits a channel where a mask has more than 8. Runs are
+/// clipped at the end of their row. Empty where the file ends too early or `info` is unfit.
 cv::Mat read_bmp_pixels(const ByteReader& bytes, const BmpInfo& info);
 
 }  // namespace srdiff

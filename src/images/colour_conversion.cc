@@ -50,7 +50,7 @@ class Transform {
 };
 
 Profile cmyk_profile(const std::string& icc) {
-  // Faults of a profile are the caller's to report, not the library's to print.
+  // By default littlecms prints what is wrong with a profile; the caller reports it instead.
   ::cmsSetLogErrorHandler(nullptr);
   Profile profile =
       owned(::cmsOpenProfileFromMem(icc.data(), static_cast<cmsUInt32Number>(icc.size())));

@@ -27,10 +27,11 @@ void note_tiff_error(const char* /*module*/, const char* /*format*/, va_list /*v
   tiff_failed = true;
 }
 
-/// OpenCV takes no notice when libtiff cannot decode a strip, and returns black.
+/// Makes libtiff's errors known to the decoder below: OpenCV ignores them and returns black where
+/// libtiff cannot decode a strip.
 void watch_tiff_errors() {
   static const bool watching = [] {
-    // OpenCV sets a handler of its own once, with the first TIFF that it meets.
+    // OpenCV sets its own handler at the first TIFF that it decodes; so let it decode one.
     const cv::Mat no_picture(1, 16, CV_8UC1, const_cast<char*>("II*\0\x08\0\0\0\0\0\0\0\0\0\0"));
     try {
       cv::imdecode(no_picture, cv::IMREAD_UNCHANGED);
@@ -50,7 +51,8 @@ cv::Mat decode_by_opencv(const std::string& file) {
   return cv::imdecode(view, cv::IMREAD_UNCHANGED);
 }
 
-/// As stored → upright. EXIF's orientations: 2…4 mirror and turn by 180°, 5…8 lie on a side.
+/// Turns pixels as stored upright. EXIF's orientations 2…4 are mirrored or upside down, 5…8 lie on
+/// a side.
 void turn_upright(cv::Mat& pixels, int orientation) {
   if (orientation >= 5) {
     cv::Mat standing;
@@ -75,7 +77,7 @@ void turn_upright(cv::Mat& pixels, int orientation) {
   }
 }
 
-/// OpenCV turns a TIFF upright whatever its flags say; this lays it down again.
+/// Undoes turn_upright, since OpenCV turns every TIFF upright.
 void turn_as_stored(cv::Mat& pixels, int orientation) {
   constexpr std::array<int, 9> inverse = {1, 1, 2, 3, 4, 5, 8, 7, 6};
   turn_upright(pixels, inverse.at(static_cast<std::size_t>(orientation)));
@@ -123,7 +125,7 @@ cv::Mat decode(const std::string& file, const ImageHeader& header, const std::st
   return decoded;
 }
 
-/// One channel of the pixels, as numbers, to [H,W] float32.
+/// Copies one channel of the pixels, unscaled, to a plane [H,W] of float32.
 template <typename Sample>
 void copy_channel(const cv::Mat& pixels, int channel, const at::Tensor& plane) {
   auto* out = plane.data_ptr<float>();

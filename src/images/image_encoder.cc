@@ -81,7 +81,7 @@ std::vector<unsigned char> samples(const at::Tensor& channels, int bit_depth) {
   return result;
 }
 
-/// What stands in the file outside EXIF. A TIFF has EXIF's own there.
+/// The resolution to write outside EXIF. In a TIFF this is the same tag as EXIF's, which wins.
 std::optional<Resolution> written_resolution(const Metadata& blocks, ImageFormat format) {
   const std::optional<Resolution> of_exif = resolution_of(blocks);
   if (format == ImageFormat::tiff) {
@@ -183,7 +183,7 @@ ImageEncoder& ImageEncoder::operator=(ImageEncoder&& other) noexcept = default;
 
 void ImageEncoder::add(const at::Tensor& rgb, const at::Tensor& alpha) {
   picture_->check_continues(rgb, alpha);
-  // A whole picture is a strip too: few rows at a time keep the copies small.
+  // The strip may be the whole picture; encoding few rows at a time keeps the copies small.
   constexpr std::int64_t pixels_at_a_time = std::int64_t{1} << 18;
   const std::int64_t rows = std::max<std::int64_t>(1, pixels_at_a_time / rgb.size(2));
   for (std::int64_t y = 0; y < rgb.size(1); y += rows) {

@@ -10,8 +10,8 @@ namespace srdiff {
 /// The formats of picture files that srdiff reads and writes.
 enum class ImageFormat { unknown, png, jpeg, webp, tiff, bmp };
 
-/// What a format, or the library that writes it, can hold. All that differs from format to format
-/// and is no matter of bytes stands here.
+/// What a format, or the library that writes it, can hold. Whatever differs between formats, apart
+/// from how their bytes are laid out, stands in this table.
 struct FormatTraits {
   ImageFormat format = ImageFormat::unknown;
   std::vector<std::string> words =

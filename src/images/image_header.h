@@ -10,8 +10,8 @@
 
 namespace srdiff {
 
-/// What a picture file says of itself before any pixel is decoded. OpenCV's decoders do not tell:
-/// they allocate what the header declares and fill up what is missing.
+/// What a picture file says of itself before any pixel is decoded. OpenCV's decoders do not tell
+/// this: they allocate the size that the header declares and fill missing pixels without a word.
 struct ImageHeader {
   enum class Alpha { none, straight, premultiplied };
 
@@ -19,7 +19,7 @@ struct ImageHeader {
   std::int64_t width = -1;  ///< −1 where this reader does not find it
   std::int64_t height = -1;
   bool truncated = false;  ///< the file ends before its own structure does
-  /// Why its pixels cannot come through right; empty: they can.
+  /// Why srdiff cannot read its pixels right; empty if it can.
   std::string unfit = {};
   bool several_pictures = false;  ///< an animation or pages, of which the first is decoded
   bool holds_video = false;       ///< a JPEG that is followed by one, as in a motion photo
@@ -44,7 +44,8 @@ struct ImageHeader {
 /// Reads the structure of `bytes`; never throws, never reads past the end.
 ImageHeader read_image_header(const std::string& bytes);
 
-/// One format's, each in a file of its own, of bytes that start as that format does.
+/// The header of one format, of bytes that begin with that format's signature. Each is in a file of
+/// its own.
 ImageHeader read_png_header(const ByteReader& bytes);
 ImageHeader read_jpeg_header(const ByteReader& bytes);
 ImageHeader read_webp_header(const ByteReader& bytes);

@@ -20,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What OpenCV's own limits are unless the environment changes them.
+/// OpenCV's own limits. (The program takes back what the environment says of them.)
 constexpr std::int64_t opencv_max_pixels = std::int64_t{1} << 30;
 constexpr std::int64_t opencv_max_side = std::int64_t{1} << 20;
-/// Up to this size a picture may be as flat as it likes.
+/// A picture of at most this size is no decompression bomb, however small its file is.
 constexpr std::int64_t small_picture_pixels = std::int64_t{1} << 24;
 
 void check_declared_size(const ImageHeader& header, std::size_t file_bytes, const std::string& name,
@@ -75,7 +75,8 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   return header;
 }
 
-/// Opaque but where a grey plane has the value that its file calls transparent.
+/// The alpha of a grey plane: 0 where the plane has the value `clear`, which its file calls
+/// transparent, 1 elsewhere.
 at::Tensor alpha_of_clear_grey(const at::Tensor& grey, double clear) {
   constexpr double less_than_a_level = 1e-6;
   return grey.sub(clear).abs_().gt_(less_than_a_level);
@@ -112,7 +113,7 @@ void warn_of_losses(const ImageHeader& header, const std::string& name) {
   }
 }
 
-/// The profile of colours that the picture no longer has is left out.
+/// The metadata without the colour profile, for a picture whose colours have been converted.
 std::shared_ptr<const Metadata> without_profile(const std::shared_ptr<const Metadata>& blocks) {
   if (!blocks) {
     return blocks;
@@ -127,7 +128,7 @@ FoundMetadata metadata_of(const std::string& bytes, const ImageHeader& header,
   if (header.format != ImageFormat::bmp && !header.big_tiff) {
     return read_metadata(bytes, header.beside, name);
   }
-  // Exiv2 reads neither of the two; libtiff reads some of a BigTIFF's.
+  // Exiv2 reads neither BMP nor BigTIFF. libtiff reads some of a BigTIFF's metadata.
   const Metadata blocks = header.big_tiff ? read_tiff_blocks(bytes, name) : header.beside;
   return {is_empty(blocks) ? nullptr : std::make_shared<const Metadata>(blocks), 1};
 }

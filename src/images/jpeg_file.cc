@@ -15,7 +15,8 @@ namespace {
 struct DamagedJpeg {};
 struct UndecodableJpeg {};
 
-/// The other warnings cost no pixel: many cameras write bytes between segments.
+/// Whether a warning of libjpeg means that pixels are lost. Others do not: for example, many
+/// cameras write stray bytes between segments.
 bool costs_pixels(int warning) {
   switch (warning) {
     case JWRN_ARITH_BAD_CODE:
@@ -55,7 +56,8 @@ void begin(jpeg_decompress_struct& info, const std::string& file) {
   ::jpeg_read_header(&info, TRUE);
 }
 
-/// At an eighth of the size and without a conversion: each code is read, little is computed.
+/// Decodes the picture at an eighth of its size and without converting colours, which reads every
+/// code of the file and computes little.
 void read_scans(jpeg_decompress_struct& info, const std::string& file) {
   begin(info, file);
   info.scale_num = 1;

@@ -8,8 +8,8 @@ class Mat;
 
 namespace srdiff {
 
-/// Whether a JPEG's picture data is damaged: libjpeg, and OpenCV with it, fills up what it cannot
-/// decode. False too for what libjpeg cannot decode at all.
+/// Whether a JPEG's picture data is damaged. (libjpeg, and so OpenCV, fills pixels that it cannot
+/// decode with grey and goes on.) False also for files that libjpeg cannot decode at all.
 bool is_damaged_jpeg(const std::string& file);
 
 /// C, M, Y and K of a JPEG with four channels, as amounts of ink: 0 is none. Adobe's programs store

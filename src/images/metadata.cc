@@ -27,7 +27,7 @@ void log_message(int /*level*/, const char* text) {
   log::debug("exiv2: {}", line);
 }
 
-/// Exiv2's XMP toolkit and its log handler are global: one picture at a time.
+/// Lets one thread at a time use Exiv2, whose XMP toolkit and log handler are global.
 class Exiv2Session {
  public:
   Exiv2Session() : lock_(mutex()) {
@@ -57,7 +57,8 @@ exiv2_versions::ImagePointer open(const std::string& file) {
   return image;
 }
 
-/// IFD0's tags that describe how a file stores its pixels, or hold blocks that travel apart.
+/// Whether a tag describes how its file stores the pixels, or holds a block that is copied apart
+/// from EXIF, such as the colour profile.
 bool is_of_the_file(const Exiv2::Exifdatum& datum) {
   constexpr std::array<std::uint16_t, 37> tags = {
       0x00fe, 0x00ff, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010a, 0x0111, 0x0115,
@@ -108,7 +109,8 @@ std::string encode_exif(const Exiv2::ExifData& exif, Exiv2::ByteOrder order) {
   return {blob.begin(), blob.end()};
 }
 
-/// Exiv2 encodes for a JPEG segment, 64 KiB: where the tags do not fit it leaves large ones out.
+/// Warns of tags that Exiv2 has left out: it encodes for a JPEG's segment of 64 KiB and leaves out
+/// large tags when all do not fit.
 void warn_of_lost_tags(const Exiv2::ExifData& exif, const std::string& block,
                        const std::string& name) {
   constexpr exiv2_versions::Size always_kept_bytes = 4096;
@@ -152,7 +154,8 @@ std::string colour_space(const std::string& icc) {
   return icc.substr(16, 4);
 }
 
-/// Runs one step and says of which block it failed; no failure of Exiv2 gets past it.
+/// Runs a step that reads or writes one block. If the step throws, the block is left out with a
+/// warning.
 class Attempts {
  public:
   Attempts(const std::string& name, const char* done) : name_(name), done_(done) {}
@@ -170,7 +173,8 @@ class Attempts {
   const char* done_;
 };
 
-/// A picture file with one block more, of a kind that its format must hold.
+/// The picture file with one more block. `held`: its format holds blocks of this kind; throws
+/// std::invalid_argument otherwise.
 template <typename Change>
 std::string changed(const std::string& file, bool held, const Change& change) {
   if (!held) {
@@ -349,7 +353,7 @@ std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const
   const Attempts attempt(name, "written");
   std::string file = std::move(encoded);
   const FormatTraits& traits = traits_of(facts.format);
-  // One after the other, so that one that fails takes none with it.
+  // Each block is written on its own, so that one that fails does not take others with it.
   if (!blocks.icc.empty()) {
     attempt("colour profile", [&] {
       file = changed(with_extended_header(file, facts), traits.profile,

@@ -10,7 +10,7 @@
 
 namespace srdiff {
 
-/// A picture as its file has it.
+/// How a picture is laid out in its file.
 struct FileLayout {
   std::int64_t width = 0;
   std::int64_t height = 0;
@@ -19,7 +19,8 @@ struct FileLayout {
   std::optional<Resolution> resolution = {};  ///< for the formats that have it outside EXIF
 };
 
-/// One format's encoder. What it throws are InputErrors in the words that it was made with.
+/// The encoder of one format. It throws InputErrors whose message is the `failure` that it was made
+/// with.
 class RowEncoder {
  public:
   RowEncoder() = default;
@@ -40,7 +41,7 @@ class RowEncoder {
 std::unique_ptr<RowEncoder> make_row_encoder(const FileLayout& layout, ImageFormat format,
                                              int quality, const std::string& failure);
 
-/// One format's, each in a file of its own.
+/// The encoder of one format; each is in a file of its own.
 std::unique_ptr<RowEncoder> make_png_encoder(const FileLayout& layout, const std::string& failure);
 std::unique_ptr<RowEncoder> make_jpeg_encoder(const FileLayout& layout, int quality,
                                               const std::string& failure);

@@ -56,8 +56,8 @@ class PngEncoder : public RowEncoder {
       throw std::bad_alloc();
     }
     ::png_set_write_fn(png_, &file_, append, nullptr);
-    // Of photographs Paeth's residues repeat too seldom for deflate to find more than runs: files
-    // as small as at level 4, three times as fast.
+    // After Paeth's filter photographs repeat so seldom that deflate finds little more than runs.
+    // Looking for runs alone gives files as small as level 4 does, three times as fast.
     ::png_set_filter(png_, PNG_FILTER_TYPE_BASE, PNG_FILTER_PAETH);
     ::png_set_compression_level(png_, Z_BEST_SPEED);
     ::png_set_compression_strategy(png_, Z_RLE);

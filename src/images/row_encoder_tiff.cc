@@ -23,7 +23,7 @@ class TiffEncoder : public RowEncoder {
  public:
   TiffEncoder(const FileLayout& layout, std::string failure)
       : failure_(std::move(failure)), row_(row_bytes(layout)) {
-    // Little-endian on every machine, and not read through a mapping.
+    // Mode: write, little-endian on every machine, without mapping the file into memory.
     tiff_.reset(memory_.open("wlm"));
     if (tiff_ == nullptr) {
       throw InputError(failure_);
@@ -63,7 +63,7 @@ class TiffEncoder : public RowEncoder {
     set(TIFFTAG_PHOTOMETRIC, layout.channels < 3 ? PHOTOMETRIC_MINISBLACK : PHOTOMETRIC_RGB);
     set(TIFFTAG_COMPRESSION, COMPRESSION_LZW);
     set(TIFFTAG_PREDICTOR, PREDICTOR_HORIZONTAL);
-    // LZW begins anew with each strip.
+    // LZW begins anew with each strip, so that short strips cost size.
     constexpr std::size_t strip_bytes = std::size_t{1} << 16;
     set(TIFFTAG_ROWSPERSTRIP,
         static_cast<std::uint32_t>(std::max<std::size_t>(1, strip_bytes / row_.size())));

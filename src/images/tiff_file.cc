@@ -154,7 +154,7 @@ class TiffReader {
   bool has_clipped() const { return format_.has_clipped(); }
 
  private:
-  /// Of a strip or tile uncompressed, against small files that take much memory.
+  /// The most bytes of an uncompressed strip or tile, lest a small file take much memory.
   static constexpr tmsize_t max_block_bytes = std::numeric_limits<std::int32_t>::max();
 
   cv::Size block_size() const {
@@ -227,7 +227,8 @@ class TiffReader {
   std::vector<unsigned char> block_;
 };
 
-/// BGR, with alpha behind it where the indices have it. Some files have palettes of 8 bits.
+/// Replaces indices by their colours: BGR, with alpha behind them where the indices have it. Some
+/// files have palettes of 8 bits in place of 16.
 cv::Mat through_palette(TIFF* tiff, const cv::Mat& indices) {
   std::array<std::uint16_t*, 3> rgb = {};
   if (::TIFFGetField(tiff, TIFFTAG_COLORMAP, &rgb[0], &rgb[1], &rgb[2]) != 1) {
@@ -256,7 +257,7 @@ cv::Mat through_palette(TIFF* tiff, const cv::Mat& indices) {
   return pixels;
 }
 
-/// White is 0 in the file. Alpha stays as it is.
+/// Turns grey in which 0 is white into grey in which 0 is black. Alpha stays as it is.
 void invert_grey(cv::Mat& pixels) {
   const cv::Scalar flips(65535, 0, 0, 0);
   cv::bitwise_xor(pixels, flips, pixels);

@@ -50,7 +50,7 @@ Frame find_frame(const ByteReader& bytes) {
           bytes.bytes().substr(data + frame_header_bytes, size - frame_header_bytes)};
 }
 
-/// The frame as a picture of its own. Alpha beside a lossy picture wants the extended header.
+/// The frame as a file of its own. A lossy frame with alpha needs the extended header.
 std::string still_picture(const Frame& frame) {
   std::string chunks(frame.chunks);
   if (ByteReader(frame.chunks).has(0, "ALPH")) {

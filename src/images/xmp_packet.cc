@@ -17,7 +17,7 @@ bool starts_with(const std::string& text, std::string_view start) {
   return text.compare(0, start.size(), start) == 0;
 }
 
-/// How the file stores its pixels, and small pictures of it.
+/// Whether a property describes how the file stores its pixels, or holds a thumbnail.
 bool is_of_file(const std::string& key) {
   constexpr std::array<std::string_view, 8> starts = {
       "Xmp.tiff.ImageWidth",          "Xmp.tiff.ImageLength",
@@ -28,8 +28,8 @@ bool is_of_file(const std::string& key) {
                      [&](std::string_view start) { return starts_with(key, start); });
 }
 
-/// What phones say of a gain map, a depth map or a video that they put behind the picture, and of
-/// XMP in segments of its own. None of that comes along.
+/// Whether a property speaks of a gain map, a depth map or a video that phones put behind the
+/// picture, or of XMP in further segments. None of these come along.
 bool is_of_appendix(const Exiv2::Xmpdatum& datum) {
   constexpr std::array<std::string_view, 7> namespaces = {
       "http://ns.adobe.com/hdr-gain-map/1.0/",
@@ -82,8 +82,7 @@ std::string encode_xmp(const Exiv2::XmpData& xmp) {
 }
 
 std::string upright_xmp(const std::string& packet, bool turned, const std::string& name) {
-  // Its parser takes time that grows faster than the packet. Photoshop's longest lists of a
-  // picture's ancestors are beyond this.
+  // The parser's time grows faster than the packet: 11 MB took seven seconds.
   constexpr std::size_t most_bytes = std::size_t{2} << 20;
   if (packet.size() > most_bytes) {
     throw std::invalid_argument("it is larger than 2 MiB");
