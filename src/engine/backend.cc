@@ -19,7 +19,8 @@ const Backend& backend_for(c10::Device device) {
     case c10::kCUDA:
       return cuda_backend(device.has_index() ? device.index() : c10::DeviceIndex{0});
     default:
-      throw ModelError("there is no back end for the device '" + device.str() + "'");
+      throw ModelError("there is no back end for the device '" + device.str() + "'",
+                       ErrorCode::device_absent);
   }
 }
 

@@ -121,7 +121,8 @@ const Backend& cuda_backend(c10::DeviceIndex index) {
   static const std::vector<CudaBackend> devices = visible_devices();
   const auto place = static_cast<std::size_t>(index);
   if (place >= devices.size()) {
-    throw ModelError("the device 'cuda:" + std::to_string(place) + "' is absent");
+    throw ModelError("the device 'cuda:" + std::to_string(place) + "' is absent",
+                     ErrorCode::device_absent);
   }
   return devices[place];
 }
