@@ -10,7 +10,8 @@ enum ExitStatus {
   exit_interrupted = 130,
 };
 
-/// Those of `srdiff compare`, in the manner of OpenImageIO's idiff: how two pictures differ.
+/// The exit statuses of `srdiff compare`, in the manner of OpenImageIO's idiff: how two pictures
+/// differ.
 enum CompareStatus {
   compare_same = 0,
   compare_within_tolerance = 1,

@@ -65,7 +65,7 @@ std::vector<std::string> subcommand_names(const CLI::App& app) {
   return names;
 }
 
-/// What is said of a word that looks like an option and is none.
+/// The message on a word that looks like an option and is none.
 std::string unknown_option(const CLI::App& subcommand, const std::string& word) {
   const auto names_follow = std::find(command_line.begin(), command_line.end(), "--");
   if (std::find(names_follow, command_line.end(), word) != command_line.end()) {

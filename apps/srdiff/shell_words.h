@@ -6,7 +6,7 @@
 /// A word as bash reads it back, whatever bytes are in it.
 std::string shell_quoted(const std::string& word);
 
-/// Of a word such as --name=value the option's name, --name.
+/// The option's name in a word: --name of --name=value.
 std::string option_name(const std::string& word);
 
 /// The command line as it was typed, for a shell, with the program by its name alone.

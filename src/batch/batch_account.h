@@ -35,7 +35,7 @@ class BatchAccount {
   /// Runs one step of a picture's way, or of the run where `item` is null. What goes wrong is that
   /// picture's failure where it can be, and else ends the run.
   void guard(const WorkItem* item, const std::function<void()>& step);
-  /// The same for the exception in flight.
+  /// Treats the exception in flight as guard does.
   void fail_or_give_up(const WorkItem* item);
 
   /// Throws what ended the run where it was no picture's failure.

@@ -13,7 +13,7 @@ namespace srdiff {
 /// it.
 class BatchWriter {
  public:
-  /// What is referred to must outlive the writer.
+  /// All of these must outlive the writer.
   BatchWriter(const BatchPlan& plan, BatchAccount& account, Journal& journal,
               const OutputFolder& folder)
       : plan_(plan), account_(account), journal_(journal), folder_(folder) {}

@@ -41,7 +41,7 @@ class Journal {
   /// The entry for an output (a path below the folder) of this journal or another.
   std::optional<JournalEntry> find(const std::filesystem::path& output) const;
 
-  /// Takes over an entry that find gave, for the next rewrite.
+  /// Keeps an entry that find gave, so that the next rewrite writes it.
   void keep(const std::filesystem::path& output, const JournalEntry& entry);
 
   /// Notes a picture; returns when the note is on the disk. Throws WriteError.

@@ -17,7 +17,7 @@ struct Timing {
   double most = 0.0;
 };
 
-/// Of at least one measurement.
+/// Median, least and most of measurements, of which there must be one.
 Timing timing_of(std::vector<double> seconds);
 
 /// A convolution or matrix product of the denoiser, alone on random numbers.
@@ -28,7 +28,7 @@ struct ProductBenchmark {
   double best_seconds;  ///< of one call: the least median over the layouts
   std::string best_layout;
   double bytes = 0.0;  ///< of one call: operands read once, the result written once
-  /// The same over LibTorch's layouts, without srdiff's own kernels; 0: not known.
+  /// best_seconds over LibTorch's layouts alone, without srdiff's own kernels; 0: not known.
   double library_seconds = 0.0;
 };
 
@@ -38,7 +38,7 @@ struct EvaluationBenchmark {
   std::int64_t size = 0;  ///< output side, pixels
   Timing seconds;
   std::vector<ProductBenchmark> products;
-  /// Of one large matrix product in the same precision, measured in the same turns; 0: not
+  /// The rate of one large matrix product in the same precision, measured in the same turns; 0: not
   /// measured.
   double matrix_flops_per_second = 0.0;
   /// Read and written by one large copy, likewise.

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-/// Of a report's file, written and required; to be raised when what is measured changes.
+/// The version of a benchmark's file. It is raised when what is measured changes.
 constexpr int format = 1;
 
 ordered_json to_json(const Timing& timing) {
@@ -70,7 +70,7 @@ EvaluationBenchmark read_evaluation(const JsonFields& fields) {
   return evaluation;
 }
 
-/// In the order of the file, which JsonFields does not keep.
+/// The circumstances in the order of the file, which JsonFields does not keep.
 std::vector<std::pair<std::string, std::string>> read_circumstances(const ordered_json& document) {
   std::vector<std::pair<std::string, std::string>> circumstances;
   for (const auto& [key, value] : document.at("circumstances").items()) {

@@ -109,7 +109,7 @@ std::string gap(Metric metric, std::int64_t without) {
                                        : pictures + "left out: their inputs are not known";
 }
 
-/// What is said of a Fréchet distance over few pictures.
+/// The note on a Fréchet distance over few pictures.
 std::string few_images_note(const Gaussian& reference, const Gaussian& output) {
   const std::int64_t dimensions = output.mean.numel();
   std::int64_t fewest = output.count;

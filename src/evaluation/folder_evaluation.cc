@@ -42,7 +42,7 @@ std::vector<std::string> stems_without_partner(const std::vector<fs::path>& from
   return alone;
 }
 
-/// Those in a folder: with a limit, those of the references that it leaves.
+/// The pictures in a folder. With a limit, the partners of the references that the limit leaves.
 std::vector<fs::path> outputs_to_measure(const FolderRun& run, const fs::path& folder) {
   std::vector<fs::path> all = list_pictures(folder);
   std::vector<fs::path> first = run.limited(all);

@@ -13,7 +13,7 @@
 namespace srdiff {
 namespace {
 
-/// Of what float32 makes of a covariance, beyond which it is none.
+/// A covariance that was computed in float32 is less wrong than this part of its largest value.
 constexpr double max_relative_error = 1e-3;
 
 }  // namespace

@@ -72,7 +72,7 @@ NpyLayout npy_layout(const std::string& bytes) {
   return {bytes.substr(header, length), header + length};
 }
 
-/// Of at most two dimensions.
+/// The shape in a .npy header, of at most two dimensions.
 std::vector<std::int64_t> npy_shape(const std::string& header) {
   constexpr std::string_view key = "'shape':";
   constexpr std::size_t most_dimensions = 2;

@@ -11,7 +11,7 @@ class RandomIndex {
  public:
   explicit RandomIndex(std::uint32_t stream) : stream_(stream) {}
 
-  /// In 0…n−1.
+  /// The next number, from 0 to n − 1.
   std::int64_t below(std::int64_t n) {
     const auto words = philox4x32_10(
         {static_cast<std::uint32_t>(drawn_), static_cast<std::uint32_t>(drawn_ >> 32), stream_, 0},

@@ -181,4 +181,20 @@ case_decompression_bomb() {
   refuses 1 'bomb.png: declares 8000x8000' eval --reference a --output b
 }
 
+# Some 0.8 GB as the figures see them.
+case_picture_that_memory_does_not_hold() {
+  "$PYTHON" - "$here" <<'END'
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from pictures import write_png
+side = 8000
+write_png("noise.png", side, side, 1, 0, b"".join(b"\0" + os.urandom(side // 8) for _ in range(side)))
+END
+  mkdir a b
+  ln -s ../noise.png a/noise.png
+  ln -s ../noise.png b/noise.png
+  (ulimit -d $((700 * 1024)) && refuses 4 'noise.png: not enough memory to read its 8000x8000' compare noise.png noise.png)
+  (ulimit -d $((700 * 1024)) && refuses 1 'a/noise.png: not enough memory to read its 8000x8000' eval --reference a --output b)
+}
+
 run_case "$1"

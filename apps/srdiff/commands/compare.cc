@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
@@ -72,21 +71,11 @@ void check_args(const CompareArgs& args) {
   }
 }
 
-/// The error of a picture that memory does not hold names the picture.
 srdiff::Image read_quietly(const std::string& path, const CompareArgs& args) {
   const QuietStderr quiet;
   srdiff::DecodeLimits limits;
   limits.max_pixels_per_byte = args.max_ratio;
-  try {
-    return srdiff::read_image(path, limits);
-  } catch (const srdiff::Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    if (srdiff::is_out_of_memory(error)) {
-      throw srdiff::MemoryError(path + ": memory does not hold its pixels");
-    }
-    throw;
-  }
+  return srdiff::read_image(path, limits);
 }
 
 /// [3 or 4,H,W] in [−1,1]: the colours and, where asked for, alpha; a picture without is opaque.

@@ -18,7 +18,8 @@ using srdiff::Metric;
 
 namespace {
 
-/// In the smaller of the two sets; without end where patches are taken, whose number shows later.
+/// How many pictures the smaller of the two sets holds. Of patches the number shows only later, and
+/// the result is the largest number.
 std::int64_t fewest_pictures(const EvalArgs& args) {
   std::size_t fewest = std::numeric_limits<std::int64_t>::max();
   if (args.patch == 0) {

@@ -51,7 +51,7 @@ srdiff::DecodeLimits decode_limits(const UpscaleArgs& args, const srdiff::Manife
 /// Says which model was taken where none was named.
 void tell_default_model(const std::string& model);
 
-/// What is written: the options, and how the picture was made.
+/// How outputs are encoded: the options, and the note on how the picture was made.
 srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method);
 
 int upscale_file(const UpscaleArgs& args);

@@ -116,7 +116,7 @@ void write_output(const UpscaleArgs& args, const std::string& file) {
     return;
   }
   srdiff::write_image_file(args.output, file);
-  // Those of runs that were killed.
+  // Runs that were killed have left theirs.
   srdiff::remove_stale_temporary_files(fs::absolute(args.output).parent_path());
 }
 
@@ -132,7 +132,7 @@ void check_standard_output(const UpscaleArgs& args) {
   }
 }
 
-/// What is there and may be the user's is replaced only when told so.
+/// A file that may be the user's own is replaced only where --overwrite says so.
 void check_existing(const UpscaleArgs& args) {
   std::error_code error;
   if (args.folder.overwrite || !fs::exists(fs::symlink_status(args.output, error))) {

@@ -42,8 +42,8 @@ bool is_typed(const std::string& option) {
                      [&](const std::string& word) { return option_name(word) == option; });
 }
 
-/// What is typed goes before a configuration's opposite, as elsewhere: the command that goes on
-/// after a stop is the same with --resume.
+/// What is typed overrides its opposite in a configuration: the command that goes on after a stop
+/// is the typed one with --resume.
 srdiff::Existing existing(const FolderArgs& args) {
   bool resume = args.resume;
   if (args.resume && args.overwrite) {

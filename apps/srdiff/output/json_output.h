@@ -13,5 +13,5 @@ nlohmann::ordered_json to_json(const srdiff::Manifest& manifest);
 /// A document and a line end. Bytes that are not UTF-8 (in file names) are replaced.
 std::string json_text(const nlohmann::ordered_json& document, int indent);
 
-/// The same on standard output.
+/// Prints json_text with an indent of 2 on standard output.
 void print_json(const nlohmann::ordered_json& document);

@@ -41,7 +41,7 @@ bool is_step_name(const std::string& name) {
          std::regex_match(name, x0_name);
 }
 
-/// Those of an earlier run, which could not be told from this one's.
+/// Removes the steps of an earlier run, which could not be told from this one's.
 void remove_steps(const fs::path& folder) {
   std::vector<fs::path> steps;
   std::error_code error;
