@@ -45,6 +45,14 @@ class CheckIncludes(unittest.TestCase):
             self.assertEqual(1, len(self.faults({"src/pipeline/upscaler.cc": text})), text)
             self.assertEqual([], self.faults({"src/engine/device.cc": text}))
 
+    def test_an_option_in_the_librarys_words(self):
+        throws = 'throw UsageError("no tiles; leave out --tile");\n'
+        self.assertEqual(
+            ["src/base/error.cc: names --tile, which is the command line's: see ErrorCode"],
+            self.faults({"src/base/error.cc": throws}))
+        self.assertEqual([], self.faults({"src/base/error.cc": '// "--tile" is an option\n--count;\n',
+                                          "apps/srdiff/remedies.cc": throws}))
+
     def test_a_long_file(self):
         self.assertEqual(["apps/srdiff/main.cc: 451 lines; at most 450"],
                          self.faults({"apps/srdiff/main.cc": "\n" * 451}))
