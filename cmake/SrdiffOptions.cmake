@@ -27,7 +27,8 @@ if(SRDIFF_FUZZ)
   endif()
   set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
   # C++17 with two of C++20's features, as clang-tidy reads the sources: clang 14 cannot read
-  # LibTorch 1.13 with GCC 12's constexpr vector.
+  # LibTorch 1.13 with GCC 12's constexpr vector. What else C++20's library has (starts_with, <bit>)
+  # cannot be used in the rooms that the fuzz targets link.
   set(SRDIFF_CXX_STANDARD 17)
   add_compile_options(-g -O1 -Wno-c++20-extensions -Wno-c++20-designator
                       -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined

@@ -286,7 +286,7 @@ bool is_made_by_srdiff(const std::string& file) {
     image->readMetadata();
     const Exiv2::ExifData& exif = image->exifData();
     const auto software = exif.findKey(Exiv2::ExifKey("Exif.Image.Software"));
-    return software != exif.end() && software->toString().starts_with("srdiff ");
+    return software != exif.end() && software->toString().rfind("srdiff ", 0) == 0;
   } catch (const std::exception&) {
     return false;  // no picture, or one of which nothing can be known
   }
