@@ -15,6 +15,7 @@
 
 #include "commands/commands.h"
 #include "exit_status.h"
+#include "help/help_files.h"
 #include "help_tiers.h"
 #include "interruption.h"
 #include "output/message_log.h"
@@ -22,6 +23,7 @@
 #include "remedies.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "version.h"
 
 std::vector<std::string> command_line;
 
@@ -130,7 +132,8 @@ int parse_and_run(int argc, char** argv) {
   handle_signals();
 
   CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations"};
-  app.set_version_flag("--version", "srdiff " SRDIFF_VERSION);
+  app.set_version_flag("--version", version_line());
+  add_help_files_option(app);
   app.set_config("--config", "",
                  "TOML file with options, a section a subcommand: [upscale] t = 300")
       ->check(config_file_problem, "");
