@@ -11,7 +11,7 @@
 PLAN holds the arguments of train.py, a run a line, with paths as they are in WORK: DATA under the last two parts
 of its path (photos/train.tar), runs as runs/NAME. Lines run beside each other; an empty line waits for those before it.
 Commands end, the background does not: it is a session of its own. A second bundle may follow while the first trains.
-Only `send` and `receive` need torch.
+`send` and `receive` need torch, `pack` numpy and Pillow.
 """
 import argparse
 import glob
@@ -61,6 +61,8 @@ def read_parts(folder: str, name: str):
 
 
 def pack(args):
+    from needs import need  # here, so that `unpack` needs this one file alone
+    need("numpy", "PIL")
     from text import fonts
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
@@ -148,6 +150,8 @@ def watch(args):
 
 
 def send(args):
+    from needs import need
+    need("torch")
     import torch
     runs = {}
     for path in sorted(glob.glob(os.path.join(args.work, "runs", "*", "checkpoint.pt"))):
@@ -165,6 +169,8 @@ def send(args):
 
 
 def receive(args):
+    from needs import need
+    need("torch")
     import torch
     data = read_parts(args.out, "weights")
     if data is None:

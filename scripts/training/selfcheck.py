@@ -28,6 +28,7 @@ from jpeg import jpeg  # noqa: E402
 from networks import build, grow, parameters  # noqa: E402
 from photos import Photos, blurred, compressed, reduction_matrix  # noqa: E402
 from reference import Model, step_grid  # noqa: E402
+from train import load_regressor  # noqa: E402
 
 CONFIGS = os.path.join(HERE, "..", "..", "configs")
 
@@ -616,6 +617,11 @@ class RoundTrip:
 
     def sample(self):
         model = Model(self.path("model"))
+        # A model folder's regressor is built as its manifest says, whatever the config describes.
+        other = {"regressor": {"architecture": {"scale": 8, "width": 8, "blocks": 1}}}
+        low = torch.rand(1, 3, 4, 8)
+        lent = load_regressor(self.path("model"), other, torch.device("cpu"))
+        assert (lent(low) - model.regressor(low)).abs().max() < 1e-4
         for sampler, nfe, eta in (("ddim", 4, 1.0), ("dpmpp", 4, 0.0), ("ddpm", 10, 0.0)):
             noise = torch.randn(12, 2, 3, 32, 64)
             x0 = model.upscale(torch.rand(2, 3, 4, 8) * 2 - 1, noise, t=10, nfe=nfe, sampler=sampler, eta=eta)

@@ -62,10 +62,12 @@ def load_regressor(folder: str, config: dict, device):
         state = torch.load(checkpoint, map_location="cpu")
         network = build("regressor", state["config"][state["kind"]]["architecture"])
         network.load_state_dict(state["ema"])
-    elif os.path.exists(os.path.join(folder, "regressor.pt")):
-        network = stored(os.path.join(folder, "regressor.pt"), "regressor", config["regressor"]["architecture"])
+    elif os.path.exists(os.path.join(folder, "manifest.json")):
+        manifest = read_manifest(folder)  # its regressor may be of another architecture than the config's
+        section = manifest.get("training", {}).get("config", {}).get("regressor", config["regressor"])
+        network = stored(file_of(folder, manifest, "regressor"), "regressor", section["architecture"])
     else:
-        raise SystemExit(f"{folder} holds neither checkpoint.pt nor regressor.pt: not a run, not a model folder")
+        raise SystemExit(f"{folder} holds neither checkpoint.pt nor manifest.json: not a run, not a model folder")
     return network.to(device).eval().requires_grad_(False)
 
 
