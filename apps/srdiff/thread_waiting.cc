@@ -9,7 +9,7 @@
 namespace {
 
 constexpr const char* short_spin = "1000";
-constexpr const char* long_spin = "30000";
+constexpr const char* long_spin = "3000";
 
 /// Threads that run or could run at this moment, this one included; 0 where the system does not
 /// say.
