@@ -14,7 +14,7 @@ work=build/fuzz
 mkdir -p "$work"/{findings,decode,manifest,seeds}
 /usr/bin/python3 tests/hostile/make_corpus.py "$work/new-seeds"
 # The bombs are slow by design, and each small change of one would be slow again.
-find "$work/new-seeds" -size +20k -delete
+find "$work/new-seeds" -type f -size +20k -delete
 rm -rf "$work/seeds"
 mv "$work/new-seeds" "$work/seeds"
 find models -name manifest.json -exec sh -c 'cp "$1" "$2/$(basename "$(dirname "$1")").json"' \
