@@ -12,6 +12,7 @@ cmake --build --preset fuzz
 
 work=build/fuzz
 mkdir -p "$work"/{findings,decode,manifest,seeds}
+rm -rf "$work/new-seeds"  # an interrupted run leaves them
 /usr/bin/python3 tests/hostile/make_corpus.py "$work/new-seeds"
 # The bombs are slow by design, and each small change of one would be slow again.
 find "$work/new-seeds" -type f -size +20k -delete
