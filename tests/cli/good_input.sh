@@ -557,7 +557,7 @@ case_info() {
 
 case_version() {
   succeeds --version
-  grep -Eq '^srdiff [0-9]+\.[0-9]+\.[0-9]+$' "$logs/stdout" || fail 'no version'
+  grep -Eq '^srdiff [0-9]+\.[0-9]+\.[0-9]+( \([0-9a-f]+(-dirty)?\))?$' "$logs/stdout" || fail 'no version'
 }
 
 # help_fits ARG...: on standard output, on one screen, in every column.
