@@ -12,7 +12,7 @@ using nlohmann::ordered_json;
 
 namespace {
 
-std::string value_text(const srdiff::Figure& figure) {
+std::string figure_cell(const srdiff::Figure& figure) {
   if (std::isnan(figure.value)) {
     return "-";
   }
@@ -71,7 +71,7 @@ std::string sweep_table(const srdiff::SweepPlan& plan, const srdiff::SweepResult
   for (std::size_t i = 0; i < figures.size(); ++i) {
     page += fmt::format("\n{}{}:\n\n", figures[i].name, direction(figures[i].better));
     page += markdown(
-        plan, [&](std::size_t cell) { return value_text(result.cells[cell].figures.at(i)); });
+        plan, [&](std::size_t cell) { return figure_cell(result.cells[cell].figures.at(i)); });
     if (!figures[i].note.empty()) {
       page += fmt::format("\nNote: {}.\n", figures[i].note);
     }

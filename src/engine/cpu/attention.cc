@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/integer_math.h"
 #include "engine/cpu/simd/register_tile.h"
 #include "engine/cpu/simd/vector_math.h"
 
@@ -271,7 +272,7 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
   const std::int64_t heads = queries.size(0);
   const std::int64_t dim = keys.size(1);
   const std::int64_t key_count = keys.size(2);
-  const std::int64_t padded = (key_count + own.rows - 1) / own.rows * own.rows;
+  const std::int64_t padded = round_up(key_count, own.rows);
   const at::Tensor packed = at::empty({heads, padded * dim}, keys.options());
   at::Tensor result = at::empty({heads, values.size(1), queries.size(2)}, keys.options());
 
@@ -296,7 +297,7 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
   first.queries = queries.size(2);
   first.key_count = key_count;
   first.scale = static_cast<float>(scale);
-  const std::int64_t blocks = (first.queries + own.queries - 1) / own.queries;
+  const std::int64_t blocks = divide_up(first.queries, own.queries);
   at::parallel_for(0, heads * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> scratch(static_cast<std::size_t>(own.scratch_size(first)));
     for (std::int64_t i = begin; i < end; ++i) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/integer_math.h"
+
 namespace srdiff::cuda {
 namespace {
 
@@ -65,7 +67,7 @@ std::optional<std::int64_t> constant_int(const Value* value) {
 /// The number of channels in whole vectors, whatever the type.
 std::int64_t filled_up(std::int64_t channels) {
   constexpr std::int64_t vector = 8;
-  return (channels + vector - 1) / vector * vector;
+  return round_up(channels, vector);
 }
 
 class PatchFusion {
