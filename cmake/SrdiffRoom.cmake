@@ -27,6 +27,10 @@ function(srdiff_room name)
   # wheel's copy gives no "safe runtime search path".
   target_compile_options(${room} PRIVATE ${OpenMP_CXX_FLAGS})
   target_link_options(${room} PUBLIC ${OpenMP_CXX_FLAGS})
+  if(SRDIFF_SANITIZE AND name MATCHES "^engine")
+    # LibTorch hides the type information of a class that its headers for graphs use.
+    target_compile_options(${room} PRIVATE -fno-sanitize=vptr)
+  endif()
   # LibTorch's headers take longer to read than any file of ours. One room compiles them for all.
   if(TARGET srdiff_precompiled)
     target_precompile_headers(${room} REUSE_FROM srdiff_precompiled)
