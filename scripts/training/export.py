@@ -99,6 +99,13 @@ def section_of(kind: str, state: dict, config: dict) -> dict:
     return {**section, "calibration": chosen} if chosen else section
 
 
+def by_methods(denoiser, condition, x_t, noise_level):
+    """The forward pass of an exported denoiser, as the engine makes it of the file's other methods."""
+    embedding, scales = denoiser.encode_noise_level(noise_level)
+    found = denoiser.body(denoiser.prepare_input(condition, x_t, scales), embedding)
+    return denoiser.finish_output(found, condition, x_t, scales)
+
+
 def write_network(path: str, kind: str, network, section: dict, config: dict, half: bool):
     """The TorchScript file, checked against the network it came from as it will be computed."""
     written = build(kind, section["architecture"])
@@ -113,9 +120,12 @@ def write_network(path: str, kind: str, network, section: dict, config: dict, ha
     inputs = {"regressor": (low,), "weight_map": (high,),
               "denoiser": (high, high.flip(3), torch.tensor([0.9]))}[kind]
     with torch.no_grad():
-        difference = float((loaded(*inputs) - network(*inputs)).abs().max())
-    if not difference < (0.05 if half else 1e-4):
-        raise SystemExit(f"{path}: differs from the trained network by {difference:.3g}")
+        result = loaded(*inputs)
+        difference = float((result - network(*inputs)).abs().max())
+        if not difference < (0.05 if half else 1e-4):
+            raise SystemExit(f"{path}: differs from the trained network by {difference:.3g}")
+        if kind == "denoiser" and not torch.equal(by_methods(loaded, *inputs), result):
+            raise SystemExit(f"{path}: its methods {', '.join(network.methods)} do not add up to its forward pass")
 
 
 def table(rows: list) -> list:

@@ -5,7 +5,7 @@ precision of the weights: a network casts its input to the type of its weights a
 Every class compiles with torch.jit.script and can be flattened (flatten.py); no size is baked in.
 """
 import math
-from typing import List, Union
+from typing import List, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -263,8 +263,8 @@ class UNet(nn.Module):
         self.ups = nn.ModuleList(ups)
         self.final_conv = Block(current, out_channels * grid * grid, norm_groups, zero=True)
 
-    def run(self, x: Tensor, noise_level: Tensor) -> Tensor:
-        embedding = self.noise_level_mlp(noise_level)
+    def body(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Images [N,in_channels,H,W] and the noise level's embedding [N,inner] -> images in float32."""
         skips: List[Tensor] = []
         if self.grid > 1:
             x = F.pixel_unshuffle(x, self.grid)
@@ -280,6 +280,11 @@ class UNet(nn.Module):
         return x
 
 
+def per_image(scale: Tensor) -> Tensor:
+    """[N] -> [N,1,1,1]"""
+    return scale.reshape(-1, 1, 1, 1)
+
+
 class Denoiser(UNet):
     """(condition, x_t) [N,3,H,W] and the noise level sqrt(alpha_bar_t) [N] -> eps, x0 or v.
 
@@ -291,7 +296,13 @@ class Denoiser(UNet):
 
     calibrate() is for sampling, not for training: the errors of earlier steps are noise that x_t has
     beside its own, so that a network that takes away as much as x_t should have leaves speckles.
+
+    `methods` are the parts of the forward pass. In an exported file each is a TorchScript method of its own
+    (flatten.py), which the engine calls by name (docs/MODELS.md): what depends on the noise level alone is
+    then computed once a level, and the two ends have kernels of their own on a GPU.
     """
+
+    methods = ("encode_noise_level", "prepare_input", "body", "finish_output")
 
     def __init__(self, residual_std: float = 0.0, **options):
         super().__init__(6, 3, **options)
@@ -306,26 +317,44 @@ class Denoiser(UNet):
             raise ValueError("only a denoiser with residual_std is calibrated")
         self.noise_scale, self.noise_scale_below = noise_scale, below
 
-    def scales(self, noise_level: Tensor):
-        """sqrt(alpha_bar), c_in, c_skip and c_out of that table, [N,1,1,1] each."""
-        a = noise_level.float().reshape(-1, 1, 1, 1).clamp(min=1e-4)
+    def encode_noise_level(self, noise_level: Tensor) -> Tuple[Tensor, Tensor]:
+        """All that depends on the noise level alone: the embedding [N,inner], and the scales [4,N] in float32:
+        a = sqrt(alpha_bar), c_in, c_skip and c_out of that table; [0,N] without residual_std."""
+        embedding = self.noise_level_mlp(noise_level)
+        if self.residual_std <= 0.0:
+            return embedding, noise_level.new_zeros([0, noise_level.size(0)])
+        a = noise_level.float().clamp(min=1e-4)
         variance = (1.0 - a * a).clamp(min=1e-7) / (a * a)
         total = variance + self.residual_std * self.residual_std
         c_skip = self.residual_std * self.residual_std / total
-        return a, total.rsqrt(), c_skip, self.residual_std * (variance / total).sqrt()
+        c_out = self.residual_std * (variance / total).sqrt()
+        if self.noise_scale != 1.0:
+            # x0 - more * (x_t / a - x0), the noise found being x_t / a - x0, is x0 with these two scales.
+            more = (self.noise_scale - 1.0) * ((1.0 - a * a).sqrt() / a < self.noise_scale_below).float()
+            c_skip = (1.0 + more) * c_skip - more
+            c_out = (1.0 + more) * c_out
+        return embedding, torch.stack([a, total.rsqrt(), c_skip, c_out])
+
+    def prepare_input(self, condition: Tensor, x_t: Tensor, scales: Tensor) -> Tensor:
+        """What the body reads [N,6,H,W]: condition and c_in * (x_t / a - condition), or condition and x_t."""
+        if self.residual_std <= 0.0:
+            return torch.cat([condition, x_t], dim=1)
+        base = condition.float()
+        residual = x_t.float() / per_image(scales[0]) - base
+        return torch.cat([base, per_image(scales[1]) * residual], dim=1)
+
+    def finish_output(self, found: Tensor, condition: Tensor, x_t: Tensor, scales: Tensor) -> Tensor:
+        """condition + c_skip * (x_t / a - condition) + c_out * found, or what the body found itself."""
+        if self.residual_std <= 0.0:
+            return found
+        base = condition.float()
+        residual = x_t.float() / per_image(scales[0]) - base
+        return base + per_image(scales[2]) * residual + per_image(scales[3]) * found
 
     def forward(self, condition: Tensor, x_t: Tensor, noise_level: Tensor) -> Tensor:
-        if self.residual_std <= 0.0:
-            return self.run(torch.cat([condition, x_t], dim=1), noise_level)
-        a, c_in, c_skip, c_out = self.scales(noise_level)
-        base = condition.float()
-        residual = x_t.float() / a - base
-        correction = self.run(torch.cat([base, c_in * residual], dim=1), noise_level)
-        x0 = base + c_skip * residual + c_out * correction
-        if self.noise_scale == 1.0:
-            return x0
-        below = (1.0 - a * a).sqrt() / a < self.noise_scale_below
-        return x0 - (self.noise_scale - 1.0) * below.float() * (x_t.float() / a - x0)
+        encoded = self.encode_noise_level(noise_level)
+        prepared = self.prepare_input(condition, x_t, encoded[1])
+        return self.finish_output(self.body(prepared, encoded[0]), condition, x_t, encoded[1])
 
 
 class WeightMap(UNet):
@@ -335,7 +364,7 @@ class WeightMap(UNet):
         super().__init__(3, 1, noise=False, **options)
 
     def forward(self, x_sr: Tensor) -> Tensor:
-        return torch.sigmoid(self.run(x_sr, x_sr))
+        return torch.sigmoid(self.body(x_sr, x_sr))
 
 
 class PlainResidual(nn.Module):

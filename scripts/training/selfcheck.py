@@ -22,6 +22,7 @@ from contrast import METHODS  # noqa: E402
 import text  # noqa: E402
 from data import Faces, load_framed, to_bytes, window_matrix  # noqa: E402
 from diffusion import Schedule, bicubic, intermediate_state, target_of, x0_of  # noqa: E402
+from export import by_methods  # noqa: E402
 from flatten import flattened, named_as  # noqa: E402
 from fused_norm import cpu_trains_in_bf16, fuse_norms  # noqa: E402
 from jpeg import jpeg  # noqa: E402
@@ -142,15 +143,43 @@ def check_flattened():
         for value in network.parameters():
             torch.nn.init.normal_(value, std=0.2)
         flat = flattened(network)
+        torch.jit.script(network)  # as it is written, it compiles too
         assert len(list(flat.modules())) == 1
-        assert "torch.nn.functional" not in flat.code
+        parts = getattr(network, "methods", ())
+        for method in ("forward", *parts):
+            code = getattr(flat, method).code
+            assert "torch.nn.functional" not in code, method
+            assert ("conv2d" in code) == (method == ("body" if parts else "forward")), method  # no layer is written twice
         for n, h, w in ((1, 8, 8), (2, 16, 24)):
             image = torch.rand(n, 3, h, w)
-            inputs = (image, image.flip(3), torch.full((n,), 0.9)) if kind == "denoiser" else (image,)
+            inputs = (image, image.flip(3), torch.linspace(0.9, 0.6, n)) if kind == "denoiser" else (image,)
             assert torch.equal(flat(*inputs), network(*inputs)), kind
+            if kind == "denoiser":
+                assert torch.equal(by_methods(flat, *inputs), flat(*inputs))
+                check_parts(flat, network, *inputs)
         weights = named_as(network, flat.state_dict())
         assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
         assert len(weights) == len(network.state_dict())
+
+
+def check_parts(flat, network, condition, x_t, noise_level):
+    """What docs/MODELS.md says of an exported denoiser's methods, and the engine's kernels compute."""
+    embedding, scales = flat.encode_noise_level(noise_level)
+    assert embedding.shape[0] == noise_level.shape[0] == scales.shape[1] and scales.dtype == torch.float32
+    prepared, found = flat.prepare_input(condition, x_t, scales), torch.rand_like(condition)
+    output = flat.finish_output(found, condition, x_t, scales)
+    if network.residual_std == 0.0:
+        assert scales.shape[0] == 0
+        assert torch.equal(prepared, torch.cat([condition, x_t], 1)) and torch.equal(output, found)
+        return
+    a, c_in, c_skip, c_out = scales.reshape(4, -1, 1, 1, 1)
+    residual = x_t / a - condition
+    assert torch.equal(prepared, torch.cat([condition, c_in * residual], 1))
+    assert torch.equal(output, condition + c_skip * residual + c_out * found)
+    variance, data = 1 / noise_level.double() ** 2 - 1, network.residual_std ** 2  # Karras et al., table 1
+    expected = (noise_level, (variance + data) ** -0.5, data / (variance + data), (variance * data / (variance + data)) ** 0.5)
+    for row, value in zip(scales, expected):
+        assert torch.allclose(row.double(), value.double(), rtol=1e-5), (row, value)
 
 
 def check_mathematics():
@@ -229,7 +258,9 @@ def check_calibration():
     noise = x_t / 0.995 - plain
     assert torch.equal(calibrated[1], plain[1])
     assert (calibrated[0] - (x_t / 0.995 - 1.05 * noise)[0]).abs().max() < 1e-5
-    assert torch.equal(flattened(network)(condition, x_t, level), calibrated)
+    flat = flattened(network)
+    assert torch.equal(flat(condition, x_t, level), calibrated)
+    assert torch.equal(by_methods(flat, condition, x_t, level), calibrated)
 
 
 def check_growth():
