@@ -3,6 +3,7 @@
 
     measure_photos.py quality PHOTOS OUT [--features NAME] [--limit N] [--setting="--t 100 --nfe 4"]... [--damage jpeg50]
     measure_photos.py text OUT [--size 24]          needs tesseract-ocr, fonts-dejavu-core, fonts-liberation
+        both: [--beside "SPAN=a command that enlarges the folder {low} into {out}"]...
     measure_photos.py seams PHOTO OUT
     measure_photos.py memory OUT [--megapixels 1,4,12]
 
@@ -50,6 +51,23 @@ def keep(out: Path, name: str, rows: list) -> None:
     print(table(rows), flush=True)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def beside(args, out: Path) -> list:
+    """Runs the commands of --beside; (label, folder below OUT) of each."""
+    made = []
+    for text in args.beside:
+        label, _, command = text.partition("=")
+        if not label or "{low}" not in command or "{out}" not in command:
+            sys.exit(f"--beside {text}: wants LABEL=COMMAND with {{low}} and {{out}} in it")
+        folder = f"beside-{len(made)}"
+        shutil.rmtree(out / folder, ignore_errors=True)
+        (out / folder).mkdir()
+        filled = [part.format(low=out / "low", out=out / folder) for part in shlex.split(command)]
+        if subprocess.run(filled, stdout=subprocess.DEVNULL).returncode:
+            sys.exit(f"{shlex.join(filled)} failed")
+        made.append((label, folder))
+    return made
 
 
 # --- quality
@@ -166,6 +184,8 @@ def quality(args) -> None:
     if not args.only_settings:
         measure("bicubic", "bicubic")
         measure("Lanczos", "lanczos")
+        for label, folder in beside(args, out):
+            measure(label, folder)
         upscale("regressor alone", "regressor", *REGRESSOR)
     for setting in args.setting or [""]:
         name = "srdiff" + (" " + setting if setting else "")
@@ -226,13 +246,13 @@ def text(args) -> None:
         run(args.srdiff, "upscale", str(out / "low"), str(out / folder), "--model", args.model, "--format", "png", "--quiet",
             *arguments)
     rows = []
-    for folder in ("truth", "bicubic", "regressor", "srdiff"):
+    for label, folder in [(name, name) for name in ("truth", "bicubic", "regressor", "srdiff")] + beside(args, out):
         wrong = 0
         for name, words in said.items():
             read = subprocess.run(["tesseract", str(out / folder / name), "-", "--psm", "6"], stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL, text=True, check=True).stdout
             wrong += min(len(words), distance(words, " ".join(read.split())))
-        rows.append({"output": folder, "wrong characters": f"{100 * wrong / sum(map(len, said.values())):.1f} %"})
+        rows.append({"output": label, "wrong characters": f"{100 * wrong / sum(map(len, said.values())):.1f} %"})
     keep(out, "text", rows)
 
 
@@ -333,6 +353,7 @@ def main() -> None:
     sub.add_argument("--damage", default="", help="of the inputs: jpeg75, noise5, blur1 and the like")
     sub.add_argument("--patch", type=int, default=96)
     sub.add_argument("--setting", action="append", help="options of srdiff; may be given again")
+    sub.add_argument("--beside", action="append", default=[], help="LABEL=COMMAND, another program to measure as well")
     sub.add_argument("--only-settings", action="store_true", help="no bicubic, Lanczos and regressor")
     sub.add_argument("--name", default="quality", help="of the JSON file")
     sub = command("seams", seams, "photo")
@@ -340,6 +361,7 @@ def main() -> None:
     sub.add_argument("--overlap", type=int, default=16)
     sub = command("text", text)
     sub.add_argument("--size", type=int, default=24, help="of the letters, in pixels of the truth")
+    sub.add_argument("--beside", action="append", default=[], help="LABEL=COMMAND, another program to measure as well")
     sub = command("memory", memory)
     sub.add_argument("--megapixels", type=lambda text: [float(n) for n in text.split(",")], default=[1, 4, 12])
     sub.add_argument("--options", default="", help="of srdiff, such as --options='--threads 1'")
