@@ -1,3 +1,5 @@
+#include <spdlog/fmt/fmt.h>
+
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
@@ -250,6 +252,16 @@ std::string upscaled_file(const UpscaleArgs& args, const Method& method,
   }
 }
 
+/// "photo.jpg: 48 tiles of 4 evaluations"
+std::string work_text(const std::string& name, const srdiff::UpscalePlan& plan) {
+  std::int64_t tiles = 0;
+  for (const auto& pass : plan.passes()) {
+    tiles += pass.grid.tiles();
+  }
+  return fmt::format("{}: {} tile{} of {} evaluations", name, tiles, tiles == 1 ? "" : "s",
+                     plan.settings().nfe);
+}
+
 void tell_done(const UpscaleArgs& args, const Method& method, const srdiff::UpscalePlan& plan,
                double seconds) {
   srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
@@ -282,6 +294,7 @@ int upscale_file(const UpscaleArgs& typed) {
 
   const Stopwatch upscale_watch;
   ProgressBar bar(args.quiet);
+  bar.begin(fs::path(source.name()).filename().string(), work_text(source.name(), plan));
   std::string file;
   try {
     file = upscaled_file(args, method, upscaler, input, plan, source.name(), bar);

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cstdio>
+#include <utility>
 
 #include "output/progress_text.h"
 #include "srdiff/logging.h"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr double seconds_between_lines = 5.0;
 constexpr double seconds_between_drawings = 0.1;
+// A longer name would break the line of a terminal of 80 columns, which is drawn over as one.
+constexpr std::size_t longest_name = 16;
 
 }  // namespace
 
@@ -23,6 +26,12 @@ ProgressBar::~ProgressBar() {
   clear();
 }
 
+void ProgressBar::begin(std::string name, std::string work) {
+  name_ = name.size() <= longest_name ? std::move(name) : std::string();
+  work_ = std::move(work);
+  start_ = Clock::now();
+}
+
 void ProgressBar::update(const srdiff::UpscaleProgress& progress) {
   update(progress.evaluations_done, progress.evaluations_total, "evaluations");
 }
@@ -31,6 +40,9 @@ void ProgressBar::update(std::int64_t done, std::int64_t total, const char* unit
   const auto now = Clock::now();
   if (!quiet_ && is_due(now)) {
     const std::chrono::duration<double> elapsed = now - start_;
+    if (total > 0) {
+      tell_long_run(static_cast<double>(done) / static_cast<double>(total), elapsed.count());
+    }
     show(progress_cells(done, total), progress_text(done, total, unit, elapsed.count()));
     last_ = now;
   }
@@ -51,8 +63,10 @@ void ProgressBar::update(const srdiff::BatchProgress& progress) {
   if (progress.done > 0) {
     // Pictures that are skipped take next to no time.
     const std::chrono::duration<double> elapsed = now - start_;
-    text += fmt::format(", {:.0f} s left", elapsed.count() / static_cast<double>(progress.done) *
-                                               static_cast<double>(total - ended));
+    text += ", " +
+            duration_text(elapsed.count() / static_cast<double>(progress.done) *
+                          static_cast<double>(total - ended)) +
+            " left";
   }
   show(progress_cells(ended, total), text);
 }
@@ -62,7 +76,20 @@ bool ProgressBar::is_due(Clock::time_point now) const {
   return since_last.count() >= (terminal_ ? seconds_between_drawings : seconds_between_lines);
 }
 
-void ProgressBar::show(const std::string& cells, const std::string& text) {
+void ProgressBar::tell_long_run(double done_fraction, double elapsed_seconds) {
+  if (work_.empty()) {
+    return;
+  }
+  const std::string text = long_run_text(work_, done_fraction, elapsed_seconds);
+  if (!text.empty()) {
+    clear();
+    srdiff::log::info("{}", text);
+    work_.clear();
+  }
+}
+
+void ProgressBar::show(const std::string& cells, const std::string& figures) {
+  const std::string text = name_.empty() ? figures : name_ + ": " + figures;
   if (!terminal_) {
     srdiff::log::info("{}", text);
     return;
