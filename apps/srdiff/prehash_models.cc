@@ -46,11 +46,19 @@ fs::path folder_of(const std::string& model) {
   return place.empty() ? fs::path() : place / model;
 }
 
-std::vector<fs::path> networks_of(const fs::path& folder) {
+/// Whether pictures are x_sr, so that only the regressor is loaded.
+bool takes_regressor_alone(const std::vector<std::string>& words) {
+  const auto t = std::find(words.begin(), words.end(), "--t");
+  return std::find(words.begin(), words.end(), "--t=0") != words.end() ||
+         (t != words.end() && t + 1 != words.end() && t[1] == "0");
+}
+
+std::vector<fs::path> networks_of(const fs::path& folder, bool regressor_alone) {
   std::vector<fs::path> paths;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".pt") {
+    if (entry.path().extension() == ".pt" &&
+        (!regressor_alone || entry.path().filename() == "regressor.pt")) {
       paths.push_back(entry.path());
     }
   }
@@ -114,7 +122,8 @@ srdiff::KnownDigests start_prehashing(int argc, char** argv) {
   try {
     std::vector<fs::path> paths;
     for (const std::string& model : likely_models(words)) {
-      const std::vector<fs::path> of_model = networks_of(folder_of(model));
+      const std::vector<fs::path> of_model =
+          networks_of(folder_of(model), takes_regressor_alone(words));
       paths.insert(paths.end(), of_model.begin(), of_model.end());
     }
     const auto digests = std::make_shared<PrehashedFiles>(paths);

@@ -58,6 +58,12 @@ class DefaultModels {
 /// missing or differs.
 void verify_files(const std::filesystem::path& folder, const Manifest& manifest);
 
+/// Which networks of a folder are loaded, besides the regressor.
+struct ModelParts {
+  bool weight_map = true;
+  bool denoiser = true;
+};
+
 /// The three networks of the method with their schedule, ready to run.
 class Model {
  public:
@@ -65,21 +71,22 @@ class Model {
   /// the manifest on every call; `check_networks` makes one of each.
   /// `precision` is the denoiser's arithmetic; the other networks run once an image and stay in
   /// float32. A reduced precision is compared with float32 on one evaluation and refused where this
-  /// LibTorch computes it wrongly. Throws ModelError naming file and reason.
+  /// LibTorch computes it wrongly. Without the denoiser `precision()` is float32. Throws ModelError
+  /// naming file and reason.
   static Model load(const std::filesystem::path& folder, c10::Device device = c10::kCPU,
                     c10::ScalarType precision = c10::kFloat);
   /// The same with the folder's manifest, which was read before.
   static Model load(const std::filesystem::path& folder, Manifest manifest, c10::Device device,
-                    c10::ScalarType precision);
+                    c10::ScalarType precision, ModelParts parts = {});
 
   /// The same in the fastest precision that is as good as float32: bf16 on a processor or
   /// GPU that multiplies in it, when x̂_0 of one evaluation has at least 45 dB PSNR against
   /// float32's, and float32 otherwise. `precision()` says which.
   static Model load_fastest(const std::filesystem::path& folder, Manifest manifest,
-                            c10::Device device);
+                            c10::Device device, ModelParts parts = {});
 
-  /// One dry call of each network. Throws ModelError naming the file whose output has another shape
-  /// than the manifest promises, its scale included, or is not finite.
+  /// One dry call of each network that is loaded. Throws ModelError naming the file whose output
+  /// has another shape than the manifest promises, its scale included, or is not finite.
   void check_networks() const;
 
   /// The same model with a float32 denoiser: itself, or its file read again on the first call, with
@@ -92,6 +99,7 @@ class Model {
   c10::Device device() const { return device_; }
   bool has_regressor() const { return regressor_.defined(); }
   bool has_weight_map() const { return weight_map_.defined(); }
+  bool has_denoiser() const { return denoiser_.defined(); }
   /// Output pixels that a network call on a CUDA device may have by the memory that was free when
   /// the model was loaded; 0 on the CPU.
   std::int64_t device_pixels() const { return device_pixels_; }
@@ -103,16 +111,16 @@ class Model {
   /// manifest().size_multiple. Throws ModelError when the folder has no regressor. This and the
   /// next two throw it, naming the file, when the network fails or gives another shape.
   at::Tensor regress(const at::Tensor& lr) const;
-  /// x_sr [N,3,H,W] → W [N,1 or 3,H,W] in [0,1]. Throws ModelError without a weight map.
+  /// x_sr [N,3,H,W] → W [N,1 or 3,H,W] in [0,1]. Throws ModelError where no weight map is loaded.
   at::Tensor weigh(const at::Tensor& x_sr) const;
   /// condition and x_t [N,3,H,W], step t → the denoiser's raw output [N,3,H,W] (see
-  /// Parameterisation). The network is told √ᾱ_t.
+  /// Parameterisation). The network is told √ᾱ_t. Throws ModelError where it is not loaded.
   at::Tensor denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
 
  private:
   Model(std::filesystem::path folder, Manifest manifest, c10::Device device);
   /// Returns the denoiser in float32, for comparison, when `precision` is another.
-  Network load_networks(c10::ScalarType precision);
+  Network load_networks(c10::ScalarType precision, ModelParts parts);
   Network load_network(const NetworkFile& file, c10::ScalarType precision) const;
   std::int64_t test_side() const;
   std::string name_of(const NetworkFile& file, const char* what) const;

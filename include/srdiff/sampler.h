@@ -58,7 +58,8 @@ struct SamplerOptions {
   bool clip_x0 = true;
 };
 
-/// The arithmetic of the reverse steps over `grid` = τ_0 > τ_1 > … > τ_NFE = 0 (see step_grid).
+/// The arithmetic of the reverse steps over `grid` = τ_0 > τ_1 > … > τ_NFE = 0 (see step_grid),
+/// which are none where the grid is {0}.
 /// No pixel depends on another, so that any part of an image can be stepped alone. The object holds
 /// copies of what it is made from, and no state of the images.
 class ReverseSteps {

@@ -18,12 +18,12 @@ enum class GridSpacing {
 std::string to_string(GridSpacing spacing);
 GridSpacing parse_grid_spacing(const std::string& word);
 
-/// Throws UsageError unless 1 ≤ nfe ≤ t ≤ T, the schedule's steps.
+/// Throws UsageError unless 1 ≤ nfe ≤ t ≤ T, the schedule's steps, or nfe and t are both 0.
 void check_step_counts(int T, int t, int nfe);
 
 /// The decreasing grid τ_0 = t > τ_1 > … > τ_NFE = 0: NFE+1 steps, one denoiser call between each
-/// two. Where rounding makes two steps equal, the earlier one is moved up by one.
-/// Throws as check_step_counts does.
+/// two. Where rounding makes two steps equal, the earlier one is moved up by one. At t = 0 it is
+/// {0}. Throws as check_step_counts does.
 std::vector<int> step_grid(const Schedule& schedule, int t, int nfe, GridSpacing spacing);
 
 }  // namespace srdiff

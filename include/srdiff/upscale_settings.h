@@ -5,6 +5,7 @@
 #include <string>
 
 #include "srdiff/manifest.h"
+#include "srdiff/model.h"
 
 namespace srdiff {
 
@@ -23,10 +24,10 @@ Start parse_start(const std::string& word);
 struct UpscaleOptions {
   Start start = Start::predicted;
   bool weight_map = true;           ///< false: W = 0 in equation (1), as Start::sr
-  std::optional<int> t = {};        ///< steps that remain at the start, 1…T
+  std::optional<int> t = {};        ///< steps that remain at the start, 1…T; 0: x_sr alone
   std::optional<double> beta = {};  ///< β of equation (1), in [0,1]
   std::optional<SamplerKind> sampler = {};
-  std::optional<int> nfe = {};     ///< denoiser evaluations, 1…t; DDPM: t
+  std::optional<int> nfe = {};     ///< denoiser evaluations, 1…t; DDPM: t; at t = 0 none
   std::optional<double> eta = {};  ///< DDIM's η, in [0,1]
   std::optional<GridSpacing> grid = {};
   std::uint64_t seed = 0;
@@ -61,8 +62,9 @@ struct UpscaleSettings {
 };
 
 /// Fills in the model's recommendations and checks ranges and contradictions. Without an `nfe`,
-/// DDPM takes t and the others the recommended count, at most t. A tile and its overlap are rounded
-/// up to the networks' multiple.
+/// DDPM takes t and the others the recommended count, at most t. At t = 0 the result is x_sr: there
+/// is no evaluation, no weight map and, unless it is asked for, no colour fix. A tile and its
+/// overlap are rounded up to the networks' multiple.
 /// Throws UsageError; ModelError when the model lacks a network that the start needs.
 UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& manifest);
 
@@ -72,6 +74,9 @@ UpscaleOptions settled_options(const UpscaleSettings& settings);
 
 /// Whether a picture made by these needs x_sr: as its start, or as the denoiser's condition.
 bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest);
+
+/// The networks that pictures made by these need besides the regressor.
+ModelParts needed_parts(const UpscaleSettings& settings);
 
 /// The settings as one line of JSON, without the batch: it changes how fast, not what.
 std::string settings_json(const UpscaleSettings& settings);

@@ -109,6 +109,8 @@ class Model:
         x_sr = self.regressor(lr).clamp(-1, 1) if start != "noise" or self.condition == "x_sr" else None
         enlarged = bicubic(lr, (lr.shape[2] * self.scale, lr.shape[3] * self.scale)).clamp(-1, 1)
         condition = x_sr if self.condition == "x_sr" else enlarged
+        if t == 0 and start != "noise":
+            return x_sr
         if start == "noise":
             t = self.schedule.T
             x = next(noises)

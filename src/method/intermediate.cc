@@ -10,8 +10,8 @@ namespace srdiff {
 
 at::Tensor intermediate_state(const Schedule& schedule, int t, const at::Tensor& x_sr,
                               const at::Tensor& weight_map, double beta, const at::Tensor& eps) {
-  if (t < 1 || t > schedule.steps()) {
-    throw UsageError("t = " + std::to_string(t) + " is outside the schedule; give 1 to " +
+  if (t < 0 || t > schedule.steps()) {
+    throw UsageError("t = " + std::to_string(t) + " is outside the schedule; give 0 to " +
                      std::to_string(schedule.steps()));
   }
   if (!(beta >= 0.0 && beta <= 1.0)) {

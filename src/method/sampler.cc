@@ -22,12 +22,12 @@ constexpr EnumWords<SamplerKind, 3> sampler_words = {
     {{{SamplerKind::ddpm, "ddpm"}, {SamplerKind::ddim, "ddim"}, {SamplerKind::dpmpp, "dpmpp"}}}};
 
 void check_grid(const std::vector<int>& grid, SamplerKind kind) {
-  bool falls = grid.size() >= 2 && grid.back() == 0;
+  bool falls = !grid.empty() && grid.back() == 0;
   for (std::size_t i = 1; falls && i < grid.size(); ++i) {
     falls = grid[i] < grid[i - 1];
   }
   if (!falls) {
-    throw UsageError("a step grid must fall strictly to 0 over at least one step");
+    throw UsageError("a step grid must fall strictly to 0");
   }
   if (kind == SamplerKind::ddpm && static_cast<int>(grid.size()) != grid.front() + 1) {
     throw UsageError("ddpm visits every step, so nfe must equal t; use ddim or dpmpp for fewer");

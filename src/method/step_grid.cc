@@ -60,13 +60,14 @@ GridSpacing parse_grid_spacing(const std::string& word) {
 }
 
 void check_step_counts(int T, int t, int nfe) {
-  if (t < 1 || t > T) {
-    throw UsageError("t = " + std::to_string(t) + " is outside the schedule; give 1 to " +
+  if (t < 0 || t > T) {
+    throw UsageError("t = " + std::to_string(t) + " is outside the schedule; give 0 to " +
                      std::to_string(T));
   }
-  if (nfe < 1 || nfe > t) {
-    throw UsageError("nfe = " + std::to_string(nfe) + " evaluations do not fit t = " +
-                     std::to_string(t) + " steps; give 1 to " + std::to_string(t));
+  if (nfe < std::min(t, 1) || nfe > t) {
+    throw UsageError("nfe = " + std::to_string(nfe) +
+                     " evaluations do not fit t = " + std::to_string(t) + " steps; give " +
+                     (t == 0 ? "0" : "1 to " + std::to_string(t)));
   }
 }
 

@@ -111,23 +111,24 @@ Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType pr
 }
 
 Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
-                  c10::ScalarType precision) {
+                  c10::ScalarType precision, ModelParts parts) {
   if (!backend_for(device).computes(precision)) {
     throw ModelError(to_string(precision) + " is not computed on the CPU",
                      ErrorCode::half_precision_on_cpu);
   }
   Model model(folder, std::move(manifest), device);
-  const Network reference = model.load_networks(precision);
+  const Network reference = model.load_networks(parts.denoiser ? precision : c10::kFloat, parts);
   if (reference.defined()) {
     model.check_precision(reference);
   }
   return model;
 }
 
-Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device) {
+Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device,
+                          ModelParts parts) {
   Model model(folder, std::move(manifest), device);
-  const bool has_faster = backend_for(device).has_fast_bf16();
-  Network reference = model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat);
+  const bool has_faster = parts.denoiser && backend_for(device).has_fast_bf16();
+  Network reference = model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat, parts);
   if (!has_faster) {
     return model;
   }
@@ -168,7 +169,7 @@ Model Model::in_float32() const {
   return exact;
 }
 
-Network Model::load_networks(c10::ScalarType precision) {
+Network Model::load_networks(c10::ScalarType precision, ModelParts parts) {
   // Where LibTorch brings its own OpenMP, the threads below may change this one's count.
   std::optional<ScopedThreads> kept(at::get_num_threads());
   // Reading a network's code takes as long as many evaluations, so that the networks are read side
@@ -180,10 +181,12 @@ Network Model::load_networks(c10::ScalarType precision) {
     });
   };
   std::future<Network> regressor = start(manifest_.regressor);
-  std::future<Network> weight_map = start(manifest_.weight_map);
+  std::future<Network> weight_map = start(parts.weight_map ? manifest_.weight_map : std::nullopt);
   std::future<Network> reference =
       start(precision == c10::kFloat ? std::nullopt : std::optional(manifest_.denoiser));
-  denoiser_ = load_network(manifest_.denoiser, precision);
+  if (parts.denoiser) {
+    denoiser_ = load_network(manifest_.denoiser, precision);
+  }
   regressor_ = regressor.get();
   weight_map_ = weight_map.get();
   Network exact = reference.get();
@@ -212,7 +215,9 @@ void Model::check_networks(std::int64_t images) const {
   if (has_weight_map()) {
     require_finite(*manifest_.weight_map, "weight map", weight_map_output(image));
   }
-  require_finite(manifest_.denoiser, "denoiser", denoise(image, image, manifest_.defaults.t));
+  if (has_denoiser()) {
+    require_finite(manifest_.denoiser, "denoiser", denoise(image, image, manifest_.defaults.t));
+  }
 }
 
 std::string Model::name_of(const NetworkFile& file, const char* what) const {
@@ -316,12 +321,17 @@ at::Tensor Model::regress(const at::Tensor& lr) const {
 
 at::Tensor Model::weigh(const at::Tensor& x_sr) const {
   if (!has_weight_map()) {
-    throw ModelError(manifest_.name + ": has no weight map", ErrorCode::weight_map_missing);
+    throw manifest_.weight_map
+        ? ModelError(manifest_.name + ": its weight map is not loaded")
+        : ModelError(manifest_.name + ": has no weight map", ErrorCode::weight_map_missing);
   }
   return weight_map_output(x_sr).clamp(0.0, 1.0);
 }
 
 at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const {
+  if (!has_denoiser()) {
+    throw ModelError(manifest_.name + ": its denoiser is not loaded");
+  }
   // The tensor is made on the device: a copy from the host would wait for the device's work.
   const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t),
                                     at::TensorOptions().dtype(at::kFloat).device(device_));

@@ -52,6 +52,9 @@ Word parse_word(const std::string& word) {
   }
 }
 
+/// The steps that remain at the start, as they are asked for.
+int wanted_t(const UpscaleOptions& options, const Manifest& manifest);
+
 /// A tile's side and overlap as they are asked for, low-resolution pixels. resolve_settings rounds
 /// them up afterwards. Throw UsageError where the model takes no tiles.
 int wanted_tile(const UpscaleOptions& options, const Manifest& manifest);
@@ -81,14 +84,14 @@ inline constexpr auto setting_list = [] {
       Setting<bool, bool>{"weight_map", "W = 0 in equation 1", method_more,
                           &UpscaleOptions::weight_map,
                           [](UpscaleSettings& s) -> bool& { return s.weight_map; },
-                          [](Asked asked, Taken, Model) {
-                            return asked.weight_map && asked.start == Start::predicted;
+                          [](Asked asked, Taken, Model model) {
+                            return asked.weight_map && asked.start == Start::predicted &&
+                                   wanted_t(asked, model) != 0;
                           }},
-      Setting<OptionalInt, int>{"t", "Steps that remain at the start, 1 to T", method,
+      Setting<OptionalInt, int>{"t", "Steps that remain at the start, to T; 0: x_sr alone", method,
                                 &UpscaleOptions::t, [](UpscaleSettings& s) -> int& { return s.t; },
                                 [](Asked asked, Taken, Model model) {
-                                  return asked.t.value_or(
-                                      asked.start == Start::noise ? model.T : model.defaults.t);
+                                  return wanted_t(asked, model);
                                 }},
       Setting<OptionalDouble, double>{
           "beta",
@@ -149,8 +152,9 @@ inline constexpr auto setting_list = [] {
           "color_fix", "consistency: colours and low frequencies are the input's; or none",
           method_more, &UpscaleOptions::color_fix,
           [](UpscaleSettings& s) -> ColorFix& { return s.color_fix; },
-          [](Asked asked, Taken, Model model) {
-            return asked.color_fix.value_or(model.defaults.color_fix);
+          [](Asked asked, Taken before, Model model) {
+            return asked.color_fix.value_or(before.t == 0 ? ColorFix::none
+                                                          : model.defaults.color_fix);
           }},
       // The journal has both sides of a tile in one object.
       Setting<OptionalInt, int>{

@@ -145,7 +145,7 @@ MethodStages::MethodStages(const Manifest& manifest, const UpscalePlan& plan,
   }
 }
 
-/// The stages up to x_t, which it returns. The condition becomes x_sr where the model says so.
+/// The stages up to x_t, which it returns; at t = 0 that is x_sr. The condition becomes x_sr where the model says so.
 Plane MethodStages::add_start(const Manifest& manifest, const UpscaleSettings& settings,
                               Plane& condition) {
   using Kind = UpscaleState::Kind;
@@ -156,6 +156,9 @@ Plane MethodStages::add_start(const Manifest& manifest, const UpscaleSettings& s
     if (manifest.condition == Condition::x_sr) {
       condition = x_sr;
     }
+  }
+  if (settings.t == 0) {
+    return x_sr;
   }
   std::vector<Plane> inputs = {x_sr};
   if (settings.start != Start::noise && settings.weight_map) {

@@ -87,6 +87,14 @@ bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest) 
   return settings.start != Start::noise || manifest.condition == Condition::x_sr;
 }
 
+ModelParts needed_parts(const UpscaleSettings& settings) {
+  return {.weight_map = settings.weight_map, .denoiser = settings.t > 0};
+}
+
+int wanted_t(const UpscaleOptions& options, const Manifest& manifest) {
+  return options.t.value_or(options.start == Start::noise ? manifest.T : manifest.defaults.t);
+}
+
 int wanted_tile(const UpscaleOptions& options, const Manifest& manifest) {
   if (!manifest.tile && options.tile.value_or(0) != 0) {
     throw takes_no_tiles(manifest);

@@ -132,9 +132,7 @@ class ImageGroup {
       reported_ += images;
       progress_.add(images);
     }
-    if (state->kind == UpscaleState::Kind::x0 || state->kind == UpscaleState::Kind::x_t) {
-      stop_if(observer_.cancelled);
-    }
+    stop_if(observer_.cancelled);
   }
 
   /// Lets go of the planes that no stage after this one reads. The input stays: it is small, and

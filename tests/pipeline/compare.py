@@ -27,6 +27,7 @@ CASES = {
     "ddim8_sr_start": (1, {"start": "sr", "beta": 0.5}),
     "ddim8_from_noise": (1, {"start": "noise", "t": 2000}),
     "ddpm": (2, {"sampler": "ddpm", "t": 12, "nfe": 12}),
+    "x_sr": (2, {"t": 0, "nfe": 0}),
     "dpmpp8": (2, {"sampler": "dpmpp"}),
     "dpmpp8_logsnr": (1, {"sampler": "dpmpp", "grid": "logsnr"}),
 }

@@ -167,13 +167,12 @@ Method choose_method(const MethodArgs& args, const srdiff::FoundModel& model) {
   return method_of(args, [&model] { return model; });
 }
 
-srdiff::Upscaler load_upscaler(Method& method) {
-  if (method.any_precision) {
-    srdiff::Upscaler upscaler(
-        srdiff::Model::load_fastest(method.folder, method.manifest, method.device));
-    method.precision = upscaler.model().precision();
-    return upscaler;
-  }
-  return srdiff::Upscaler(
-      srdiff::Model::load(method.folder, method.manifest, method.device, method.precision));
+srdiff::Upscaler load_upscaler(Method& method, srdiff::ModelParts parts) {
+  srdiff::Model model =
+      method.any_precision
+          ? srdiff::Model::load_fastest(method.folder, method.manifest, method.device, parts)
+          : srdiff::Model::load(method.folder, method.manifest, method.device, method.precision,
+                                parts);
+  method.precision = model.precision();
+  return srdiff::Upscaler(std::move(model));
 }

@@ -62,5 +62,6 @@ Method choose_method(const MethodArgs& args);
 /// The same with a model that was found before, whatever `args` name.
 Method choose_method(const MethodArgs& args, const srdiff::FoundModel& model);
 
-/// Loads and checks the model, and sets the precision where it is free. Throws ModelError.
-srdiff::Upscaler load_upscaler(Method& method);
+/// Loads and checks the model, or some of its networks, and sets the precision where it is free.
+/// Throws ModelError.
+srdiff::Upscaler load_upscaler(Method& method, srdiff::ModelParts parts = {});

@@ -262,11 +262,18 @@ std::string work_text(const std::string& name, const srdiff::UpscalePlan& plan) 
                      plan.settings().nfe);
 }
 
+/// How a picture came about, in words.
+std::string way(const srdiff::UpscaleSettings& settings) {
+  return settings.t == 0 ? "x_sr alone"
+                         : std::to_string(settings.nfe) + " evaluations from t = " +
+                               std::to_string(settings.t);
+}
+
 void tell_done(const UpscaleArgs& args, const Method& method, const srdiff::UpscalePlan& plan,
                double seconds) {
-  srdiff::log::info("{}: {}x{} to {}x{} by {}, {} evaluations from t = {}, {:.2f} s", args.output,
-                    plan.width(), plan.height(), plan.output_width(), plan.output_height(),
-                    method.manifest.name, method.settings.nfe, method.settings.t, seconds);
+  srdiff::log::info("{}: {}x{} to {}x{} by {}, {}, {:.2f} s", args.output, plan.width(),
+                    plan.height(), plan.output_width(), plan.output_height(), method.manifest.name,
+                    way(method.settings), seconds);
   if (!args.save_steps.empty()) {
     srdiff::log::info("{}: the steps on the way", args.save_steps);
   }
@@ -289,7 +296,7 @@ int upscale_file(const UpscaleArgs& typed) {
   }
 
   const Stopwatch load_watch;
-  const srdiff::Upscaler upscaler = load_upscaler(method);
+  const srdiff::Upscaler upscaler = load_upscaler(method, needed_parts(method.settings));
   const double load_seconds = load_watch.seconds();
 
   const Stopwatch upscale_watch;

@@ -239,7 +239,7 @@ int upscale_listed(const UpscaleArgs& args, const srdiff::WorkList& work) {
   check_report(args.folder.report, work, files_in_use(args, method));
 
   const Stopwatch load_watch;
-  const srdiff::Upscaler upscaler = load_upscaler(method);
+  const srdiff::Upscaler upscaler = load_upscaler(method, needed_parts(method.settings));
   const double load_seconds = load_watch.seconds();
 
   const Stopwatch run_watch;

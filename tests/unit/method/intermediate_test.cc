@@ -56,9 +56,14 @@ TEST(IntermediateState, WithoutNoiseItIsTheScaledRegression) {
   EXPECT_TRUE(at::allclose(x_t, x_sr * sr3_schedule().noise_level(150)));
 }
 
+TEST(IntermediateState, AtZeroItIsTheRegression) {
+  const at::Tensor x_sr = rgb(0.5F, -1.0F, 0.25F);
+  EXPECT_TRUE(at::equal(intermediate_state(sr3_schedule(), 0, x_sr, {}, 1.0, rgb(9, 9, 9)), x_sr));
+}
+
 TEST(IntermediateState, RefusesValuesOutsideTheirRange) {
   const at::Tensor zero = rgb(0, 0, 0);
-  EXPECT_THROW(intermediate_state(sr3_schedule(), 0, zero, {}, 0.5, zero), UsageError);
+  EXPECT_THROW(intermediate_state(sr3_schedule(), -1, zero, {}, 0.5, zero), UsageError);
   EXPECT_THROW(intermediate_state(sr3_schedule(), 2001, zero, {}, 0.5, zero), UsageError);
   EXPECT_THROW(intermediate_state(sr3_schedule(), 300, zero, {}, -0.1, zero), UsageError);
   EXPECT_THROW(intermediate_state(sr3_schedule(), 300, zero, {}, 1.1, zero), UsageError);

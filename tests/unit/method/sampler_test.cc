@@ -273,6 +273,7 @@ TEST(Sample, RefusesWhatItCannotRun) {
     return sample(data.schedule, grid, starts(), data.denoiser(), no_noise(), options);
   };
   EXPECT_THROW(run({300, 100, 0}, unclipped(SamplerKind::ddpm)), UsageError);
+  EXPECT_THROW(run({}, unclipped(SamplerKind::ddim)), UsageError);
   EXPECT_THROW(run({300}, unclipped(SamplerKind::ddim)), UsageError);
   EXPECT_THROW(run({300, 300, 0}, unclipped(SamplerKind::ddim)), UsageError);
   EXPECT_THROW(run({300, 100}, unclipped(SamplerKind::ddim)), UsageError);

@@ -73,8 +73,13 @@ INSTANTIATE_TEST_SUITE_P(All, EveryGrid,
                                          GridSpacing::logsnr),
                          [](const auto& info) { return to_string(info.param); });
 
+TEST_P(EveryGrid, AtZeroHasNoStep) {
+  EXPECT_EQ(step_grid(sr3_schedule(), 0, 0, GetParam()), std::vector<int>{0});
+}
+
 TEST(StepGrid, RefusesWhatDoesNotFit) {
   EXPECT_THROW(step_grid(sr3_schedule(), 0, 1, GridSpacing::uniform), UsageError);
+  EXPECT_THROW(step_grid(sr3_schedule(), -1, 0, GridSpacing::uniform), UsageError);
   EXPECT_THROW(step_grid(sr3_schedule(), 2001, 8, GridSpacing::uniform), UsageError);
   EXPECT_THROW(step_grid(sr3_schedule(), 300, 0, GridSpacing::uniform), UsageError);
   EXPECT_THROW(step_grid(sr3_schedule(), 300, 301, GridSpacing::uniform), UsageError);

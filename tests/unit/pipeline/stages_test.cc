@@ -61,6 +61,7 @@ TEST_F(StagesTest, EachPlaneIsMadeBeforeItIsRead) {
 
 TEST_F(StagesTest, CallTheNetworksThatTheSettingsNeed) {
   EXPECT_EQ(networks(stages({.nfe = 3})), 2 + 3);
+  EXPECT_EQ(networks(stages({.t = 0})), 1);
   EXPECT_EQ(networks(stages({.weight_map = false, .nfe = 3})), 1 + 3);
   EXPECT_EQ(networks(stages({.start = Start::sr, .nfe = 3})), 1 + 3);
   EXPECT_EQ(networks(stages({.start = Start::noise, .nfe = 3})), 3);

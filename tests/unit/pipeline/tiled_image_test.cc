@@ -59,6 +59,8 @@ TEST_F(TiledRunTest, GivesThePictureInOnePieceUnderEverySampler) {
 }
 
 TEST_F(TiledRunTest, GivesThePictureInOnePieceFromEveryStart) {
+  expect_no_seam({.t = 0});
+  expect_no_seam({.t = 0, .color_fix = ColorFix::consistency});
   expect_no_seam({.weight_map = false, .nfe = 3});
   expect_no_seam({.start = Start::sr, .nfe = 3});
   expect_no_seam({.start = Start::noise, .nfe = 3});

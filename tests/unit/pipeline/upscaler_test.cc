@@ -57,6 +57,22 @@ TEST_F(UpscalerTest, IsTheRegressorEquationOneAndTheReverseSteps) {
   EXPECT_TRUE(at::equal(run(upscaler, lr), expected));
 }
 
+TEST_F(UpscalerTest, AtZeroIsWhatTheRegressorGives) {
+  const std::filesystem::path folder = make_test_model(folder_.path() / "model");
+  const Upscaler upscaler(Model::load(folder, read_manifest(folder), c10::kCPU, c10::kFloat,
+                                      {.weight_map = false, .denoiser = false}));
+  const at::Tensor lr = pictures(3, 8, 12);
+  EXPECT_TRUE(at::equal(run(upscaler, lr, {.t = 0}), upscaler.model().regress(lr)));
+  UpscaleObserver observer;
+  std::vector<UpscaleState::Kind> shown;
+  observer.on_state = [&](const UpscaleState& state) { shown.push_back(state.kind); };
+  upscaler.upscale(lr.slice(0, 0, 1), settings(upscaler, {.t = 0}), observer);
+  EXPECT_EQ(shown, std::vector<UpscaleState::Kind>{UpscaleState::Kind::x_sr});
+  observer = {};
+  observer.cancelled = [] { return true; };
+  EXPECT_THROW(upscaler.upscale(lr, settings(upscaler, {.t = 0}), observer), Cancelled);
+}
+
 TEST_F(UpscalerTest, AnImageDoesNotDependOnItsCompanyOrTheThreads) {
   const Upscaler upscaler = make();
   const at::Tensor lr = pictures(5, 7, 9);
@@ -291,8 +307,25 @@ TEST_F(ResolveTest, CountsFollowFromTheSamplerAndTheStart) {
   EXPECT_FALSE(resolve_settings({.start = Start::sr}, manifest_).weight_map);
 }
 
+TEST_F(ResolveTest, AtZeroIsTheRegressorAlone) {
+  manifest_.defaults.color_fix = ColorFix::consistency;
+  const UpscaleSettings chosen = resolve_settings({.t = 0}, manifest_);
+  EXPECT_EQ(chosen.nfe, 0);
+  EXPECT_FALSE(chosen.weight_map);
+  EXPECT_EQ(chosen.color_fix, ColorFix::none);
+  EXPECT_FALSE(needed_parts(chosen).denoiser);
+  EXPECT_FALSE(needed_parts(chosen).weight_map);
+  EXPECT_EQ(resolve_settings({.t = 0, .sampler = SamplerKind::ddpm}, manifest_).nfe, 0);
+  EXPECT_EQ(resolve_settings({.t = 0, .color_fix = ColorFix::consistency}, manifest_).color_fix,
+            ColorFix::consistency);
+  manifest_.weight_map.reset();
+  EXPECT_EQ(resolve_settings({.t = 0}, manifest_).t, 0);
+}
+
 TEST_F(ResolveTest, RefusesRangesAndContradictions) {
-  EXPECT_THROW(resolve_settings({.t = 0}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.t = -1}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.t = 0, .nfe = 1}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.start = Start::noise, .t = 0}, manifest_), UsageError);
   EXPECT_THROW(resolve_settings({.t = 2001}, manifest_), UsageError);
   EXPECT_THROW(resolve_settings({.beta = 1.01}, manifest_), UsageError);
   EXPECT_THROW(resolve_settings({.nfe = 0}, manifest_), UsageError);
