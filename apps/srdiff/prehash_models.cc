@@ -48,9 +48,14 @@ fs::path folder_of(const std::string& model) {
 
 /// Whether pictures are x_sr, so that only the regressor is loaded.
 bool takes_regressor_alone(const std::vector<std::string>& words) {
-  const auto t = std::find(words.begin(), words.end(), "--t");
-  return std::find(words.begin(), words.end(), "--t=0") != words.end() ||
-         (t != words.end() && t + 1 != words.end() && t[1] == "0");
+  for (const std::string option : {"--t", "--detail"}) {
+    const auto word = std::find(words.begin(), words.end(), option);
+    if (std::find(words.begin(), words.end(), option + "=0") != words.end() ||
+        (word != words.end() && word + 1 != words.end() && word[1] == "0")) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::vector<fs::path> networks_of(const fs::path& folder, bool regressor_alone) {

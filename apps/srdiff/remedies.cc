@@ -21,6 +21,8 @@ const char* remedy(ErrorCode code) {
       return "; only --start noise runs without one";
     case ErrorCode::weight_map_missing:
       return "; use --no-weight-map";
+    case ErrorCode::detail_curve_missing:
+      return "; set --t, --beta and --nfe instead";
     case ErrorCode::tiles_not_taken:
       return "; leave out --tile";
     case ErrorCode::model_does_not_enlarge:

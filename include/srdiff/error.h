@@ -16,6 +16,7 @@ enum class ErrorCode {
   precision_computed_wrongly,     ///< by this LibTorch on this device
   regressor_missing,              ///< by the model, which then starts from noise only
   weight_map_missing,             ///< by the model
+  detail_curve_missing,           ///< by the model
   tiles_not_taken,                ///< by the model, whose networks look at the whole picture
   model_does_not_enlarge,         ///< its scale is 1
   outputs_collide,                ///< two pictures of a folder would become one

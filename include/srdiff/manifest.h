@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "srdiff/network.h"
 #include "srdiff/sampler.h"
@@ -43,6 +44,14 @@ struct ModelDefaults {
   ColorFix color_fix = ColorFix::none;
 };
 
+/// A point of a model's way from x_sr to the most texture that it gives before it looks wrong.
+struct DetailPoint {
+  double detail = 0.0;  ///< in [0,1]
+  int t = 0;
+  double beta = 0.0;
+  int nfe = 0;
+};
+
 /// What `manifest.json` says of a model folder.
 struct Manifest {
   std::string name;
@@ -65,6 +74,8 @@ struct Manifest {
   std::optional<NetworkFile> weight_map;
   NetworkFile denoiser;
   ModelDefaults defaults;
+  /// By rising detail, the last at 1; at detail 0 t is 0. Empty: nobody has measured such a way.
+  std::vector<DetailPoint> detail;
   std::string training_data;
   std::string licence;
   std::string sha256;  ///< of what the manifest says; it names each network by its own
@@ -72,6 +83,11 @@ struct Manifest {
   /// Width × height of the largest input: max_output_pixels / scale².
   std::int64_t max_input_pixels() const;
 };
+
+/// The settings at a detail in [0,1]: t, β and evaluations in between its two neighbours of the
+/// curve, which is not empty, t and evaluations rounded. Detail 0 is t = 0 without evaluations, and
+/// anything above has at least one step and one evaluation.
+DetailPoint point_of_detail(const std::vector<DetailPoint>& curve, double detail);
 
 /// The text of a manifest.json, called `name` in messages. Throws ModelError naming the field at
 /// fault.

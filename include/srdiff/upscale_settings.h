@@ -23,7 +23,10 @@ Start parse_start(const std::string& word);
 /// What a caller asks for. A field that is left empty takes the model's recommendation.
 struct UpscaleOptions {
   Start start = Start::predicted;
-  bool weight_map = true;           ///< false: W = 0 in equation (1), as Start::sr
+  bool weight_map = true;  ///< false: W = 0 in equation (1), as Start::sr
+  /// t, β and nfe by the model's curve (Manifest::detail), where they are left empty: 0 is x_sr, 1
+  /// the most texture.
+  std::optional<double> detail = {};
   std::optional<int> t = {};        ///< steps that remain at the start, 1…T; 0: x_sr alone
   std::optional<double> beta = {};  ///< β of equation (1), in [0,1]
   std::optional<SamplerKind> sampler = {};
@@ -42,6 +45,7 @@ struct UpscaleOptions {
 struct UpscaleSettings {
   Start start = Start::predicted;
   bool weight_map = true;
+  std::optional<double> detail = {};  ///< where t, β and nfe come from, unless they were given
   int t = 0;
   double beta = 0.0;
   SamplerKind sampler = SamplerKind::ddim;

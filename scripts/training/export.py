@@ -231,12 +231,12 @@ def run_entry(state: dict) -> dict:
 def manifest_of(config: dict, files: dict, states: dict, multiple: int, figures: dict) -> dict:
     sections = {kind: state["config"][kind] for kind, state in states.items()}
     runs = {kind: run_entry(state) for kind, state in states.items() if state["curve"]}
-    tile = {"tile": config["tile"]} if "tile" in config else {}
+    optional = {key: config[key] for key in ("tile", "detail") if key in config}
     return {
         "format": 1, "name": config["name"], "version": config["version"], "task": config["task"],
         "description": config["description"], "scale": config["scale"], "native_size": config["native_size"],
         "size_multiple": multiple, "max_output_pixels": config.get("max_output_pixels", 262144),
-        **tile,
+        **optional,
         "schedule": config["schedule"], "parameterisation": config["parameterisation"],
         "condition": condition_of(config), "conditioning": "sqrt_alpha_bar", "value_range": [-1, 1],
         "weight_map_channels": config.get("weight_map_channels", 1),

@@ -517,6 +517,7 @@ class RoundTrip:
         self.config["weight_map"]["architecture"] = dict(unet, norm_groups=0, mid_attention=False)
         self.config["denoiser"]["architecture"] = dict(unet, inner=24, widths=[24, 32], attention=[1],
                                                        noise_encoding="logsnr", residual_std=0.1)
+        self.config["detail"] = [{"detail": 1.0, "t": 600, "beta": 1.0, "nfe": 6}]
         self.write("config.json", self.config)
         self.write_images()
 
@@ -566,6 +567,7 @@ class RoundTrip:
         self.export("model", "denoiser", *words)
         with open(self.path("model", "manifest.json")) as file:
             before = file.read()
+        assert json.loads(before)["detail"] == self.config["detail"]
         assert "--overwrite" in self.refused("export.py", "--run-denoiser", self.path("denoiser"), "--config",
                                              self.path("config.json"), "--out", self.path("model"), *words)
         assert "no model folder" in self.refused("export.py", "--run-denoiser", self.path("denoiser"), "--config",

@@ -1,5 +1,8 @@
 #include "srdiff/manifest.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/enum_words.h"
 #include "base/sha256.h"
 #include "models/default_models.h"
@@ -25,6 +28,31 @@ ModelDefaults read_defaults(const JsonFields& fields, int T) {
   defaults.grid = parse_grid_spacing(fields.optional<std::string>("grid", "uniform"));
   defaults.color_fix = parse_color_fix(fields.optional<std::string>("color_fix", "none"));
   return defaults;
+}
+
+/// The list "detail", or nothing.
+std::vector<DetailPoint> read_detail(const JsonFields& root, const std::string& where, int T) {
+  std::vector<DetailPoint> curve;
+  if (!root.has("detail")) {
+    return curve;
+  }
+  for (const JsonFields& fields : root.objects("detail")) {
+    fields.allow({"detail", "t", "beta", "nfe"});
+    DetailPoint point;
+    point.detail = fields.in_range("detail", 0.0, 1.0);
+    const bool is_x_sr = point.detail == 0.0;
+    point.t = fields.in_range("t", is_x_sr ? 0 : 1, is_x_sr ? 0 : T);
+    point.beta = fields.in_range("beta", 0.0, 1.0);
+    point.nfe = fields.in_range("nfe", is_x_sr ? 0 : 1, point.t);
+    if (!curve.empty() && point.detail <= curve.back().detail) {
+      throw ModelError(where + ": detail: its points must rise");
+    }
+    curve.push_back(point);
+  }
+  if (curve.empty() || curve.back().detail != 1.0) {
+    throw ModelError(where + ": detail: its last point must be at 1");
+  }
+  return curve;
 }
 
 std::optional<TileSize> read_tile(const JsonFields& root, int multiple) {
@@ -79,6 +107,7 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
                      ": files: the field 'regressor' is missing, and the condition is x_sr");
   }
   manifest.defaults = read_defaults(root.object("defaults"), manifest.T);
+  manifest.detail = read_detail(root, where, manifest.T);
   if (root.has("training")) {
     const JsonFields training = root.object("training");
     manifest.training_data = training.optional<std::string>("data", "");
@@ -103,6 +132,25 @@ std::string to_string(Condition condition) {
 
 Condition parse_condition(const std::string& word) {
   return condition_words.parse(word);
+}
+
+DetailPoint point_of_detail(const std::vector<DetailPoint>& curve, double detail) {
+  DetailPoint below = {0.0, 0, curve.front().beta, 0};
+  DetailPoint above = curve.front();
+  for (std::size_t i = 0; i + 1 < curve.size() && above.detail < detail; ++i) {
+    below = curve[i];
+    above = curve[i + 1];
+  }
+  const double width = above.detail - below.detail;
+  const double share = width > 0.0 ? (detail - below.detail) / width : 0.0;
+  const auto between = [share](double from, double to) { return from + share * (to - from); };
+  DetailPoint point = {detail, 0, between(below.beta, above.beta), 0};
+  if (detail > 0.0) {
+    point.t = std::max(static_cast<int>(std::lround(between(below.t, above.t))), 1);
+    const auto nfe = static_cast<int>(std::lround(between(below.nfe, above.nfe)));
+    point.nfe = std::clamp(nfe, 1, point.t);
+  }
+  return point;
 }
 
 std::int64_t Manifest::max_input_pixels() const {

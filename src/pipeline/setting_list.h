@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,8 +51,15 @@ Word parse_word(const std::string& word) {
   }
 }
 
-/// The steps that remain at the start, as they are asked for.
+/// The detail that is asked for. Throws UsageError outside [0,1], for a start from noise, and where
+/// the model has no curve.
+std::optional<double> wanted_detail(const UpscaleOptions& options, const Manifest& manifest);
+
+/// t, β and evaluations as they are asked for, by their own options, by the detail, or left to the
+/// model. `t` and `sampler` are the settled ones.
 int wanted_t(const UpscaleOptions& options, const Manifest& manifest);
+double wanted_beta(const UpscaleOptions& options, const Manifest& manifest);
+int wanted_nfe(const UpscaleOptions& options, int t, SamplerKind sampler, const Manifest& manifest);
 
 /// A tile's side and overlap as they are asked for, low-resolution pixels. resolve_settings rounds
 /// them up afterwards. Throw UsageError where the model takes no tiles.
@@ -88,18 +94,30 @@ inline constexpr auto setting_list = [] {
                             return asked.weight_map && asked.start == Start::predicted &&
                                    wanted_t(asked, model) != 0;
                           }},
-      Setting<OptionalInt, int>{"t", "Steps that remain at the start, to T; 0: x_sr alone", method,
-                                &UpscaleOptions::t, [](UpscaleSettings& s) -> int& { return s.t; },
-                                [](Asked asked, Taken, Model model) {
-                                  return wanted_t(asked, model);
-                                }},
+      // What it comes to stands in t, beta and nfe.
+      Setting<OptionalDouble, OptionalDouble>{
+          "detail",
+          "From x_sr, 0, to the most texture, 1: sets t, beta, nfe",
+          method,
+          &UpscaleOptions::detail,
+          [](UpscaleSettings& s) -> OptionalDouble& { return s.detail; },
+          [](Asked asked, Taken, Model model) { return wanted_detail(asked, model); },
+          {{0.0, 1.0}},
+          "",
+          false,
+          true,
+          /*in_journal=*/false},
+      Setting<OptionalInt, int>{
+          "t", "Steps that remain at the start, to T; 0: x_sr alone", method, &UpscaleOptions::t,
+          [](UpscaleSettings& s) -> int& { return s.t; },
+          [](Asked asked, Taken, Model model) { return wanted_t(asked, model); }},
       Setting<OptionalDouble, double>{
           "beta",
           "Noise where the weight map is 0, 0 to 1",
           method,
           &UpscaleOptions::beta,
           [](UpscaleSettings& s) -> double& { return s.beta; },
-          [](Asked asked, Taken, Model model) { return asked.beta.value_or(model.defaults.beta); },
+          [](Asked asked, Taken, Model model) { return wanted_beta(asked, model); },
           {{0.0, 1.0}}},
       Setting<std::optional<SamplerKind>, SamplerKind>{
           "sampler", "ddpm, ddim or dpmpp", method, &UpscaleOptions::sampler,
@@ -107,14 +125,12 @@ inline constexpr auto setting_list = [] {
           [](Asked asked, Taken, Model model) {
             return asked.sampler.value_or(model.defaults.sampler);
           }},
-      Setting<OptionalInt, int>{
-          "nfe", "Denoiser evaluations, 1 to t (ddpm: t)", method, &UpscaleOptions::nfe,
-          [](UpscaleSettings& s) -> int& { return s.nfe; },
-          [](Asked asked, Taken before, Model model) {
-            return asked.nfe.value_or(before.sampler == SamplerKind::ddpm
-                                          ? before.t
-                                          : std::min(model.defaults.nfe, before.t));
-          }},
+      Setting<OptionalInt, int>{"nfe", "Denoiser evaluations, 1 to t (ddpm: t)", method,
+                                &UpscaleOptions::nfe,
+                                [](UpscaleSettings& s) -> int& { return s.nfe; },
+                                [](Asked asked, Taken before, Model model) {
+                                  return wanted_nfe(asked, before.t, before.sampler, model);
+                                }},
       Setting<OptionalDouble, double>{
           "eta",
           "DDIM's noise, 0 none to 1 as DDPM",

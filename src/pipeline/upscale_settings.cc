@@ -91,8 +91,51 @@ ModelParts needed_parts(const UpscaleSettings& settings) {
   return {.weight_map = settings.weight_map, .denoiser = settings.t > 0};
 }
 
+std::optional<double> wanted_detail(const UpscaleOptions& options, const Manifest& manifest) {
+  if (!options.detail) {
+    return std::nullopt;
+  }
+  if (!(*options.detail >= 0.0 && *options.detail <= 1.0)) {
+    throw UsageError("detail is outside 0 to 1");
+  }
+  if (manifest.detail.empty()) {
+    throw UsageError(manifest.name + ": has no curve for detail", ErrorCode::detail_curve_missing);
+  }
+  if (options.start == Start::noise) {
+    throw UsageError("a start from noise has no detail; leave detail out, or choose another start");
+  }
+  return options.detail;
+}
+
 int wanted_t(const UpscaleOptions& options, const Manifest& manifest) {
-  return options.t.value_or(options.start == Start::noise ? manifest.T : manifest.defaults.t);
+  if (options.t) {
+    return *options.t;
+  }
+  const std::optional<double> detail = wanted_detail(options, manifest);
+  return detail                          ? point_of_detail(manifest.detail, *detail).t
+         : options.start == Start::noise ? manifest.T
+                                         : manifest.defaults.t;
+}
+
+double wanted_beta(const UpscaleOptions& options, const Manifest& manifest) {
+  if (options.beta) {
+    return *options.beta;
+  }
+  const std::optional<double> detail = wanted_detail(options, manifest);
+  return detail ? point_of_detail(manifest.detail, *detail).beta : manifest.defaults.beta;
+}
+
+int wanted_nfe(const UpscaleOptions& options, int t, SamplerKind sampler,
+               const Manifest& manifest) {
+  if (options.nfe) {
+    return *options.nfe;
+  }
+  if (sampler == SamplerKind::ddpm || t < 1) {
+    return t;
+  }
+  const std::optional<double> detail = wanted_detail(options, manifest);
+  const int nfe = detail ? point_of_detail(manifest.detail, *detail).nfe : manifest.defaults.nfe;
+  return std::clamp(nfe, 1, t);
 }
 
 int wanted_tile(const UpscaleOptions& options, const Manifest& manifest) {
@@ -142,6 +185,7 @@ UpscaleOptions settled_options(const UpscaleSettings& settings) {
       options.*setting.option = setting.value(taken);
     }
   });
+  options.detail.reset();  // t, beta and nfe say it
   if (settings.tile.size == 0) {
     options.tile_overlap.reset();
   }

@@ -69,4 +69,110 @@ case_zero_and_evaluations() {
   refuses_upscale 2 'a start from noise is at t = 2000' in.png out.png --t 0 --start noise
 }
 
+# --- the dial
+
+case_detail_is_t_beta_and_nfe() {
+  make_dialled
+  pictures make in.png 12x10
+  succeeds upscale --model dialled in.png dialled.png --detail 0.75
+  succeeds upscale --model dialled in.png spelt.png --t 400 --beta 0.8 --nfe 4
+  same_bytes dialled.png spelt.png
+  succeeds upscale --model dialled in.png zero.png --detail 0
+  succeeds upscale --model dialled in.png t.png --t 0
+  pictures same zero.png t.png 0
+  succeeds upscale --model dialled in.png part.png --detail 0.75 --beta 0.1 --json
+  json_is '[d["settings"][key] for key in ("t", "beta", "nfe")]' '[400, 0.1, 4]'
+}
+
+case_detail_in_a_folder() {
+  make_dialled
+  pictures many in 3
+  printf '[upscale]\ndetail = 0.5\n' >half.toml
+  succeeds upscale --model dialled in out --config half.toml
+  succeeds upscale --model dialled in out --detail 0.5 --resume --json
+  json_is '(d["images"]["skipped"], d["settings"]["t"])' '(3, 200)'
+  succeeds upscale --model dialled in out --detail 0.6 --resume --json
+  json_is '(d["images"]["skipped"], d["settings"]["t"])' '(0, 280)'
+}
+
+case_detail_of_an_evaluation() {
+  make_dialled
+  pictures many faces 3
+  succeeds eval --reference faces --model dialled --detail 0.5 --metrics psnr --json
+  local by_detail
+  by_detail=$(json f)
+  succeeds eval --reference faces --model dialled --t 200 --beta 0.6 --nfe 2 --metrics psnr --json
+  json_is f "$by_detail"
+}
+
+case_detail_of_a_golden_file() {
+  make_dialled
+  pictures many faces 3
+  cat >golden.json <<'END'
+{"format": 1, "stages": {"images": 1},
+ "setting": {"reference": "faces", "model": "dialled", "metrics": "psnr", "detail": 0.5}}
+END
+  succeeds eval --golden golden.json --update-golden
+  "$PYTHON" - <<'END'
+import json
+setting = json.load(open("golden.json"))["setting"]
+assert (setting["t"], setting["beta"], setting["nfe"], "detail" in setting) == (200, 0.6, 2, False), setting
+END
+  succeeds eval --golden golden.json
+}
+
+case_detail_of_a_sweep() {
+  make_dialled
+  pictures many faces 2
+  cat >sweep.json <<'END'
+{"name": "dial", "title": "The dial", "model": "dialled", "figures": ["psnr"],
+ "rows": [{"label": "tiny"}],
+ "columns": {"label": "detail", "values": [{"label": "0", "settings": {"detail": 0}},
+                                           {"label": "1", "settings": {"detail": 1}}]}}
+END
+  succeeds sweep sweep.json --reference faces --out out
+  grep -q '| tiny ' out/table.md || fail "$(cat out/table.md)"
+}
+
+case_detail_refused() {
+  pictures make in.png 12x10
+  refuses_upscale 2 'tiny: has no curve for detail; set --t, --beta and --nfe instead' \
+    in.png out.png --detail 0.5
+  refuses_upscale 2 '--detail' in.png out.png --detail much
+  make_dialled
+  refuses 2 'detail is outside 0 to 1' upscale --model dialled in.png out.png --detail 1.5
+  refuses 2 'detail is outside 0 to 1' upscale --model dialled in.png out.png --detail nan
+  refuses 2 'a start from noise has no detail' \
+    upscale --model dialled in.png out.png --detail 0.5 --start noise
+}
+
+# refuses_curve TEXT CURVE
+refuses_curve() {
+  "$MAKE_TEST_MODEL" "$PWD/models/wrong" --name wrong --patch "{\"detail\": $2}"
+  export SRDIFF_MODELS=$PWD/models
+  refuses 4 "detail: $1" models verify wrong
+}
+
+case_curve_refused() {
+  refuses_curve 'its last point must be at 1' '[]'
+  refuses_curve 'its last point must be at 1' '[{"detail": 0.9, "t": 9, "beta": 1, "nfe": 1}]'
+  refuses_curve "'t' is 2001, outside 1 to 2000" '[{"detail": 1, "t": 2001, "beta": 1, "nfe": 1}]'
+  refuses_curve "'t' is 5, outside 0 to 0" '[{"detail": 0, "t": 5, "beta": 1, "nfe": 1}]'
+  refuses_curve "'nfe' is 10, outside 1 to 9" '[{"detail": 1, "t": 9, "beta": 1, "nfe": 10}]'
+  refuses_curve "'beta' is 2, outside 0 to 1" '[{"detail": 1, "t": 9, "beta": 2, "nfe": 1}]'
+  refuses_curve "'detail' is 2, outside 0 to 1" '[{"detail": 2, "t": 9, "beta": 1, "nfe": 1}]'
+  refuses_curve "the field 'nfe' is missing" '[{"detail": 1, "t": 9, "beta": 1}]'
+  refuses_curve "the field 'eta' is not known" \
+    '[{"detail": 1, "t": 9, "beta": 1, "nfe": 1, "eta": 0}]'
+  refuses_curve 'its points must rise' \
+    '[{"detail": 1, "t": 9, "beta": 1, "nfe": 1}, {"detail": 1, "t": 9, "beta": 1, "nfe": 1}]'
+}
+
+case_curve_shown() {
+  make_dialled
+  succeeds models info dialled --json
+  json_is 'd["detail"][1]' "{'detail': 1.0, 't': 600, 'beta': 1.0, 'nfe': 6}"
+  succeeds models verify dialled
+}
+
 run_case "$1"

@@ -13,6 +13,11 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
   const ordered_json tile = manifest.tile ? ordered_json{{"size", manifest.tile->size},
                                                          {"overlap", manifest.tile->overlap}}
                                           : ordered_json();
+  auto detail = ordered_json::array();
+  for (const srdiff::DetailPoint& point : manifest.detail) {
+    detail.push_back(
+        {{"detail", point.detail}, {"t", point.t}, {"beta", point.beta}, {"nfe", point.nfe}});
+  }
   return {{"name", manifest.name},
           {"version", manifest.version},
           {"task", manifest.task},
@@ -34,6 +39,7 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
             {"eta", defaults.eta},
             {"grid", to_string(defaults.grid)},
             {"color_fix", to_string(defaults.color_fix)}}},
+          {"detail", detail},
           {"training_data", manifest.training_data},
           {"licence", manifest.licence}};
 }

@@ -50,7 +50,7 @@ TEST_F(SettingListTest, NamesEachSettingOnce) {
   std::set<std::string> names;
   for_each_setting(
       [&](const auto& setting) { EXPECT_TRUE(names.insert(setting.name).second) << setting.name; });
-  EXPECT_EQ(names.size(), 14U);
+  EXPECT_EQ(names.size(), 15U);
 }
 
 // Journals, and the metadata of pictures, are compared with those of earlier versions.
@@ -82,6 +82,10 @@ TEST_F(SettingListTest, SettledOptionsGiveTheSameSettings) {
     EXPECT_TRUE(settled.t && settled.sampler && settled.color_fix && settled.tile);
     EXPECT_FALSE(settled.batch || settled.scale);
   }
+  manifest_.detail = {{1.0, 500, 0.5, 5}};
+  const UpscaleSettings half = resolve_settings({.detail = 0.5}, manifest_);
+  EXPECT_FALSE(settled_options(half).detail);
+  EXPECT_EQ(settings_json(resolve_settings(settled_options(half), manifest_)), settings_json(half));
   const UpscaleSettings untiled = resolve_settings({.tile = 0}, manifest_);
   EXPECT_FALSE(settled_options(untiled).tile_overlap.has_value());
 }

@@ -4,6 +4,9 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <tuple>
+
 #include "srdiff/error.h"
 #include "srdiff/intermediate.h"
 #include "srdiff/noise.h"
@@ -320,6 +323,39 @@ TEST_F(ResolveTest, AtZeroIsTheRegressorAlone) {
             ColorFix::consistency);
   manifest_.weight_map.reset();
   EXPECT_EQ(resolve_settings({.t = 0}, manifest_).t, 0);
+}
+
+TEST_F(ResolveTest, DetailFollowsTheModelsCurve) {
+  manifest_.detail = {{0.5, 200, 0.6, 2}, {1.0, 600, 1.0, 6}};
+  const auto at = [&](UpscaleOptions options) {
+    const UpscaleSettings chosen = resolve_settings(options, manifest_);
+    return std::make_tuple(chosen.t, chosen.beta, chosen.nfe);
+  };
+  EXPECT_EQ(at({.detail = 0.0}), at({.t = 0, .beta = 0.6}));
+  EXPECT_EQ(at({.detail = 0.25}), std::make_tuple(100, 0.6, 1));
+  EXPECT_EQ(at({.detail = 0.5}), std::make_tuple(200, 0.6, 2));
+  EXPECT_EQ(at({.detail = 0.75}), std::make_tuple(400, 0.8, 4));
+  EXPECT_EQ(at({.detail = 1.0}), std::make_tuple(600, 1.0, 6));
+  EXPECT_EQ(at({.detail = 1e-6}), std::make_tuple(1, 0.6, 1));
+  EXPECT_EQ(at({.detail = 1.0, .t = 300}), std::make_tuple(300, 1.0, 6));
+  EXPECT_EQ(at({.detail = 1.0, .t = 4}), std::make_tuple(4, 1.0, 4));
+  EXPECT_EQ(at({.detail = 1.0, .beta = 0.1}), std::make_tuple(600, 0.1, 6));
+  EXPECT_EQ(at({.detail = 1.0, .nfe = 9}), std::make_tuple(600, 1.0, 9));
+  EXPECT_EQ(at({.detail = 0.5, .sampler = SamplerKind::ddpm}), std::make_tuple(200, 0.6, 200));
+  EXPECT_FALSE(resolve_settings({.detail = 0.0}, manifest_).weight_map);
+  manifest_.detail.insert(manifest_.detail.begin(), {0.0, 0, 0.2, 0});
+  EXPECT_EQ(at({.detail = 0.25}), std::make_tuple(100, 0.4, 1));
+}
+
+TEST_F(ResolveTest, RefusesADetailThatTheModelHasNot) {
+  EXPECT_THROW(resolve_settings({.detail = 0.5}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.detail = 0.5, .t = 9, .beta = 0.1, .nfe = 1}, manifest_),
+               UsageError);
+  manifest_.detail = {{1.0, 600, 1.0, 6}};
+  EXPECT_THROW(resolve_settings({.detail = 1.01}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.detail = -0.01}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.detail = std::nan("")}, manifest_), UsageError);
+  EXPECT_THROW(resolve_settings({.start = Start::noise, .detail = 1.0}, manifest_), UsageError);
 }
 
 TEST_F(ResolveTest, RefusesRangesAndContradictions) {
