@@ -31,9 +31,9 @@ struct RowRange {
 /// The input rows, of `height`, that a resampling needs for these output rows.
 RowRange rows_to_resize(ResizeRatio ratio, std::int64_t height, RowRange output);
 
-/// Some rows of a resampled picture from the rows that they need: `rows` is [N,C,n,w], its first
-/// row is row `top` of a picture of `height` rows, and it holds rows_to_resize. →
-/// [N,C,last−first,width]. The result is that part of the whole picture's resampling to within
+/// Some rows of a resampled picture from the rows that they need: `rows` is [N,C,n,w] float32 on
+/// the CPU, its first row is row `top` of a picture of `height` rows, and it holds rows_to_resize.
+/// → [N,C,last−first,width]. The result is that part of the whole picture's resampling to within
 /// rounding.
 at::Tensor resize_bicubic_rows(const at::Tensor& rows, std::int64_t top, std::int64_t height,
                                ResizeRatio ratio, RowRange output, std::int64_t width);

@@ -30,7 +30,8 @@ class UpscalePlan {
 
   /// Of a picture of this low-resolution size, which messages call `name`.
   /// Throws InputError "NAME: …" when a side has no pixel, or the size is above what the model
-  /// takes in any of the passes that the scale needs. `settings` are resolve_settings'.
+  /// takes in any of the passes that the output's size needs, or that size is refused: see
+  /// UpscaleOptions::width. `settings` are resolve_settings'.
   UpscalePlan(const Manifest& manifest, const UpscaleSettings& settings, std::int64_t height,
               std::int64_t width, const std::string& name = "the input");
 
@@ -38,14 +39,19 @@ class UpscalePlan {
   /// The input's size.
   std::int64_t height() const { return passes_.front().height; }
   std::int64_t width() const { return passes_.front().width; }
-  /// The output's: side · scale, rounded.
+  /// The output's: side · factor, rounded.
   std::int64_t output_height() const { return output_height_; }
   std::int64_t output_width() const { return output_width_; }
 
   /// At least one. Each takes the output of the one before.
   const std::vector<Pass>& passes() const { return passes_; }
-  /// The factor that brings the last pass's output to the scale: to a thousandth, in lowest terms.
+  /// Output side / input side, in lowest terms: the scale to a thousandth, or what gives the wanted
+  /// size.
+  ResizeRatio factor() const { return factor_; }
+  /// The part of the factor that brings the last pass's output to the output's size.
   ResizeRatio ratio() const { return ratio_; }
+  /// Whether the output is what the model gives in one pass.
+  bool is_one_pass() const { return passes_.size() == 1 && ratio_.up == ratio_.down; }
   /// Whether the picture is cut into tiles in its first pass.
   bool is_tiled() const { return passes_.front().grid.tiles() > 1; }
   /// The reverse steps of every pass, over the settings' step grid.
@@ -54,6 +60,7 @@ class UpscalePlan {
  private:
   UpscaleSettings settings_;
   std::vector<Pass> passes_;
+  ResizeRatio factor_;
   ResizeRatio ratio_;
   std::int64_t output_height_ = 0;
   std::int64_t output_width_ = 0;

@@ -35,7 +35,15 @@ struct UpscaleOptions {
   std::optional<GridSpacing> grid = {};
   std::uint64_t seed = 0;
   std::optional<ColorFix> color_fix = {};
-  std::optional<double> scale = {};      ///< output side / input side, 1…64; empty: the model's
+  std::optional<double> scale = {};  ///< output side / input side, 1…64; empty: the model's
+  /// In place of the scale, the output's size in pixels, which it gets exactly: a width, a height,
+  /// or both to fit within; or its longer side; or 10^6 times its pixels, by the nearest longer
+  /// side. The other side follows by the input's aspect, rounded. UpscalePlan refuses a picture
+  /// that would become smaller, or more than 64 times as large.
+  std::optional<std::int64_t> width = {};
+  std::optional<std::int64_t> height = {};
+  std::optional<std::int64_t> long_side = {};
+  std::optional<double> megapixels = {};
   std::optional<int> tile = {};          ///< low-resolution pixels, 0: no tiles; empty: the model's
   std::optional<int> tile_overlap = {};  ///< low-resolution pixels, at most half a tile
   std::optional<int> batch = {};         ///< see UpscaleSettings
@@ -57,6 +65,11 @@ struct UpscaleSettings {
   /// Output side / input side. One that is not the model's own is reached by as many passes of the
   /// model as it takes to come up to it, and one antialiased bicubic resize.
   double scale = 0.0;
+  /// See UpscaleOptions; where any is given, the scale has no say.
+  std::optional<std::int64_t> width = {};
+  std::optional<std::int64_t> height = {};
+  std::optional<std::int64_t> long_side = {};
+  std::optional<double> megapixels = {};
   /// Pictures larger than a tile are cut into tiles (tiling.h).
   TileSize tile = {};
   /// Images or tiles in one network call on a GPU, where empty takes as many as its free memory

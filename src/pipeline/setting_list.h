@@ -11,7 +11,7 @@
 namespace srdiff {
 
 /// The group of the command line's help that an option stands in.
-enum class SettingGroup { method, method_more, machine_more };
+enum class SettingGroup { method, method_more, size_more, machine_more };
 
 /// All that the program knows of one setting. The command line's options, golden files, sweeps,
 /// journals and the metadata of pictures are made from these.
@@ -69,6 +69,25 @@ int wanted_overlap(const UpscaleOptions& options, int tile, const Manifest& mani
 /// The scale, in thousandths. Throws UsageError on one that the model cannot come up to.
 double settle_scale(const UpscaleOptions& options, const Manifest& manifest);
 
+/// A setting of the output's size, of which there may be none. Figures are taken at the model's own
+/// scale.
+template <typename Side>
+constexpr auto size_setting(
+    const char* name, const char* description, std::optional<Side> UpscaleOptions::*option,
+    std::optional<Side>& (*value)(UpscaleSettings&),
+    std::optional<Side> (*settle)(const UpscaleOptions&, const UpscaleSettings&, const Manifest&)) {
+  return Setting<std::optional<Side>, std::optional<Side>>{name,
+                                                           description,
+                                                           SettingGroup::size_more,
+                                                           option,
+                                                           value,
+                                                           settle,
+                                                           {},
+                                                           "",
+                                                           false,
+                                                           /*in_figures=*/false};
+}
+
 /// Every setting once, in the order of JSON and help. A setting that is added here, and to
 /// UpscaleOptions and UpscaleSettings, is an option, and is written and read everywhere.
 inline constexpr auto setting_list = [] {
@@ -78,6 +97,7 @@ inline constexpr auto setting_list = [] {
   using enum SettingGroup;
   using OptionalInt = std::optional<int>;
   using OptionalDouble = std::optional<double>;
+  using OptionalSide = std::optional<std::int64_t>;
   return std::make_tuple(
       Setting<Start, Start>{"start",
                             "predicted (eq. 1), sr (W = 0), noise (SR3)",
@@ -164,6 +184,22 @@ inline constexpr auto setting_list = [] {
           "",
           false,
           /*in_figures=*/false},
+      size_setting<std::int64_t>(
+          "width", "Output's width in pixels; with height: fits both", &UpscaleOptions::width,
+          [](UpscaleSettings& s) -> OptionalSide& { return s.width; },
+          [](Asked asked, Taken, Model) { return asked.width; }),
+      size_setting<std::int64_t>(
+          "height", "Output's height in pixels", &UpscaleOptions::height,
+          [](UpscaleSettings& s) -> OptionalSide& { return s.height; },
+          [](Asked asked, Taken, Model) { return asked.height; }),
+      size_setting<std::int64_t>(
+          "long_side", "Output's longer side in pixels", &UpscaleOptions::long_side,
+          [](UpscaleSettings& s) -> OptionalSide& { return s.long_side; },
+          [](Asked asked, Taken, Model) { return asked.long_side; }),
+      size_setting<double>(
+          "megapixels", "Output's size in millions of pixels", &UpscaleOptions::megapixels,
+          [](UpscaleSettings& s) -> OptionalDouble& { return s.megapixels; },
+          [](Asked asked, Taken, Model) { return asked.megapixels; }),
       Setting<std::optional<ColorFix>, ColorFix>{
           "color_fix", "consistency: colours and low frequencies are the input's; or none",
           method_more, &UpscaleOptions::color_fix,

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "pipeline/output_size.h"
 #include "pipeline/setting_list.h"
 
 namespace srdiff {
@@ -65,6 +66,9 @@ ordered_json to_json(const UpscaleSettings& settings) {
       write_option(json, setting.name, setting.value(taken));
     }
   });
+  if (names_size(settings)) {
+    json.erase("scale");
+  }
   if (settings.tile.size > 0) {
     json["tile"] = {{"size", settings.tile.size}, {"overlap", settings.tile.overlap}};
   }

@@ -1,9 +1,10 @@
 #include "srdiff/upscale_plan.h"
 
 #include <cmath>
+#include <utility>
 
 #include "base/integer_math.h"
-#include "pipeline/scale_passes.h"
+#include "pipeline/output_size.h"
 #include "srdiff/error.h"
 #include "srdiff/schedule.h"
 #include "srdiff/step_grid.h"
@@ -27,7 +28,7 @@ void check_input_size(const Manifest& manifest, int passes, std::int64_t height,
     throw InputError(name + ": " + size + " pixels are more than " + manifest.name + " takes " +
                      (passes > 1 ? "at this scale (" : "(") + std::to_string(limit) +
                      " pixels, such as " + square + "); " +
-                     (passes > 1 ? "take a smaller scale, or " : "") +
+                     (passes > 1 ? "take a smaller output, or " : "") +
                      "crop or reduce it first, or take another model (srdiff models)");
   }
 }
@@ -40,19 +41,17 @@ std::shared_ptr<const ReverseSteps> reverse_steps(const Manifest& manifest,
   return std::make_shared<const ReverseSteps>(std::move(schedule), std::move(grid), options);
 }
 
-std::int64_t scaled_side(std::int64_t side, double scale) {
-  return std::llround(static_cast<double>(side) * scale);
-}
-
 }  // namespace
 
 UpscalePlan::UpscalePlan(const Manifest& manifest, const UpscaleSettings& settings,
                          std::int64_t height, std::int64_t width, const std::string& name)
-    : settings_(settings),
-      ratio_(ratio_to_scale(settings.scale, manifest.scale)),
-      output_height_(scaled_side(height, settings.scale)),
-      output_width_(scaled_side(width, settings.scale)) {
-  const int passes = pass_count(settings.scale, manifest.scale);
+    : settings_(settings) {
+  const OutputSize output = output_size(settings, manifest, height, width, name);
+  output_height_ = output.height;
+  output_width_ = output.width;
+  factor_ = output.factor;
+  ratio_ = ratio_after_passes(factor_, manifest.scale);
+  const int passes = pass_count(factor_, manifest.scale);
   check_input_size(manifest, passes, height, width, name);
   for (int i = 0; i < passes; ++i) {
     passes_.push_back(

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 #include <type_traits>
+#include <utility>
 
 #include "base/enum_words.h"
 #include "base/integer_math.h"
@@ -33,8 +34,36 @@ void check_ranges(const UpscaleSettings& settings) {
       }
     }
   });
+  const std::pair<std::optional<std::int64_t>, const char*> sides[] = {
+      {settings.width, "width"}, {settings.height, "height"}, {settings.long_side, "long_side"}};
+  for (const auto& [side, what] : sides) {
+    constexpr std::int64_t longest = std::int64_t{1} << 30;
+    if (side && (*side < 1 || *side > longest)) {
+      throw UsageError(std::string(what) + " = " + std::to_string(*side) + "; give 1 to " +
+                       std::to_string(longest));
+    }
+  }
+  if (settings.megapixels && !(*settings.megapixels > 0.0 && *settings.megapixels <= 1e12)) {
+    throw UsageError("megapixels is no number above 0");
+  }
   if (settings.batch && *settings.batch < 1) {
     throw UsageError("batch = " + std::to_string(*settings.batch) + "; give 1 or more");
+  }
+}
+
+/// Refuses an output's size that is told in more than one way.
+void check_one_size(const UpscaleOptions& options) {
+  const std::pair<bool, std::string> ways[] = {
+      {options.scale.has_value(), "scale"},
+      {options.width || options.height, options.width ? "width" : "height"},
+      {options.long_side.has_value(), "long_side"},
+      {options.megapixels.has_value(), "megapixels"}};
+  std::string first;
+  for (const auto& [given, name] : ways) {
+    if (given && !first.empty()) {
+      throw UsageError(first + " and " + name + " both set the output's size; give one of them");
+    }
+    first = given ? name : first;
   }
 }
 
@@ -161,11 +190,12 @@ double settle_scale(const UpscaleOptions& options, const Manifest& manifest) {
   if (manifest.scale == 1 && scale > 1.0) {
     throw UsageError(manifest.name + ": does not enlarge", ErrorCode::model_does_not_enlarge);
   }
-  constexpr double parts = 1000.0;  // what a resize's ratio is made of: see ratio_to_scale
+  constexpr double parts = 1000.0;  // what a resize's ratio is made of: see output_size.h
   return std::round(scale * parts) / parts;
 }
 
 UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& manifest) {
+  check_one_size(options);
   UpscaleSettings settings;
   for_each_setting([&](const auto& setting) {
     setting.value(settings) = setting.settle(options, settings, manifest);

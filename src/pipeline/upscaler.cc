@@ -9,7 +9,6 @@
 
 #include "engine/backend.h"
 #include "pipeline/row_stages.h"
-#include "pipeline/scale_passes.h"
 #include "pipeline/tiled_image.h"
 #include "pipeline/whole_image.h"
 #include "srdiff/error.h"
@@ -70,8 +69,8 @@ at::Tensor enlarged_alpha(const Image& image, const UpscalePlan& plan, RowRange 
   if (!image.alpha.defined()) {
     return {};
   }
-  return resize_bicubic_rows(image.alpha.unsqueeze(0), 0, image.height(),
-                             ratio_to_scale(plan.settings().scale, 1), rows, plan.output_width())[0]
+  return resize_bicubic_rows(image.alpha.unsqueeze(0), 0, image.height(), plan.factor(), rows,
+                             plan.output_width())[0]
       .clamp(0.0, 1.0);
 }
 
@@ -171,6 +170,8 @@ at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscaleSettings& settin
   check_batch(lr);
   UpscaleSettings one_pass = settings;
   one_pass.scale = model_.manifest().scale;
+  one_pass.width = one_pass.height = one_pass.long_side = std::nullopt;
+  one_pass.megapixels.reset();
   return upscale(lr, plan(lr.size(2), lr.size(3), one_pass), observer);
 }
 
@@ -267,7 +268,7 @@ std::vector<Image> Upscaler::upscale(const std::vector<Image>& images, const Ups
                                      const UpscaleObserver& observer) const {
   std::vector<Image> results;
   results.reserve(images.size());
-  if (plan.settings().scale != model_.manifest().scale || images.size() == 1) {
+  if (!plan.is_one_pass() || images.size() == 1) {
     for (const Image& image : images) {
       results.push_back(upscale_image(image, plan, observer));
     }

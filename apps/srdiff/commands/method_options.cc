@@ -92,6 +92,8 @@ const char* title(srdiff::SettingGroup group) {
       return "Method";
     case srdiff::SettingGroup::method_more:
       return "Method, more";
+    case srdiff::SettingGroup::size_more:
+      return "Size, more";
     case srdiff::SettingGroup::machine_more:
       return "Machine, more";
   }

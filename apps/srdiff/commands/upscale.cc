@@ -57,8 +57,8 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   output(sub.add_flag("--strip-metadata", args.encode.strip_metadata, "Write pixels only"));
   output(sub.add_flag("--json", args.json, "Print a report on standard output"));
   output(sub.add_flag("--quiet", args.quiet, "Print warnings and errors only"));
-  output(sub.add_flag("--verbose", args.verbose, "Print more"));
   const auto more = [](auto* option) { return option->group("Output, more"); };
+  more(sub.add_flag("--verbose", args.verbose, "Print more"));
   more(sub.add_option("--save-steps", args.save_steps,
                       "Folder for x_sr, W, x_t, each x0 of one picture"));
   const auto limit = [](auto* option) { return option->group("Limits, more"); };
@@ -157,7 +157,9 @@ void add_upscale(CLI::App& app, Command& command) {
                  "More pictures; the last word is then the folder for all of them");
   args->method.model = "auto";
   add_method_options(sub, args->method);
-  add_setting_option(sub, args->method, "scale");
+  for (const char* name : {"scale", "width", "height", "long_side", "megapixels"}) {
+    add_setting_option(sub, args->method, name);
+  }
   add_folder_options(sub, args->folder);
   add_output_options(sub, *args);
   sub.callback([&app, &sub, args, &command] {

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace srdiff {
 namespace {
 
@@ -22,6 +24,33 @@ TEST(ResizeBicubic, EnlargesAsPillowDoes) {
       at::tensor({-0.08824F, 0.12409F, 0.57252F, 1.56250F, 3.06250F, 5.31298F, 8.11679F, 9.44118F}),
       0, 1e-4))
       << twice;
+}
+
+// Rows by themselves are those of the whole picture, and need few rows of it whatever the ratio.
+TEST(ResizeBicubicRows, AreThoseOfTheWholePicture) {
+  auto generator = at::detail::createCPUGenerator(3);
+  for (const ResizeRatio ratio : {ResizeRatio{3, 4}, {1009, 1613}, {1, 1}, {5, 2}, {1601, 6400}}) {
+    const std::int64_t height = 640;
+    const std::int64_t width = 20;
+    const at::Tensor picture = at::rand({1, 2, height, width}, generator);
+    const std::int64_t high = height * ratio.up / ratio.down;
+    const std::int64_t wide = (2 * width * ratio.up + ratio.down) / (2 * ratio.down);
+    // In float, ATen's positions are off by 1e-4 pixels at the picture's end.
+    const at::Tensor whole = at::_upsample_bicubic2d_aa(picture.to(at::kDouble), {high, wide},
+                                                        false, ratio.value(), ratio.value())
+                                 .to(at::kFloat);
+    for (const RowRange rows :
+         {RowRange{0, 1}, {0, high}, {high / 2, high / 2 + 9}, {high - 1, high}}) {
+      const RowRange needed = rows_to_resize(ratio, height, rows);
+      EXPECT_LE(static_cast<double>(needed.last - needed.first),
+                static_cast<double>(rows.last - rows.first) / ratio.value() +
+                    4.0 * std::max(1.0, 1.0 / ratio.value()) + 2.0);
+      const at::Tensor made = resize_bicubic_rows(picture.slice(2, needed.first, needed.last),
+                                                  needed.first, height, ratio, rows, wide);
+      EXPECT_TRUE(at::allclose(made, whole.slice(2, rows.first, rows.last), 0, 1e-5))
+          << ratio.up << "/" << ratio.down << " rows " << rows.first;
+    }
+  }
 }
 
 TEST(ResizeBicubic, KeepsAConstant) {

@@ -50,7 +50,7 @@ TEST_F(SettingListTest, NamesEachSettingOnce) {
   std::set<std::string> names;
   for_each_setting(
       [&](const auto& setting) { EXPECT_TRUE(names.insert(setting.name).second) << setting.name; });
-  EXPECT_EQ(names.size(), 15U);
+  EXPECT_EQ(names.size(), 19U);
 }
 
 // Journals, and the metadata of pictures, are compared with those of earlier versions.
