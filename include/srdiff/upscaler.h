@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -45,11 +46,18 @@ struct UpscaleObserver {
 /// [1,rows,W] in [0,1], undefined where the picture has none.
 using PictureRowSink = std::function<void(const at::Tensor& rgb, const at::Tensor& alpha)>;
 
+class CallMemo;
+
 /// Low resolution in, high resolution out: the regressor, equation (1) and the reverse steps. What
 /// takes a plan throws InputError on an image of another size than the plan's.
 class Upscaler {
  public:
   explicit Upscaler(Model model) : model_(std::move(model)) {}
+
+  /// The same upscaler, which remembers what regressor and weight map gave: a picture that is made
+  /// again, with another seed, needs them once. What is kept takes at most so many bytes of memory,
+  /// 16 to 32 for each pixel of the output.
+  Upscaler remembering(std::size_t max_bytes) const;
 
   const Model& model() const { return model_; }
 
@@ -120,6 +128,7 @@ class Upscaler {
                       const UpscaleObserver& observer) const;
 
   Model model_;
+  std::shared_ptr<CallMemo> memo_;
   /// Low-resolution pixels that memory is known to hold at once; without a limit until it did not.
   std::shared_ptr<std::atomic<std::int64_t>> fitting_pixels_ =
       std::make_shared<std::atomic<std::int64_t>>(std::numeric_limits<std::int64_t>::max());

@@ -14,22 +14,24 @@ namespace {
 
 using Tensors = std::vector<at::Tensor>;
 
-/// lr → x_sr.
-class RegressorStage : public Stage {
+/// A network that depends on the picture alone, not on the noise: its one input → its output.
+class ImageNetworkStage : public Stage {
  public:
-  Reach reach() const override { return Reach::window; }
-  Tensors run(const Tensors& inputs, const StageContext& context) const override {
-    return {context.model.regress(inputs[0])};
-  }
-};
+  using Network = at::Tensor (Model::*)(const at::Tensor&) const;
 
-/// x_sr → W.
-class WeightMapStage : public Stage {
- public:
+  ImageNetworkStage(const char* name, Network network, std::shared_ptr<CallMemo> memo)
+      : name_(name), network_(network), memo_(std::move(memo)) {}
+
   Reach reach() const override { return Reach::window; }
   Tensors run(const Tensors& inputs, const StageContext& context) const override {
-    return {context.model.weigh(inputs[0])};
+    const auto call = [&] { return (context.model.*network_)(inputs[0]); };
+    return {memo_ ? (*memo_)(name_, inputs[0], call) : call()};
   }
+
+ private:
+  const char* name_;
+  Network network_;
+  std::shared_ptr<CallMemo> memo_;
 };
 
 /// Equation (1): x_sr and, where it is used, W → x_t.
@@ -127,8 +129,8 @@ class BackProjectionStage : public Stage {
 }  // namespace
 
 MethodStages::MethodStages(const Manifest& manifest, const UpscalePlan& plan,
-                           const UpscalePlan::Pass& pass)
-    : steps_(plan.steps()), states_(2) {
+                           const UpscalePlan::Pass& pass, std::shared_ptr<CallMemo> memo)
+    : steps_(plan.steps()), memo_(std::move(memo)), states_(2) {
   Plane condition = bicubic_plane;
   const Plane x_t = add_start(manifest, plan.settings(), condition);
   const Plane x_0 = add_reverse_steps(x_t, condition);
@@ -145,14 +147,15 @@ MethodStages::MethodStages(const Manifest& manifest, const UpscalePlan& plan,
   }
 }
 
-/// The stages up to x_t, which it returns; at t = 0 that is x_sr. The condition becomes x_sr where the model says so.
+/// The stages up to x_t, which it returns; at t = 0 that is x_sr. The condition becomes x_sr where
+/// the model says so.
 Plane MethodStages::add_start(const Manifest& manifest, const UpscaleSettings& settings,
                               Plane& condition) {
   using Kind = UpscaleState::Kind;
   Plane x_sr = 0;
   if (needs_regressor(settings, manifest)) {
     x_sr = add_plane(PlaneState{Kind::x_sr});
-    add_stage<RegressorStage>({lr_plane}, {x_sr});
+    add_stage<ImageNetworkStage>({lr_plane}, {x_sr}, "regressor", &Model::regress, memo_);
     if (manifest.condition == Condition::x_sr) {
       condition = x_sr;
     }
@@ -163,7 +166,7 @@ Plane MethodStages::add_start(const Manifest& manifest, const UpscaleSettings& s
   std::vector<Plane> inputs = {x_sr};
   if (settings.start != Start::noise && settings.weight_map) {
     inputs.push_back(add_plane(PlaneState{Kind::weight_map}));
-    add_stage<WeightMapStage>({x_sr}, {inputs.back()});
+    add_stage<ImageNetworkStage>({x_sr}, {inputs.back()}, "weight map", &Model::weigh, memo_);
   }
   const Plane x_t = add_plane(PlaneState{Kind::x_t, settings.t});
   if (settings.start == Start::noise) {

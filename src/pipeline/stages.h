@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "pipeline/call_memo.h"
 #include "srdiff/model.h"
 #include "srdiff/sampler.h"
 #include "srdiff/tiling.h"
@@ -75,7 +76,9 @@ class Stage {
 /// The stages of one pass of a model, in the order in which they run.
 class MethodStages {
  public:
-  MethodStages(const Manifest& manifest, const UpscalePlan& plan, const UpscalePlan::Pass& pass);
+  /// `memo`, where there is one, remembers what regressor and weight map gave.
+  MethodStages(const Manifest& manifest, const UpscalePlan& plan, const UpscalePlan::Pass& pass,
+               std::shared_ptr<CallMemo> memo = nullptr);
 
   std::size_t size() const { return stages_.size(); }
   const Stage& operator[](std::size_t i) const { return *stages_[i]; }
@@ -99,6 +102,7 @@ class MethodStages {
   Plane add_reverse_steps(Plane x, Plane condition);
 
   std::shared_ptr<const ReverseSteps> steps_;
+  std::shared_ptr<CallMemo> memo_;
   std::vector<std::unique_ptr<Stage>> stages_;
   std::vector<std::optional<PlaneState>> states_;
   std::vector<std::vector<std::size_t>> readers_;

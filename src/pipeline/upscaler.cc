@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/backend.h"
+#include "pipeline/call_memo.h"
 #include "pipeline/row_stages.h"
 #include "pipeline/tiled_image.h"
 #include "pipeline/whole_image.h"
@@ -101,6 +102,12 @@ UpscalePlan Upscaler::plan(std::int64_t height, std::int64_t width, const Upscal
   return {model_.manifest(), settings, height, width, name};
 }
 
+Upscaler Upscaler::remembering(std::size_t max_bytes) const {
+  Upscaler other = *this;
+  other.memo_ = std::make_shared<CallMemo>(max_bytes);
+  return other;
+}
+
 std::int64_t Upscaler::images_at_once(const UpscalePlan& plan) const {
   // On the CPU the tiles of one picture keep all threads busy.
   const bool alone = backend_for(model_.device()).one_image_per_call() && plan.is_tiled();
@@ -131,7 +138,7 @@ std::int64_t Upscaler::together(std::int64_t height, std::int64_t width,
 at::Tensor Upscaler::upscale_whole(const at::Tensor& lr, const UpscalePlan& plan,
                                    const UpscalePlan::Pass& pass,
                                    const UpscaleObserver& observer) const {
-  const MethodStages stages(model_.manifest(), plan, pass);
+  const MethodStages stages(model_.manifest(), plan, pass, memo_);
   const std::int64_t at_once = together(pass.height, pass.width, plan.settings().batch);
   WholeImages made =
       upscale_whole_images(model_, stages, pass.grid, plan.settings().seed, observer, lr, at_once);
@@ -144,7 +151,7 @@ at::Tensor Upscaler::upscale_whole(const at::Tensor& lr, const UpscalePlan& plan
 void Upscaler::upscale_tiled(const at::Tensor& lr, const UpscalePlan& plan,
                              const UpscalePlan::Pass& pass, const UpscaleObserver& observer,
                              const RowSink& sink) const {
-  const MethodStages stages(model_.manifest(), plan, pass);
+  const MethodStages stages(model_.manifest(), plan, pass, memo_);
   const std::int64_t tile_height = pass.grid.tile_height();
   const std::int64_t tile_width = pass.grid.tile_width();
   const std::int64_t at_once = together(tile_height, tile_width, plan.settings().batch);

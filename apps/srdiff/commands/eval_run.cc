@@ -147,7 +147,8 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   }
   const srdiff::FeatureNetwork* network = run.network ? &*run.network : nullptr;
   if (run.method) {
-    const srdiff::Upscaler upscaler = load_upscaler(*run.method, needed_parts(run.method->settings));
+    const srdiff::Upscaler upscaler =
+        load_upscaler(*run.method, needed_parts(run.method->settings));
     srdiff::StageRecorder recorder(upscaler.model().schedule(), stage_images);
     if (stage_images > 0) {
       observer.on_state = [&](const std::string& image, const srdiff::UpscaleState& state) {

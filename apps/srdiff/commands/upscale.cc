@@ -61,6 +61,9 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   more(sub.add_flag("--verbose", args.verbose, "Print more"));
   more(sub.add_option("--save-steps", args.save_steps,
                       "Folder for x_sr, W, x_t, each x0 of one picture"));
+  more(sub.add_option("--variants", args.variants,
+                      "So many pictures of one, by the seeds from --seed on: OUT-1, OUT-2 ..."))
+      ->check(CLI::Range(1, 9999));
   const auto limit = [](auto* option) { return option->group("Limits, more"); };
   limit(sub.add_option("--max-pixels", args.max_pixels,
                        "Width x height of an input (default: the model's)"))

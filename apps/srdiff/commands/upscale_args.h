@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct UpscaleArgs {
   std::int64_t max_file_mib = 1024;
   double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
   std::string save_steps;
+  std::optional<std::int64_t> variants;  ///< pictures by as many seeds; empty: one picture
   bool json = false;
   bool quiet = false;
   bool verbose = false;
@@ -53,6 +55,16 @@ void tell_default_model(const std::string& model);
 
 /// How outputs are encoded: the options, and the note on how the picture was made.
 srdiff::EncodeOptions encode_options(const UpscaleArgs& args, const Method& method);
+
+/// One picture to be made of the input, which may be asked for with several seeds.
+struct Variant {
+  std::string output;
+  std::uint64_t seed;
+};
+
+/// OUT-1.png, OUT-2.png, … or, where OUT is a folder, OUT/1.png, …, by the seeds from `seed` on.
+/// `args.output` is OUT as it was typed. Throws UsageError where no names or seeds can be made.
+std::vector<Variant> list_variants(const UpscaleArgs& args, std::uint64_t seed);
 
 int upscale_file(const UpscaleArgs& args);
 int upscale_folder(const UpscaleArgs& args);

@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/atomic_file.h"
 #include "base/file_io.h"
@@ -264,9 +265,9 @@ std::string work_text(const std::string& name, const srdiff::UpscalePlan& plan) 
 
 /// How a picture came about, in words.
 std::string way(const srdiff::UpscaleSettings& settings) {
-  return settings.t == 0 ? "x_sr alone"
-                         : std::to_string(settings.nfe) + " evaluations from t = " +
-                               std::to_string(settings.t);
+  return settings.t == 0
+             ? "x_sr alone"
+             : std::to_string(settings.nfe) + " evaluations from t = " + std::to_string(settings.t);
 }
 
 void tell_done(const UpscaleArgs& args, const Method& method, const srdiff::UpscalePlan& plan,
@@ -279,49 +280,105 @@ void tell_done(const UpscaleArgs& args, const Method& method, const srdiff::Upsc
   }
 }
 
+UpscaleArgs with_output(UpscaleArgs args, const Variant& variant) {
+  args.output = variant.output;
+  return args;
+}
+
+/// The pictures to be made, with what can be known of their names checked.
+std::vector<Variant> wanted_pictures(const UpscaleArgs& args) {
+  const std::uint64_t seed = args.method.options.seed;
+  const std::vector<Variant> pictures =
+      args.variants ? list_variants(args, seed) : std::vector<Variant>{{args.output, seed}};
+  for (const Variant& picture : pictures) {
+    check_paths(with_output(args, picture));
+  }
+  check_step_names(args);
+  return pictures;
+}
+
+void check_noise(const UpscaleArgs& args, const Method& method) {
+  if (args.variants.value_or(1) > 1 && method.settings.t == 0) {
+    throw srdiff::UsageError("--variants differ by their noise, and at t = 0 there is none");
+  }
+}
+
+srdiff::Upscaler load_for(const UpscaleArgs& args, Method& method) {
+  const srdiff::Upscaler upscaler = load_upscaler(method, needed_parts(method.settings));
+  constexpr std::size_t memory = std::size_t{1} << 30;
+  return args.variants ? upscaler.remembering(memory) : upscaler;
+}
+
+/// Makes a picture and writes it. Returns the seconds that it took.
+double make_picture(const UpscaleArgs& args, const Method& method, const srdiff::Upscaler& upscaler,
+                    const srdiff::Image& input, const std::string& name) {
+  const srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
+                                 name);
+  const Stopwatch watch;
+  ProgressBar bar(args.quiet);
+  bar.begin(fs::path(name).filename().string(), work_text(name, plan));
+  const std::string file = upscaled_file(args, method, upscaler, input, plan, name, bar);
+  bar.clear();
+  write_output(args, file);
+  const double seconds = watch.seconds();
+  if (std::cout) {
+    tell_done(args, method, plan, seconds);
+  }
+  return seconds;
+}
+
 }  // namespace
 
 int upscale_file(const UpscaleArgs& typed) {
-  const UpscaleArgs args = with_output_file(typed);
-  check_paths(args);
-  check_step_names(args);
+  const UpscaleArgs args = typed.variants ? typed : with_output_file(typed);
+  const std::vector<Variant> pictures = wanted_pictures(args);
   Input source(args);
   Method method = choose_method_for(args, source);
+  check_noise(args, method);
   const srdiff::Image input = source.decode(method.manifest);
   const srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
                                  source.name());
   check_save_steps(args, plan);
-  if (args.output != "-") {
-    check_existing(args);
+  for (const Variant& picture : pictures) {
+    if (picture.output != "-") {
+      check_existing(with_output(args, picture));
+    }
   }
 
   const Stopwatch load_watch;
-  const srdiff::Upscaler upscaler = load_upscaler(method, needed_parts(method.settings));
+  const srdiff::Upscaler upscaler = load_for(args, method);
   const double load_seconds = load_watch.seconds();
 
-  const Stopwatch upscale_watch;
-  ProgressBar bar(args.quiet);
-  bar.begin(fs::path(source.name()).filename().string(), work_text(source.name(), plan));
-  std::string file;
+  double seconds = 0.0;
+  auto made = nlohmann::ordered_json::array();
   try {
-    file = upscaled_file(args, method, upscaler, input, plan, source.name(), bar);
+    for (const Variant& picture : pictures) {
+      Method its = method;
+      its.settings.seed = picture.seed;
+      const double its_seconds =
+          make_picture(with_output(args, picture), its, upscaler, input, source.name());
+      seconds += its_seconds;
+      made.push_back({{"output", srdiff::name_to_utf8(picture.output)},
+                      {"seed", picture.seed},
+                      {"seconds", its_seconds}});
+    }
   } catch (const srdiff::Cancelled&) {
     if (args.save_steps.empty()) {
       throw;
     }
-    bar.clear();
     srdiff::log::error("interrupted; {} was not written, and {} holds the steps up to here",
                        output_name(args), args.save_steps);
     return exit_interrupted;
   }
-  bar.clear();
-  write_output(args, file);
   if (!std::cout) {
     return exit_input_failed;  // main says why
   }
-  tell_done(args, method, plan, upscale_watch.seconds());
   if (args.json) {
-    print_json(report(args, plan, method, load_seconds, upscale_watch.seconds()));
+    nlohmann::ordered_json document = report(args, plan, method, load_seconds, seconds);
+    if (args.variants) {
+      document["variants"] = made;
+    }
+    print_json(document);
   }
   return exit_ok;
 }

@@ -67,6 +67,9 @@ void check_arguments(const UpscaleArgs& args) {
     throw srdiff::UsageError(args.output + ": names a picture, but " + args.input +
                              " is a folder; name a folder");
   }
+  if (args.variants) {
+    throw srdiff::UsageError("--variants is for one picture, and " + args.input + " is a folder");
+  }
   if (!args.save_steps.empty()) {
     throw srdiff::UsageError("--save-steps is for one picture, and " + args.input + " is a folder");
   }
