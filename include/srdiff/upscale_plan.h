@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -54,6 +56,15 @@ class UpscalePlan {
   bool is_one_pass() const { return passes_.size() == 1 && ratio_.up == ratio_.down; }
   /// Whether the picture is cut into tiles in its first pass.
   bool is_tiled() const { return passes_.front().grid.tiles() > 1; }
+  /// Says where detail may be invented: `mask` [h,w] of bytes, of the input's size or the output's.
+  /// Where it is 0 the output is x_sr, what t = 0 gives, where it is 255 what there is without a
+  /// mask, and between them there is less noise. Throws InputError "NAME: …" on another size, and
+  /// UsageError on a start from noise, which has no x_sr.
+  void set_mask(at::Tensor mask, const std::string& name = "the mask");
+  /// Undefined where there is none, or nothing that it could change: at t = 0.
+  const at::Tensor& mask() const { return mask_; }
+  bool is_masked() const { return mask_.defined(); }
+
   /// The reverse steps of every pass, over the settings' step grid.
   const std::shared_ptr<const ReverseSteps>& steps() const { return steps_; }
 
@@ -65,7 +76,11 @@ class UpscalePlan {
   std::int64_t output_height_ = 0;
   std::int64_t output_width_ = 0;
   std::shared_ptr<const ReverseSteps> steps_;
+  at::Tensor mask_;
 };
+
+/// A picture as a mask for UpscalePlan::set_mask, its colours by their mean: [h,w] of bytes.
+at::Tensor mask_of(const Image& picture);
 
 /// What becomes of a picture: its layout with the output's sides.
 ImageLayout output_layout(const UpscalePlan& plan, const Image& image);

@@ -20,14 +20,16 @@
 
 namespace srdiff {
 
-/// A state on the way, for looking at the method: x_sr, W, x_t, and x̂_0 after each evaluation.
+/// A state on the way, for looking at the method: the mask, x_sr, W, x_t, and x̂_0 after each
+/// evaluation.
 struct UpscaleState {
-  enum class Kind { x_sr, weight_map, x_t, x0 };
+  enum class Kind { x_sr, weight_map, x_t, x0, mask };
   Kind kind;
   std::int64_t first_image;  ///< index in the batch of the tensor's first image
   int t;                     ///< the step the state belongs to; for x0 the step that was left
   int evaluation;            ///< 1…NFE for x0, else 0
-  at::Tensor value;  ///< [n,3,H,W] in [−1,1] (x_t unbounded), or W [n,1 or 3,H,W] in [0,1]
+  /// [n,3,H,W] in [−1,1] (x_t unbounded); W [n,1 or 3,H,W] and the mask [1,1,H,W] in [0,1]
+  at::Tensor value;
 };
 
 struct UpscaleProgress {
@@ -39,6 +41,10 @@ struct UpscaleProgress {
 struct UpscaleObserver {
   std::function<void(const UpscaleProgress&)> on_progress;
   std::function<void(const UpscaleState&)> on_state;
+  /// The next rows of W of a picture's first pass, `top` the first of them: [1,1 or 3,rows,W'] in
+  /// [0,1] on the CPU, W' the model's scale times the input's width. Work that is started anew, for
+  /// lack of memory, starts at row 0 again. For one picture, in tiles too.
+  std::function<void(const at::Tensor& rows, std::int64_t top)> on_weight_map;
   std::function<bool()> cancelled;
 };
 
@@ -65,8 +71,8 @@ class Upscaler {
   UpscalePlan plan(std::int64_t height, std::int64_t width, const UpscaleSettings& settings,
                    const std::string& name = "the input") const;
 
-  /// One pass of the model: lr [N,3,h,w] float32 RGB in [−1,1], any h and w that UpscalePlan
-  /// accepts → [N,3,s·h,s·w] float32 in [−1,1] on the CPU, s the model's scale.
+  /// One pass of the model, without a mask: lr [N,3,h,w] float32 RGB in [−1,1], any h and w that
+  /// UpscalePlan accepts → [N,3,s·h,s·w] float32 in [−1,1] on the CPU, s the model's scale.
   ///
   /// An image's result depends on its own pixels, the settings and the seed: on the CPU not on N
   /// or the number of threads, bit for bit.

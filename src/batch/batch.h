@@ -18,6 +18,9 @@ struct BatchOptions {
   Existing existing = Existing::refuse;
   bool fail_fast = false;  ///< stop at the first picture that fails
   DecodeLimits limits = {};
+  /// Folder of masks, one for each picture, by its name below the input folder or the same with
+  /// another picture's ending (see UpscalePlan::set_mask); empty: none.
+  std::filesystem::path masks = {};
   EncodeOptions encode = {};          ///< `made_by` is filled in by run_batch
   std::filesystem::path report = {};  ///< JSON Lines, one a picture as it ends; empty: none
   /// Words a picture's failure for reports, such as with a remedy by the error's code; empty: the

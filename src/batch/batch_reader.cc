@@ -1,5 +1,6 @@
 #include "batch/batch_reader.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -7,6 +8,7 @@
 
 #include "base/file_io.h"
 #include "base/sha256.h"
+#include "images/image_format.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -28,6 +30,24 @@ bool holds(const fs::path& path, const JournalEntry& entry) {
   }
 }
 
+/// The mask of a picture, by the picture's name or the same with another picture's ending.
+fs::path mask_path(const fs::path& masks, const fs::path& name, const fs::path& picture) {
+  std::error_code error;
+  if (fs::exists(masks / name, error)) {
+    return masks / name;
+  }
+  for (const FormatTraits& format : image_formats()) {
+    for (const std::string& word : format.words) {
+      fs::path other = masks / name;
+      other.replace_extension(word);
+      if (fs::exists(other, error)) {
+        return other;
+      }
+    }
+  }
+  throw InputError(picture.string() + ": has no mask of its name in " + masks.string());
+}
+
 }  // namespace
 
 void BatchReader::read(const WorkItem& item) {
@@ -37,14 +57,28 @@ void BatchReader::read(const WorkItem& item) {
   BatchJob job;
   job.item = &item;
   job.input_sha256 = sha256_hex(bytes);
+  std::string mask;
+  fs::path mask_file;
+  if (!plan_.options.masks.empty()) {
+    const bool scattered = plan_.work.input_folder.empty();
+    mask_file = mask_path(plan_.options.masks, scattered ? item.name.filename() : item.name, path);
+    mask = read_file(mask_file, plan_.options.limits.max_file_bytes);
+    job.input_sha256 = sha256_hex(job.input_sha256 + " masked by " + sha256_hex(mask));
+  }
   if (plan_.options.existing == Existing::resume && is_done(job)) {
     account_.finish({path, output, ImageStatus::skipped, "done by an earlier run"});
     return;
   }
   job.image = decode_image(bytes, path.string(), plan_.options.limits);
   job.input_size = {job.image.width(), job.image.height()};
-  job.plan = std::make_shared<const UpscalePlan>(
+  const auto plan = std::make_shared<UpscalePlan>(
       plan_.upscaler.plan(job.image.height(), job.image.width(), plan_.settings, path.string()));
+  if (!mask_file.empty()) {
+    DecodeLimits limits = plan_.options.limits;
+    limits.max_pixels = std::max(limits.max_pixels, plan->output_height() * plan->output_width());
+    plan->set_mask(mask_of(decode_image(mask, mask_file.string(), limits)), mask_file.string());
+  }
+  job.plan = plan;
   check_encodable(output_layout(*job.plan, job.image), lower_case_extension(output),
                   output.string(), plan_.options.encode);
   const std::size_t size = job.bytes();

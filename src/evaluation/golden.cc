@@ -264,6 +264,8 @@ void StageRecorder::add(const std::string& image, const UpscaleState& state) {
       return record("x_sr", state.value);
     case UpscaleState::Kind::weight_map:
       return record("W", state.value);
+    case UpscaleState::Kind::mask:  // an evaluation has none
+      return;
     case UpscaleState::Kind::x_t:
       x_t = state.value;
       return record("x_t", state.value);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/call_memo.h"
+#include "pipeline/mask.h"
 #include "srdiff/model.h"
 #include "srdiff/sampler.h"
 #include "srdiff/tiling.h"
@@ -27,10 +28,15 @@ namespace srdiff {
 /// output's resolution over the canvas (tiling.h), except where it is said otherwise.
 using Plane = std::size_t;
 
-/// Two planes are there from the start: the input [N,3,h,w] in [−1,1] at low resolution, and its
-/// bicubic enlargement, which bicubic_condition makes of any window when a stage asks for it.
+/// These planes are there from the start: the input [N,3,h,w] in [−1,1] at low resolution; its
+/// bicubic enlargement, which bicubic_condition makes of any window when a stage asks for it; and
+/// where there is a mask, its rows [1,1,H,W], which MethodStages::mask makes.
+///
+/// With a mask, x_sr of the whole way is carried beside the picture: the result has 6 channels, the
+/// picture's and those of x_sr, and so has the input of a second pass.
 inline constexpr Plane lr_plane = 0;
 inline constexpr Plane bicubic_plane = 1;
+inline constexpr Plane mask_plane = 2;
 
 /// What an observer is told of a plane.
 struct PlaneState {
@@ -91,18 +97,23 @@ class MethodStages {
   const std::optional<PlaneState>& state(Plane plane) const { return states_[plane]; }
   /// The numbers of the stages that read a plane, in order.
   const std::vector<std::size_t>& readers(Plane plane) const { return readers_[plane]; }
-  /// What the last stage gives: [N,3,s·h,s·w] in [−1,1].
+  /// The mask over this pass's picture; null where there is none.
+  const LaidMask* mask() const { return mask_ ? &*mask_ : nullptr; }
+  /// What the last stage gives: [N,3,s·h,s·w] in [−1,1], or with a mask [1,6,s·h,s·w].
   Plane result() const { return stages_.back()->outputs.front(); }
 
  private:
   Plane add_plane(std::optional<PlaneState> state = std::nullopt);
   template <typename StageType, typename... Arguments>
   void add_stage(std::vector<Plane> inputs, std::vector<Plane> outputs, Arguments&&... arguments);
-  Plane add_start(const Manifest& manifest, const UpscaleSettings& settings, Plane& condition);
-  Plane add_reverse_steps(Plane x, Plane condition);
+  Plane add_x_sr(const UpscalePlan& plan, const UpscalePlan::Pass& pass);
+  Plane add_start(const UpscaleSettings& settings, Plane x_sr);
+  Plane add_reverse_steps(Plane x, Plane condition, Plane x_sr);
 
   std::shared_ptr<const ReverseSteps> steps_;
   std::shared_ptr<CallMemo> memo_;
+  std::optional<LaidMask> mask_;
+  Plane kept_ = 0;  ///< with a mask, the x_sr that black keeps
   std::vector<std::unique_ptr<Stage>> stages_;
   std::vector<std::optional<PlaneState>> states_;
   std::vector<std::vector<std::size_t>> readers_;

@@ -93,8 +93,12 @@ void TiledRun::run_tile_row(Band& band) {
   std::size_t next = band.first;
   if (stages_[next].reach() == Reach::window) {
     const at::Tensor blended = blended_row(band);
-    planes_[stages_[next].outputs.front()].append(
-        blended.slice(2, 0, complete.last - complete.first));
+    const Plane plane = stages_[next].outputs.front();
+    planes_[plane].append(blended.slice(2, 0, complete.last - complete.first));
+    const std::optional<PlaneState>& state = stages_.state(plane);
+    if (state && state->kind == UpscaleState::Kind::weight_map) {
+      tell_weight_map(blended, complete);
+    }
     band.shared = last ? at::Tensor() : blended.slice(2, complete.last - complete.first).clone();
     needed_from_[next] = complete.last;
     ++next;
@@ -195,12 +199,28 @@ at::Tensor TiledRun::input_window(Plane plane, const Window& tile) const {
                                tile.right * scale_);
 }
 
+at::Tensor TiledRun::input_rows(Plane plane, RowRange rows) const {
+  if (plane == mask_plane) {
+    return stages_.mask()->rows(rows, grid_.canvas_width() * scale_).to(model_.device());
+  }
+  return planes_[plane].rows(rows.first, rows.last);
+}
+
+/// Shows rows of W, without those that the canvas has beyond the picture.
+void TiledRun::tell_weight_map(const at::Tensor& rows, RowRange range) const {
+  const std::int64_t count = std::min(range.last, lr_.size(2) * scale_) - range.first;
+  if (observer_.on_weight_map && count > 0) {
+    observer_.on_weight_map(rows.slice(2, 0, count).slice(3, 0, lr_.size(3) * scale_).to(at::kCPU),
+                            range.first);
+  }
+}
+
 /// Runs a stage that works pixel by pixel over some rows.
 void TiledRun::run_pixel_stage(std::size_t i, RowRange rows) {
   const Stage& stage = stages_[i];
   std::vector<at::Tensor> inputs;
   for (const Plane plane : stage.inputs) {
-    inputs.push_back(planes_[plane].rows(rows.first, rows.last));
+    inputs.push_back(input_rows(plane, rows));
   }
   const NoiseSource noise_of_rows = [&](int t) { return noise(t, rows); };
   const std::vector<at::Tensor> outputs = stage.run(inputs, {model_, rows, noise_of_rows});

@@ -26,8 +26,8 @@ class TiledRun {
   TiledRun(const Model& model, const MethodStages& stages, const TileGrid& grid,
            const UpscaleObserver& observer, std::int64_t tiles_at_once);
 
-  /// lr [1,3,h,w] in [−1,1], whose noise has the key → rows [1,3,n,s·w] in [−1,1] on the CPU, s·h
-  /// of them in all.
+  /// lr [1,3,h,w] in [−1,1] (see lr_plane), whose noise has the key → rows [1,3,n,s·w], with a mask
+  /// [1,6,n,s·w], in [−1,1] on the CPU, s·h of them in all.
   void operator()(const at::Tensor& lr, std::uint64_t key, const RowSink& sink);
 
   /// As many as it was given, or fewer where memory did not hold as many.
@@ -53,6 +53,8 @@ class TiledRun {
                             std::int64_t last_column) const;
   at::Tensor input_window(Plane plane, const Window& tile) const;
   void run_pixel_stage(std::size_t stage, RowRange rows);
+  at::Tensor input_rows(Plane plane, RowRange rows) const;
+  void tell_weight_map(const at::Tensor& rows, RowRange range) const;
   void drop_read_rows(const Band& band);
   void report_progress();
   at::Tensor noise(int t, RowRange rows) const;

@@ -1,5 +1,7 @@
 #include "srdiff/upscale_plan.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 #include <utility>
 
@@ -60,6 +62,28 @@ UpscalePlan::UpscalePlan(const Manifest& manifest, const UpscaleSettings& settin
     width *= manifest.scale;
   }
   steps_ = reverse_steps(manifest, settings);
+}
+
+void UpscalePlan::set_mask(at::Tensor mask, const std::string& name) {
+  const auto is_of = [&mask](std::int64_t height, std::int64_t width) {
+    return mask.dim() == 2 && mask.size(0) == height && mask.size(1) == width;
+  };
+  if (!is_of(height(), width()) && !is_of(output_height_, output_width_)) {
+    const auto text = [](std::int64_t height, std::int64_t width) {
+      return std::to_string(width) + "x" + std::to_string(height);
+    };
+    throw InputError(name + ": is " + text(mask.size(0), mask.size(1)) + ", neither the input's " +
+                     text(height(), width()) + " nor the output's " +
+                     text(output_height_, output_width_));
+  }
+  if (settings_.start == Start::noise) {
+    throw UsageError("a start from noise has no x_sr for a mask to keep; choose another start");
+  }
+  mask_ = settings_.t > 0 ? std::move(mask) : at::Tensor();
+}
+
+at::Tensor mask_of(const Image& picture) {
+  return picture.rgb.mean(0).add(1.0).mul(127.5).round().clamp(0.0, 255.0).to(at::kByte);
 }
 
 ImageLayout output_layout(const UpscalePlan& plan, const Image& image) {

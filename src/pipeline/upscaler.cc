@@ -9,6 +9,7 @@
 
 #include "engine/backend.h"
 #include "pipeline/call_memo.h"
+#include "pipeline/mask.h"
 #include "pipeline/row_stages.h"
 #include "pipeline/tiled_image.h"
 #include "pipeline/whole_image.h"
@@ -109,8 +110,9 @@ Upscaler Upscaler::remembering(std::size_t max_bytes) const {
 }
 
 std::int64_t Upscaler::images_at_once(const UpscalePlan& plan) const {
-  // On the CPU the tiles of one picture keep all threads busy.
-  const bool alone = backend_for(model_.device()).one_image_per_call() && plan.is_tiled();
+  // On the CPU the tiles of one picture keep all threads busy; a mask is one picture's own.
+  const bool alone =
+      plan.is_masked() || (backend_for(model_.device()).one_image_per_call() && plan.is_tiled());
   return alone ? 1 : wanted_together(plan.height(), plan.width(), plan.settings().batch);
 }
 
@@ -156,7 +158,7 @@ void Upscaler::upscale_tiled(const at::Tensor& lr, const UpscalePlan& plan,
   const std::int64_t tile_width = pass.grid.tile_width();
   const std::int64_t at_once = together(tile_height, tile_width, plan.settings().batch);
   TiledRun run(model_, stages, pass.grid, observer, at_once);
-  run(lr, noise_key(plan.settings().seed, lr[0]), sink);
+  run(lr, noise_key(plan.settings().seed, lr[0].slice(0, 0, 3)), sink);
   if (run.tiles_at_once() < at_once) {
     *fitting_pixels_ = run.tiles_at_once() * tile_height * tile_width;
   }
@@ -186,6 +188,9 @@ at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscalePlan& plan,
                              const UpscaleObserver& observer) const {
   check_batch(lr);
   check_planned_size(plan, lr.size(2), lr.size(3));
+  if (plan.is_masked()) {
+    throw InputError("a batch takes no mask");
+  }
   const c10::InferenceMode no_gradients;
   const Manifest& manifest = model_.manifest();
   if (lr.size(0) == 0) {
@@ -209,30 +214,40 @@ void Upscaler::upscale(const Image& image, const UpscalePlan& plan, const Pictur
                        const UpscaleObserver& observer) const {
   const c10::InferenceMode no_gradients;
   check_planned_size(plan, image.height(), image.width());
+  std::optional<LaidMask> mask;
+  if (plan.is_masked()) {
+    mask.emplace(plan.mask(), plan.output_height(), plan.output_width());
+  }
   std::int64_t done = 0;
   const RowSink finished = [&](const at::Tensor& rows) {
     const RowRange range = {done, done + rows.size(2)};
     done = range.last;
-    sink(rows[0].clamp(-1.0, 1.0), enlarged_alpha(image, plan, range));
+    // Only here is black exactly x_sr: the colour fix and the last resize reach across its edges.
+    const at::Tensor picture =
+        mask ? mix(rows.slice(1, 0, 3), rows.slice(1, 3), mask->rows(range, plan.output_width()))
+             : rows;
+    sink(picture[0].clamp(-1.0, 1.0), enlarged_alpha(image, plan, range));
   };
 
   within_memory(model_.manifest(), plan, [&] {
     at::Tensor input = network_input(image).unsqueeze(0);
     const UpscalePlan::Pass& last = plan.passes().back();
+    UpscaleObserver its = observer;
     for (const UpscalePlan::Pass& pass : plan.passes()) {
       if (&pass != &last) {
-        input = all_rows([&](const RowSink& rows) { run_pass(input, plan, pass, observer, rows); });
+        input = all_rows([&](const RowSink& rows) { run_pass(input, plan, pass, its, rows); });
+        its.on_weight_map = {};  // it is shown of the first pass
       }
     }
     const ResizeRatio ratio = plan.ratio();
     if (ratio.up == ratio.down) {
-      run_pass(input, plan, last, observer, finished);
+      run_pass(input, plan, last, its, finished);
       return;
     }
     const int scale = model_.manifest().scale;
     ResizedRows resized({last.height * scale, last.width * scale},
                         {plan.output_height(), plan.output_width()}, ratio, finished);
-    run_pass(input, plan, last, observer, [&](const at::Tensor& rows) { resized.add(rows); });
+    run_pass(input, plan, last, its, [&](const at::Tensor& rows) { resized.add(rows); });
   });
 }
 
@@ -275,7 +290,7 @@ std::vector<Image> Upscaler::upscale(const std::vector<Image>& images, const Ups
                                      const UpscaleObserver& observer) const {
   std::vector<Image> results;
   results.reserve(images.size());
-  if (!plan.is_one_pass() || images.size() == 1) {
+  if (!plan.is_one_pass() || plan.is_masked() || images.size() == 1) {
     for (const Image& image : images) {
       results.push_back(upscale_image(image, plan, observer));
     }

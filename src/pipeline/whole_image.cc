@@ -96,10 +96,15 @@ class ImageGroup {
     canvas_ = {0, run_.grid.canvas_height(), 0, run_.grid.canvas_width()};
     keys_.clear();
     for (std::int64_t i = 0; i < lr.size(0); ++i) {
-      keys_.push_back(noise_key(run_.seed, lr[i]));
+      keys_.push_back(noise_key(run_.seed, lr[i].slice(0, 0, 3)));
     }
     planes_.assign(run_.stages.planes(), at::Tensor());
     planes_[lr_plane] = reflected_window(lr, canvas_).to(model.device());
+    if (const LaidMask* mask = run_.stages.mask()) {
+      planes_[mask_plane] =
+          mask->rows({0, canvas_.bottom * scale_}, canvas_.right * scale_).to(model.device());
+      tell(mask_plane, lr.size(0));
+    }
   }
 
   std::vector<at::Tensor> inputs_of(const Stage& stage) {
@@ -121,6 +126,11 @@ class ImageGroup {
     const std::optional<PlaneState>& state = run_.stages.state(plane);
     if (!state) {
       return;
+    }
+    if (state->kind == UpscaleState::Kind::weight_map && observer_.on_weight_map) {
+      observer_.on_weight_map(
+          planes_[plane].slice(2, 0, height_ * scale_).slice(3, 0, width_ * scale_).to(at::kCPU),
+          0);
     }
     if (observer_.on_state) {
       const at::Tensor picture =

@@ -11,13 +11,13 @@
 namespace srdiff {
 
 struct WholeImages {
-  at::Tensor images;     ///< [N,3,s·h,s·w] float32 in [−1,1] on the CPU
+  at::Tensor images;     ///< [N,3,s·h,s·w] float32 in [−1,1] on the CPU; with a mask [1,6,…]
   std::int64_t at_once;  ///< as many as were to go together, or fewer where memory held no more
 };
 
-/// Runs the stages over images lr [N,3,h,w] in [−1,1] that are not cut into tiles: each stage once
-/// over all rows of at most `at_once` images together. `grid` is that of one such image, of a
-/// single tile. Throws as Upscaler::upscale does.
+/// Runs the stages over images lr [N,3,h,w] in [−1,1] (see lr_plane) that are not cut into tiles:
+/// each stage once over all rows of at most `at_once` images together. `grid` is that of one such
+/// image, of a single tile. Throws as Upscaler::upscale does.
 WholeImages upscale_whole_images(const Model& model, const MethodStages& stages,
                                  const TileGrid& grid, std::uint64_t seed,
                                  const UpscaleObserver& observer, const at::Tensor& lr,

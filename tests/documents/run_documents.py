@@ -84,6 +84,8 @@ def inputs(folder: Path, source: Path, program: str, environment: dict) -> None:
         subprocess.run([program, "upscale", "small.png", name, "--nfe", "1", "--quiet"], cwd=folder, check=True,
                        env=environment)
     (folder / "small.png").unlink()
+    picture(folder / "mask.png", 96, 80, 10)  # of photo.jpg's size
+    picture(folder / "masks/one.png", 20, 16, 11)
     stamp = folder / "last"
     stamp.touch()
     os.utime(stamp, (0, 0))

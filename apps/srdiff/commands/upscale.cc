@@ -61,6 +61,8 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   more(sub.add_flag("--verbose", args.verbose, "Print more"));
   more(sub.add_option("--save-steps", args.save_steps,
                       "Folder for x_sr, W, x_t, each x0 of one picture"));
+  more(sub.add_option("--save-weight-map", args.save_weight_map,
+                      "File for W, which shows where detail is invented, of one picture"));
   more(sub.add_option("--variants", args.variants,
                       "So many pictures of one, by the seeds from --seed on: OUT-1, OUT-2 ..."))
       ->check(CLI::Range(1, 9999));
@@ -163,6 +165,9 @@ void add_upscale(CLI::App& app, Command& command) {
   for (const char* name : {"scale", "width", "height", "long_side", "megapixels"}) {
     add_setting_option(sub, args->method, name);
   }
+  sub.add_option("--mask", args->mask,
+                 "Grey picture, of a folder's pictures a folder: black keeps x_sr, white invents")
+      ->group("Method, more");
   add_folder_options(sub, args->folder);
   add_output_options(sub, *args);
   sub.callback([&app, &sub, args, &command] {

@@ -38,6 +38,8 @@ struct UpscaleArgs {
   std::int64_t max_file_mib = 1024;
   double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
   std::string save_steps;
+  std::string mask;
+  std::string save_weight_map;
   std::optional<std::int64_t> variants;  ///< pictures by as many seeds; empty: one picture
   bool json = false;
   bool quiet = false;

@@ -1,8 +1,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <ATen/Parallel.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -16,13 +16,14 @@
 #include "base/text_escape.h"
 #include "batch/work_list.h"
 #include "commands/commands.h"
+#include "commands/output_checks.h"
 #include "commands/upscale_args.h"
 #include "exit_status.h"
-#include "images/metadata.h"
 #include "interruption.h"
 #include "output/json_output.h"
 #include "output/progress_bar.h"
 #include "output/step_pictures.h"
+#include "output/weight_map_picture.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
@@ -84,10 +85,11 @@ Method choose_method_for(const UpscaleArgs& args, Input& input) {
   return choose_method(args.method, model);
 }
 
-/// Steps must replace neither the input nor the output, though these may have been steps once.
+/// Steps must replace no file that the run reads or writes, though these may have been steps once.
 void check_step_names(const UpscaleArgs& args) {
-  for (const fs::path picture : {args.input, args.output}) {
-    if (!args.save_steps.empty() && picture != "-" && would_be_step(args.save_steps, picture)) {
+  for (const fs::path picture : {args.input, args.output, args.mask, args.save_weight_map}) {
+    if (!args.save_steps.empty() && !picture.empty() && picture != "-" &&
+        would_be_step(args.save_steps, picture)) {
       throw srdiff::UsageError(picture.string() +
                                ": a step would replace it; name another folder "
                                "for --save-steps");
@@ -123,63 +125,6 @@ void write_output(const UpscaleArgs& args, const std::string& file) {
   srdiff::remove_stale_temporary_files(fs::absolute(args.output).parent_path());
 }
 
-void check_standard_output(const UpscaleArgs& args) {
-  if (args.json) {
-    throw srdiff::UsageError("--json and a picture cannot share standard output");
-  }
-  srdiff::check_format(args.format);
-  if (is_terminal(stdout)) {
-    throw srdiff::UsageError(
-        "standard output is a terminal, which shows no picture; name a file, or send it on: "
-        "- > out.png");
-  }
-}
-
-/// A file that may be the user's own is replaced only where --overwrite says so.
-void check_existing(const UpscaleArgs& args) {
-  std::error_code error;
-  if (args.folder.overwrite || !fs::exists(fs::symlink_status(args.output, error))) {
-    return;
-  }
-  try {
-    if (srdiff::is_made_by_srdiff(srdiff::read_file(args.output))) {
-      return;
-    }
-  } catch (const srdiff::InputError&) {
-    // it cannot be read, so nothing is known of it
-  }
-  throw srdiff::UsageError(args.output +
-                           ": exists and does not say that srdiff made it; name another output, or "
-                           "--overwrite replaces it");
-}
-
-void check_folder_above(const std::string& output) {
-  std::error_code error;
-  const fs::path folder = fs::absolute(output).parent_path();
-  if (!fs::is_directory(folder, error)) {
-    throw srdiff::InputError(output + ": cannot be written: the folder " + folder.string() +
-                             " does not exist");
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw srdiff::InputError(output + ": cannot be written: the folder " + folder.string() +
-                             " is read-only for this user");
-  }
-}
-
-/// What can be known to fail is told before a model is loaded.
-void check_paths(const UpscaleArgs& args) {
-  if (args.output == "-") {
-    check_standard_output(args);
-    return;
-  }
-  srdiff::check_writable_format(args.output);
-  std::error_code error;
-  if (args.input != "-" && fs::equivalent(args.input, args.output, error)) {
-    throw srdiff::UsageError(args.output + ": is the input itself; name another output");
-  }
-  check_folder_above(args.output);
-}
-
 /// The arguments with the output's file where only its folder is named: the picture goes into it
 /// under its own name, as with cp.
 UpscaleArgs with_output_file(UpscaleArgs args) {
@@ -213,8 +158,14 @@ UpscaleArgs with_output_file(UpscaleArgs args) {
   return args;
 }
 
-srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar) {
+srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar,
+                                      WeightMapPicture* weight_map) {
   srdiff::UpscaleObserver observer;
+  if (weight_map != nullptr) {
+    observer.on_weight_map = [weight_map](const at::Tensor& rows, std::int64_t top) {
+      weight_map->add(rows, top);
+    };
+  }
   observer.cancelled = [] { return interrupted.load(); };
   observer.on_progress = [&bar](const srdiff::UpscaleProgress& progress) { bar.update(progress); };
   if (!args.save_steps.empty()) {
@@ -244,10 +195,11 @@ nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::UpscalePlan
 std::string upscaled_file(const UpscaleArgs& args, const Method& method,
                           const srdiff::Upscaler& upscaler, const srdiff::Image& input,
                           const srdiff::UpscalePlan& plan, const std::string& name,
-                          ProgressBar& bar) {
+                          ProgressBar& bar, WeightMapPicture* weight_map) {
   try {
     return upscaler.upscale_encoded(input, plan, output_ending(args), output_name(args),
-                                    encode_options(args, method), make_observer(args, bar));
+                                    encode_options(args, method),
+                                    make_observer(args, bar, weight_map));
   } catch (const srdiff::MemoryError& error) {
     throw srdiff::MemoryError(name + ": " + error.what(), error.code());
   }
@@ -293,8 +245,29 @@ std::vector<Variant> wanted_pictures(const UpscaleArgs& args) {
   for (const Variant& picture : pictures) {
     check_paths(with_output(args, picture));
   }
+  check_weight_map_name(args, pictures);
   check_step_names(args);
   return pictures;
+}
+
+void check_needs(const UpscaleArgs& args, const Method& method) {
+  if (!args.save_weight_map.empty() && !method.settings.weight_map) {
+    throw srdiff::UsageError("--save-weight-map: these settings use no weight map");
+  }
+  std::error_code error;
+  if (fs::is_directory(args.mask, error)) {
+    throw srdiff::UsageError(args.mask + ": is a folder; one picture takes the file of its mask");
+  }
+}
+
+/// The mask's pixels, or nothing.
+at::Tensor read_mask(const UpscaleArgs& args, const srdiff::UpscalePlan& plan) {
+  if (args.mask.empty()) {
+    return {};
+  }
+  srdiff::DecodeLimits limits = file_limits(args);
+  limits.max_pixels = std::max(limits.max_pixels, plan.output_height() * plan.output_width());
+  return srdiff::mask_of(srdiff::read_image(args.mask, limits));
 }
 
 void check_noise(const UpscaleArgs& args, const Method& method) {
@@ -309,17 +282,25 @@ srdiff::Upscaler load_for(const UpscaleArgs& args, Method& method) {
   return args.variants ? upscaler.remembering(memory) : upscaler;
 }
 
-/// Makes a picture and writes it. Returns the seconds that it took.
+/// Makes a picture and writes it, with W where it is asked for. Returns the seconds that it took.
 double make_picture(const UpscaleArgs& args, const Method& method, const srdiff::Upscaler& upscaler,
-                    const srdiff::Image& input, const std::string& name) {
-  const srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
-                                 name);
+                    const srdiff::Image& input, const srdiff::UpscalePlan& plan,
+                    const std::string& name) {
+  std::optional<WeightMapPicture> weight_map;
+  if (!args.save_weight_map.empty()) {
+    weight_map.emplace(plan, method.manifest.scale, args.save_weight_map,
+                       encode_options(args, method));
+  }
   const Stopwatch watch;
   ProgressBar bar(args.quiet);
   bar.begin(fs::path(name).filename().string(), work_text(name, plan));
-  const std::string file = upscaled_file(args, method, upscaler, input, plan, name, bar);
+  const std::string file = upscaled_file(args, method, upscaler, input, plan, name, bar,
+                                         weight_map ? &*weight_map : nullptr);
   bar.clear();
   write_output(args, file);
+  if (weight_map) {
+    weight_map->write();
+  }
   const double seconds = watch.seconds();
   if (std::cout) {
     tell_done(args, method, plan, seconds);
@@ -335,14 +316,22 @@ int upscale_file(const UpscaleArgs& typed) {
   Input source(args);
   Method method = choose_method_for(args, source);
   check_noise(args, method);
+  check_needs(args, method);
   const srdiff::Image input = source.decode(method.manifest);
-  const srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
-                                 source.name());
+  srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
+                           source.name());
+  const at::Tensor mask = read_mask(args, plan);
+  if (mask.defined()) {
+    plan.set_mask(mask, args.mask);
+  }
   check_save_steps(args, plan);
   for (const Variant& picture : pictures) {
     if (picture.output != "-") {
-      check_existing(with_output(args, picture));
+      check_existing(picture.output, args.folder.overwrite);
     }
+  }
+  if (!args.save_weight_map.empty()) {
+    check_existing(args.save_weight_map, args.folder.overwrite);
   }
 
   const Stopwatch load_watch;
@@ -355,8 +344,17 @@ int upscale_file(const UpscaleArgs& typed) {
     for (const Variant& picture : pictures) {
       Method its = method;
       its.settings.seed = picture.seed;
+      srdiff::UpscalePlan its_plan(its.manifest, its.settings, input.height(), input.width(),
+                                   source.name());
+      if (mask.defined()) {
+        its_plan.set_mask(mask, args.mask);
+      }
+      UpscaleArgs its_args = with_output(args, picture);
+      if (&picture != &pictures.front()) {
+        its_args.save_weight_map.clear();  // it is the same for all
+      }
       const double its_seconds =
-          make_picture(with_output(args, picture), its, upscaler, input, source.name());
+          make_picture(its_args, its, upscaler, input, its_plan, source.name());
       seconds += its_seconds;
       made.push_back({{"output", srdiff::name_to_utf8(picture.output)},
                       {"seed", picture.seed},

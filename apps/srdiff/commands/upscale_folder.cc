@@ -70,6 +70,17 @@ void check_arguments(const UpscaleArgs& args) {
   if (args.variants) {
     throw srdiff::UsageError("--variants is for one picture, and " + args.input + " is a folder");
   }
+  if (!args.save_weight_map.empty()) {
+    throw srdiff::UsageError("--save-weight-map is for one picture, and " + args.input +
+                             " is a folder");
+  }
+  if (!args.mask.empty() && !fs::is_directory(args.mask, error)) {
+    throw srdiff::UsageError(args.mask +
+                             ": is no folder; of several pictures each has a mask of its name");
+  }
+  if (!args.mask.empty() && fs::equivalent(args.mask, args.output, error)) {
+    throw srdiff::UsageError(args.output + ": is the folder of the masks; name another output");
+  }
   if (!args.save_steps.empty()) {
     throw srdiff::UsageError("--save-steps is for one picture, and " + args.input + " is a folder");
   }
@@ -164,6 +175,7 @@ srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method
   options.fail_fast = args.folder.fail_fast;
   options.limits = decode_limits(args, method.manifest);
   options.encode = encode_options(args, method);
+  options.masks = args.mask;
   options.report = args.folder.report;
   options.word_failure = worded;
   return options;

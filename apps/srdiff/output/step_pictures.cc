@@ -18,6 +18,7 @@ namespace {
 
 constexpr const char* x_sr_name = "x_sr.png";
 constexpr const char* weight_map_name = "w.png";
+constexpr const char* mask_name = "mask.png";
 constexpr const char* x_t_name = "x_t.png";
 constexpr const char* x0_prefix = "x0_";
 
@@ -27,6 +28,8 @@ std::string file_name(const srdiff::UpscaleState& state) {
       return x_sr_name;
     case Kind::weight_map:
       return weight_map_name;
+    case Kind::mask:
+      return mask_name;
     case Kind::x_t:
       return x_t_name;
     case Kind::x0:
@@ -37,7 +40,7 @@ std::string file_name(const srdiff::UpscaleState& state) {
 
 bool is_step_name(const std::string& name) {
   static const std::regex x0_name(std::string(x0_prefix) + R"(\d{3,}_t\d{4,}\.png)");
-  return name == x_sr_name || name == weight_map_name || name == x_t_name ||
+  return name == x_sr_name || name == weight_map_name || name == mask_name || name == x_t_name ||
          std::regex_match(name, x0_name);
 }
 
@@ -78,7 +81,7 @@ void prepare_step_folder(const fs::path& folder) {
 void write_step_picture(const fs::path& folder, const srdiff::UpscaleState& state) {
   srdiff::Image picture;
   picture.rgb = state.value[0];
-  if (state.kind == Kind::weight_map) {  // [0,1] → [−1,1]
+  if (state.kind == Kind::weight_map || state.kind == Kind::mask) {  // [0,1] → [−1,1]
     picture.grey = picture.rgb.size(0) == 1;
     picture.rgb = picture.rgb.expand({3, -1, -1}).mul(2.0).sub(1.0);
   }

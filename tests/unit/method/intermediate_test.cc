@@ -56,6 +56,23 @@ TEST(IntermediateState, WithoutNoiseItIsTheScaledRegression) {
   EXPECT_TRUE(at::allclose(x_t, x_sr * sr3_schedule().noise_level(150)));
 }
 
+TEST(IntermediateState, AMaskMultipliesTheNoise) {
+  const at::Tensor x_sr = rgb(0.5F, -1.0F, 0.25F);
+  const at::Tensor eps = rgb(2.0F, -1.0F, 1.0F);
+  const at::Tensor w = at::full({1, 1, 1, 1}, 0.3);
+  for (const at::Tensor& weight_map : {w, at::Tensor()}) {
+    const auto state = [&](double mask) {
+      return intermediate_state(sr3_schedule(), 300, x_sr, weight_map, 0.9, eps,
+                                at::full({1, 1, 1, 1}, mask));
+    };
+    const at::Tensor signal = x_sr * sr3_schedule().noise_level(300);
+    const at::Tensor plain = intermediate_state(sr3_schedule(), 300, x_sr, weight_map, 0.9, eps);
+    EXPECT_TRUE(at::equal(state(1.0), plain));
+    EXPECT_TRUE(at::equal(state(0.0), signal));
+    EXPECT_TRUE(at::allclose(state(0.25) - signal, 0.25 * (plain - signal), 0, 1e-6));
+  }
+}
+
 TEST(IntermediateState, AtZeroItIsTheRegression) {
   const at::Tensor x_sr = rgb(0.5F, -1.0F, 0.25F);
   EXPECT_TRUE(at::equal(intermediate_state(sr3_schedule(), 0, x_sr, {}, 1.0, rgb(9, 9, 9)), x_sr));

@@ -18,11 +18,15 @@ using support::TestModelOptions;
 
 class StagesTest : public ::testing::Test {
  protected:
-  MethodStages stages(const UpscaleOptions& options, const char* patch = "{}") {
+  MethodStages stages(const UpscaleOptions& options, const char* patch = "{}",
+                      bool masked = false) {
     TestModelOptions model;
     model.manifest_patch = patch;
     const Manifest manifest = read_manifest(make_test_model(folder_.path() / "model", model));
-    const UpscalePlan plan(manifest, resolve_settings(options, manifest), 8, 8);
+    UpscalePlan plan(manifest, resolve_settings(options, manifest), 8, 8);
+    if (masked) {
+      plan.set_mask(at::zeros({8, 8}, at::kByte));
+    }
     return {manifest, plan, plan.passes().front()};
   }
 
@@ -46,7 +50,7 @@ TEST_F(StagesTest, EachPlaneIsMadeBeforeItIsRead) {
         {.sampler = SamplerKind::dpmpp, .nfe = 4, .color_fix = ColorFix::consistency}}) {
     for (const char* patch : {"{}", R"({"condition": "x_sr"})"}) {
       const MethodStages stages = this->stages(options, patch);
-      std::vector<Plane> made = {lr_plane, bicubic_plane};
+      std::vector<Plane> made = {lr_plane, bicubic_plane, mask_plane};
       for (std::size_t i = 0; i < stages.size(); ++i) {
         for (const Plane plane : stages[i].inputs) {
           EXPECT_TRUE(std::find(made.begin(), made.end(), plane) != made.end()) << i;
@@ -56,6 +60,18 @@ TEST_F(StagesTest, EachPlaneIsMadeBeforeItIsRead) {
       EXPECT_EQ(made.size(), stages.planes());
       EXPECT_EQ(made.back(), stages.result());
     }
+  }
+}
+
+TEST_F(StagesTest, AMaskIsReadByEachStep) {
+  for (const SamplerKind sampler : {SamplerKind::ddim, SamplerKind::dpmpp}) {
+    const UpscaleOptions options = {
+        .sampler = sampler, .nfe = 4, .color_fix = ColorFix::consistency};
+    const MethodStages masked = stages(options, "{}", true);
+    EXPECT_EQ(masked.readers(mask_plane).size(), 1U + 4U);  // equation (1) and the steps
+    EXPECT_EQ(masked.size(), stages(options).size());
+    EXPECT_NE(masked.mask(), nullptr);
+    EXPECT_TRUE(stages(options).readers(mask_plane).empty());
   }
 }
 
