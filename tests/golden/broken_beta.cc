@@ -5,11 +5,12 @@
 using srdiff::Schedule;
 
 at::Tensor right_state(const Schedule&, int, const at::Tensor&, const at::Tensor&, double,
-                       const at::Tensor&) __asm__("__real_" WRAPPED);
+                       const at::Tensor&, const at::Tensor&) __asm__("__real_" WRAPPED);
 at::Tensor broken_state(const Schedule&, int, const at::Tensor&, const at::Tensor&, double,
-                        const at::Tensor&) __asm__("__wrap_" WRAPPED);
+                        const at::Tensor&, const at::Tensor&) __asm__("__wrap_" WRAPPED);
 
 at::Tensor broken_state(const Schedule& schedule, int t, const at::Tensor& x_sr,
-                        const at::Tensor& weight_map, double /*beta*/, const at::Tensor& eps) {
-  return right_state(schedule, t, x_sr, weight_map, 0.0, eps);
+                        const at::Tensor& weight_map, double /*beta*/, const at::Tensor& eps,
+                        const at::Tensor& mask) {
+  return right_state(schedule, t, x_sr, weight_map, 0.0, eps, mask);
 }
