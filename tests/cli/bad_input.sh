@@ -443,7 +443,7 @@ case_unknown_precision() { refuses_options 2 "precision 'int8'" --precision int8
 
 # --- options
 
-case_t_0() { refuses_options 2 't = 0 ' --t 0; }
+case_t_below_0() { refuses_options 2 't = -1 ' --t -1; }
 case_t_5000() { refuses_options 2 't = 5000 ' --t 5000; }
 case_t_not_a_number() { refuses_options 2 '--t' --t many; }
 case_nfe_0() { refuses_options 2 'nfe = 0 ' --nfe 0; }
