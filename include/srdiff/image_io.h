@@ -18,16 +18,46 @@ struct DecodeLimits {
   std::int64_t max_file_bytes = std::int64_t{1} << 30;
 };
 
-/// Width and height that a picture file declares, as it is stored: EXIF may lay it on its side.
+/// Width and height that a picture file's header declares, in pixels; 0 × 0 where it does not say.
 struct DeclaredSize {
   std::int64_t width = 0;
   std::int64_t height = 0;
 };
 
-/// The size in a picture's header, 0 × 0 where decode_image would refuse the header.
-DeclaredSize declared_size(const std::string& bytes);
-/// The same of a regular file. Throws InputError as read_image does when it cannot be read.
-DeclaredSize declared_size(const std::filesystem::path& path, const DecodeLimits& limits);
+/// A picture file in memory whose header is read, once, so that its size is known before a pixel is
+/// decoded. Takes one call at a time.
+class PictureFile {
+ public:
+  /// Of a file's bytes; `name` is what messages call the picture. What is wrong with the header is
+  /// said by `check` and `decode`.
+  PictureFile(std::string bytes, const std::string& name);
+  ~PictureFile();
+  PictureFile(PictureFile&& other) noexcept;
+  PictureFile& operator=(PictureFile&& other) noexcept;
+
+  const std::string& bytes() const;
+
+  /// The size of the pixels as they are stored: EXIF may lay the picture on its side.
+  DeclaredSize stored_size() const;
+
+  /// The size of the picture that `decode` gives, which is upright. Reads the metadata, once.
+  DeclaredSize size();
+
+  /// Throws InputError as `decode` does when the header or the file's length says that the picture
+  /// cannot be decoded.
+  void check(const DecodeLimits& limits) const;
+
+  /// decode_image of the file.
+  Image decode(const DecodeLimits& limits = {});
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A regular file as a PictureFile. Throws InputError when it cannot be read; does not wait for a
+/// pipe or a device.
+PictureFile open_picture(const std::filesystem::path& path, const DecodeLimits& limits = {});
 
 /// Decodes PNG, JPEG, WebP, TIFF (BigTIFF too) or BMP by content, whatever the file is called. 8
 /// and 16 bit, grey, colour and alpha are kept; fewer bits become 8 and others 16; a palette

@@ -53,36 +53,39 @@ fs::path mask_path(const fs::path& masks, const fs::path& name, const fs::path& 
 void BatchReader::read(const WorkItem& item) {
   const fs::path path = plan_.input_path(item);
   const fs::path output = plan_.output_path(item);
-  const std::string bytes = read_file(path, plan_.options.limits.max_file_bytes);
+  const DecodeLimits& limits = plan_.options.limits;
+  PictureFile file = item.opened ? std::move(*item.opened) : open_picture(path, limits);
   BatchJob job;
   job.item = &item;
-  job.input_sha256 = sha256_hex(bytes);
+  job.input_sha256 = sha256_hex(file.bytes());
   std::string mask;
   fs::path mask_file;
   if (!plan_.options.masks.empty()) {
     const bool scattered = plan_.work.input_folder.empty();
     mask_file = mask_path(plan_.options.masks, scattered ? item.name.filename() : item.name, path);
-    mask = read_file(mask_file, plan_.options.limits.max_file_bytes);
+    mask = read_file(mask_file, limits.max_file_bytes);
     job.input_sha256 = sha256_hex(job.input_sha256 + " masked by " + sha256_hex(mask));
   }
   if (plan_.options.existing == Existing::resume && is_done(job)) {
     account_.finish({path, output, ImageStatus::skipped, "done by an earlier run"});
     return;
   }
-  job.image = decode_image(bytes, path.string(), plan_.options.limits);
-  job.input_size = {job.image.width(), job.image.height()};
+  file.check(limits);
+  const DeclaredSize size = file.size();
+  job.input_size = {size.width, size.height};
   const auto plan = std::make_shared<UpscalePlan>(
-      plan_.upscaler.plan(job.image.height(), job.image.width(), plan_.settings, path.string()));
+      plan_.upscaler.plan(size.height, size.width, plan_.settings, path.string()));
   if (!mask_file.empty()) {
-    DecodeLimits limits = plan_.options.limits;
-    limits.max_pixels = std::max(limits.max_pixels, plan->output_height() * plan->output_width());
-    plan->set_mask(mask_of(decode_image(mask, mask_file.string(), limits)), mask_file.string());
+    DecodeLimits of_mask = limits;
+    of_mask.max_pixels = std::max(limits.max_pixels, plan->output_height() * plan->output_width());
+    plan->set_mask(mask_of(decode_image(mask, mask_file.string(), of_mask)), mask_file.string());
   }
   job.plan = plan;
+  job.image = file.decode(limits);
   check_encodable(output_layout(*job.plan, job.image), lower_case_extension(output),
                   output.string(), plan_.options.encode);
-  const std::size_t size = job.bytes();
-  decoded_.push(std::move(job), size);
+  const std::size_t bytes = job.bytes();
+  decoded_.push(std::move(job), bytes);
 }
 
 bool BatchReader::is_done(const BatchJob& job) {

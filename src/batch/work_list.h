@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "batch/shard.h"
+#include "srdiff/image_io.h"
 
 namespace srdiff {
 
@@ -27,6 +29,8 @@ struct WorkListOptions {
 struct WorkItem {
   std::filesystem::path name;    ///< below the input folder
   std::filesystem::path output;  ///< below the output folder
+  /// The input, where it has been read already; whoever decodes it takes it away.
+  std::shared_ptr<PictureFile> opened = nullptr;
 };
 
 /// Something below the input folder that could not be listed, so that pictures may be missing.

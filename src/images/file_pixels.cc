@@ -54,7 +54,7 @@ cv::Mat decode_by_opencv(const std::string& file) {
 /// Turns pixels as stored upright. EXIF's orientations 2…4 are mirrored or upside down, 5…8 lie on
 /// a side.
 void turn_upright(cv::Mat& pixels, int orientation) {
-  if (orientation >= 5) {
+  if (lies_on_its_side(orientation)) {
     cv::Mat standing;
     cv::transpose(pixels, standing);
     pixels = standing;

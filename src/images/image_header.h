@@ -41,6 +41,12 @@ struct ImageHeader {
   bool rgba_only = false;
 };
 
+/// Whether pixels of this EXIF orientation, 1…8, lie on a side: upright, the picture is as wide as
+/// they are high.
+constexpr bool lies_on_its_side(int orientation) {
+  return orientation >= 5;
+}
+
 /// Reads the structure of `bytes`; never throws, never reads past the end.
 ImageHeader read_image_header(const std::string& bytes);
 

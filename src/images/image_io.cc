@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "base/file_io.h"
@@ -50,8 +51,8 @@ void check_declared_size(const ImageHeader& header, std::size_t file_bytes, cons
   }
 }
 
-ImageHeader checked_header(const std::string& bytes, const std::string& name,
-                           const DecodeLimits& limits) {
+void check_header(const ImageHeader& header, const std::string& bytes, const std::string& name,
+                  const DecodeLimits& limits) {
   if (bytes.empty()) {
     throw InputError(name + ": is empty");
   }
@@ -61,7 +62,6 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
   if (static_cast<std::int64_t>(bytes.size()) > max_bytes) {
     throw InputError(name + ": is larger than the " + std::to_string(max_bytes) + " bytes allowed");
   }
-  ImageHeader header = read_image_header(bytes);
   if (header.format == ImageFormat::unknown) {
     throw InputError(name + ": is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP)");
   }
@@ -72,7 +72,6 @@ ImageHeader checked_header(const std::string& bytes, const std::string& name,
     throw InputError(name + ": " + header.unfit);
   }
   check_declared_size(header, bytes.size(), name, limits);
-  return header;
 }
 
 /// The alpha of a grey plane: 0 where the plane has the value `clear`, which its file calls
@@ -81,19 +80,6 @@ at::Tensor alpha_of_clear_grey(const at::Tensor& grey, double clear) {
   constexpr double less_than_a_level = 1e-6;
   return grey.sub(clear).abs_().gt_(less_than_a_level);
 }
-
-}  // namespace
-
-DeclaredSize declared_size(const std::string& bytes) {
-  const ImageHeader header = read_image_header(bytes);
-  return {std::max<std::int64_t>(0, header.width), std::max<std::int64_t>(0, header.height)};
-}
-
-DeclaredSize declared_size(const fs::path& path, const DecodeLimits& limits) {
-  return declared_size(read_file(path, limits.max_file_bytes));
-}
-
-namespace {
 
 void warn_of_losses(const ImageHeader& header, const std::string& name) {
   if (header.several_pictures) {
@@ -133,10 +119,17 @@ FoundMetadata metadata_of(const std::string& bytes, const ImageHeader& header,
   return {is_empty(blocks) ? nullptr : std::make_shared<const Metadata>(blocks), 1};
 }
 
-Image decoded(const std::string& bytes, const ImageHeader& header, const std::string& name) {
+/// EXIF's, of the pixels as they are stored.
+int stored_orientation(const ImageHeader& header, const FoundMetadata& metadata) {
+  return header.format == ImageFormat::tiff ? header.orientation : metadata.orientation;
+}
+
+/// `found` is what metadata_of gives, where it has been read before.
+Image decoded(const std::string& bytes, const ImageHeader& header,
+              std::optional<FoundMetadata> found, const std::string& name) {
   FilePixels pixels(bytes, header, name);
   warn_of_losses(header, name);
-  FoundMetadata metadata = metadata_of(bytes, header, name);
+  FoundMetadata metadata = found ? *std::move(found) : metadata_of(bytes, header, name);
   if (header.cmyk) {
     pixels.convert_inks(metadata.blocks ? metadata.blocks->icc : std::string(), name);
     metadata.blocks = without_profile(metadata.blocks);
@@ -144,8 +137,7 @@ Image decoded(const std::string& bytes, const ImageHeader& header, const std::st
   Image image;
   image.bit_depth = pixels.bit_depth();
   image.grey = pixels.grey() || header.grey_alpha;
-  const at::Tensor channels = std::move(pixels).channels(
-      header.format == ImageFormat::tiff ? header.orientation : metadata.orientation);
+  const at::Tensor channels = std::move(pixels).channels(stored_orientation(header, metadata));
   image.rgb = channels.slice(0, 0, 3);
   if (channels.size(0) == 4) {
     image.alpha = channels.slice(0, 3);
@@ -157,12 +149,10 @@ Image decoded(const std::string& bytes, const ImageHeader& header, const std::st
   return image;
 }
 
-}  // namespace
-
-Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
-  const ImageHeader header = checked_header(bytes, name, limits);
+Image decoded_in_memory(const std::string& bytes, const ImageHeader& header,
+                        const std::optional<FoundMetadata>& metadata, const std::string& name) {
   try {
-    return decoded(bytes, header, name);
+    return decoded(bytes, header, metadata, name);
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) {
       throw;
@@ -172,8 +162,64 @@ Image decode_image(const std::string& bytes, const std::string& name, const Deco
   }
 }
 
+}  // namespace
+
+struct PictureFile::State {
+  std::string bytes;
+  std::string name;
+  ImageHeader header = {};
+  std::optional<FoundMetadata> metadata = {};  ///< once it has been read
+};
+
+PictureFile::PictureFile(std::string bytes, const std::string& name)
+    : state_(std::make_unique<State>(State{std::move(bytes), name})) {
+  state_->header = read_image_header(state_->bytes);
+}
+
+PictureFile::~PictureFile() = default;
+PictureFile::PictureFile(PictureFile&& other) noexcept = default;
+PictureFile& PictureFile::operator=(PictureFile&& other) noexcept = default;
+
+const std::string& PictureFile::bytes() const {
+  return state_->bytes;
+}
+
+DeclaredSize PictureFile::stored_size() const {
+  const ImageHeader& header = state_->header;
+  return {std::max<std::int64_t>(0, header.width), std::max<std::int64_t>(0, header.height)};
+}
+
+DeclaredSize PictureFile::size() {
+  if (!state_->metadata) {
+    state_->metadata = metadata_of(state_->bytes, state_->header, state_->name);
+  }
+  const DeclaredSize stored = stored_size();
+  return lies_on_its_side(stored_orientation(state_->header, *state_->metadata))
+             ? DeclaredSize{stored.height, stored.width}
+             : stored;
+}
+
+void PictureFile::check(const DecodeLimits& limits) const {
+  check_header(state_->header, state_->bytes, state_->name, limits);
+}
+
+Image PictureFile::decode(const DecodeLimits& limits) {
+  check(limits);
+  return decoded_in_memory(state_->bytes, state_->header, state_->metadata, state_->name);
+}
+
+PictureFile open_picture(const fs::path& path, const DecodeLimits& limits) {
+  return {read_file(path, limits.max_file_bytes), path.string()};
+}
+
+Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
+  const ImageHeader header = read_image_header(bytes);
+  check_header(header, bytes, name, limits);
+  return decoded_in_memory(bytes, header, std::nullopt, name);
+}
+
 Image read_image(const fs::path& path, const DecodeLimits& limits) {
-  return decode_image(read_file(path, limits.max_file_bytes), path.string(), limits);
+  return open_picture(path, limits).decode(limits);
 }
 
 void check_writable_format(const fs::path& path) {

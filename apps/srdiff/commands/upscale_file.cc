@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -36,40 +37,49 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The input's bytes, which are read once, when they are first needed: a wrong option must not wait
-/// for the end of a pipe.
+/// The input's file, which is read once, when it is first needed: a wrong option must not wait for
+/// the end of a pipe.
 class Input {
  public:
   explicit Input(const UpscaleArgs& args) : args_(args) {}
 
   std::string name() const { return args_.input == "-" ? "standard input" : args_.input; }
 
-  srdiff::DeclaredSize size() { return srdiff::declared_size(bytes()); }
+  srdiff::DeclaredSize stored_size() { return file().stored_size(); }
 
-  /// Once; the bytes are gone then.
-  srdiff::Image decode(const srdiff::Manifest& manifest) {
-    const srdiff::DecodeLimits limits = decode_limits(args_, manifest);
-    std::optional<QuietStderr> quiet;
-    if (!args_.verbose) {
-      quiet.emplace();
-    }
-    const std::string file = std::move(bytes());
-    bytes_.reset();
-    return srdiff::decode_image(file, name(), limits);
+  /// The size of the picture that `decode` gives. Throws InputError when it cannot be decoded.
+  srdiff::DeclaredSize size(const srdiff::DecodeLimits& limits) {
+    const auto quiet = quiet_unless_verbose();
+    file().check(limits);
+    return file().size();
+  }
+
+  /// Once; the file is gone then.
+  srdiff::Image decode(const srdiff::DecodeLimits& limits) {
+    const auto quiet = quiet_unless_verbose();
+    srdiff::PictureFile whole = std::move(file());
+    file_.reset();
+    return whole.decode(limits);
   }
 
  private:
-  std::string& bytes() {
-    if (!bytes_) {
-      const std::int64_t most = file_limits(args_).max_file_bytes;
-      bytes_ =
-          args_.input == "-" ? read_standard_input(most) : srdiff::read_file(args_.input, most);
+  srdiff::PictureFile& file() {
+    if (!file_) {
+      const srdiff::DecodeLimits limits = file_limits(args_);
+      file_ = args_.input == "-"
+                  ? srdiff::PictureFile(read_standard_input(limits.max_file_bytes), name())
+                  : srdiff::open_picture(args_.input, limits);
     }
-    return *bytes_;
+    return *file_;
+  }
+
+  /// Libraries that read pictures write to standard error as they like.
+  std::unique_ptr<QuietStderr> quiet_unless_verbose() const {
+    return args_.verbose ? nullptr : std::make_unique<QuietStderr>();
   }
 
   const UpscaleArgs& args_;
-  std::optional<std::string> bytes_;
+  std::optional<srdiff::PictureFile> file_;
 };
 
 Method choose_method_for(const UpscaleArgs& args, Input& input) {
@@ -77,7 +87,7 @@ Method choose_method_for(const UpscaleArgs& args, Input& input) {
     return choose_method(args.method);
   }
   srdiff::DefaultModels models;
-  const srdiff::DeclaredSize size = input.size();
+  const srdiff::DeclaredSize size = input.stored_size();
   const srdiff::FoundModel& model = models.for_size(size.height, size.width);
   if (size.height > 0) {  // else reading it will say why not
     tell_default_model(model.name);
@@ -317,8 +327,9 @@ int upscale_file(const UpscaleArgs& typed) {
   Method method = choose_method_for(args, source);
   check_noise(args, method);
   check_needs(args, method);
-  const srdiff::Image input = source.decode(method.manifest);
-  srdiff::UpscalePlan plan(method.manifest, method.settings, input.height(), input.width(),
+  const srdiff::DecodeLimits limits = decode_limits(args, method.manifest);
+  const srdiff::DeclaredSize size = source.size(limits);
+  srdiff::UpscalePlan plan(method.manifest, method.settings, size.height, size.width,
                            source.name());
   const at::Tensor mask = read_mask(args, plan);
   if (mask.defined()) {
@@ -333,6 +344,7 @@ int upscale_file(const UpscaleArgs& typed) {
   if (!args.save_weight_map.empty()) {
     check_existing(args.save_weight_map, args.folder.overwrite);
   }
+  const srdiff::Image input = source.decode(limits);
 
   const Stopwatch load_watch;
   const srdiff::Upscaler upscaler = load_for(args, method);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -127,18 +128,27 @@ srdiff::WorkList list_work(const UpscaleArgs& args) {
 }
 
 /// The model for faces where every picture of every shard is small enough for it. The first picture
-/// that is too large decides, and no other header is read then.
-srdiff::FoundModel default_model_of(const UpscaleArgs& args, const srdiff::WorkList& work) {
+/// that is too large decides, and no other header is read then. Pictures that are read for it stay
+/// with this shard's items, as far as memory should hold them.
+srdiff::FoundModel default_model_of(const UpscaleArgs& args, srdiff::WorkList& work) {
+  constexpr std::size_t most_held = std::size_t{64} << 20;
+  std::size_t held = 0;
   srdiff::DefaultModels models;
   srdiff::FoundModel model = models.for_size(0, 0);
   const std::string of_faces = model.name;
   bool any = false;
-  for (const auto* part : {&work.items, &work.elsewhere}) {  // all shards must choose alike
+  for (auto* part : {&work.items, &work.elsewhere}) {  // all shards must choose alike
     for (auto item = part->begin(); item != part->end() && model.name == of_faces; ++item) {
       try {
-        const auto size = srdiff::declared_size(work.input_folder / item->name, file_limits(args));
+        srdiff::PictureFile file =
+            srdiff::open_picture(work.input_folder / item->name, file_limits(args));
+        const srdiff::DeclaredSize size = file.stored_size();
         any = any || size.height > 0;
         model = models.for_size(size.height, size.width);
+        if (part == &work.items && held + file.bytes().size() <= most_held) {
+          held += file.bytes().size();
+          item->opened = std::make_shared<srdiff::PictureFile>(std::move(file));
+        }
       } catch (const srdiff::InputError&) {
         continue;  // reported with the other failures
       }
@@ -151,7 +161,7 @@ srdiff::FoundModel default_model_of(const UpscaleArgs& args, const srdiff::WorkL
 }
 
 /// One model for all pictures.
-Method choose_method_for(const UpscaleArgs& args, const srdiff::WorkList& work) {
+Method choose_method_for(const UpscaleArgs& args, srdiff::WorkList& work) {
   if (args.method.model == "auto") {
     return choose_method(args.method, default_model_of(args, work));
   }
@@ -248,7 +258,7 @@ nlohmann::ordered_json summary_json(const UpscaleArgs& args, const Method& metho
           {"seconds", {{"load", load_seconds}, {"run", run_seconds}}}};
 }
 
-int upscale_listed(const UpscaleArgs& args, const srdiff::WorkList& work) {
+int upscale_listed(const UpscaleArgs& args, srdiff::WorkList work) {
   check_outputs(work, existing(args.folder));
   Method method = choose_method_for(args, work);
   check_report(args.folder.report, work, files_in_use(args, method));

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/file_io.h"
 #include "batch/report.h"
@@ -64,12 +66,17 @@ class BatchTest : public ::testing::Test {
   WorkList work() const { return list_folder(in_, out_, {.recursive = true}); }
 
   BatchSummary run(BatchOptions options = {}, const BatchObserver& observer = {}) const {
+    return run(work(), std::move(options), observer);
+  }
+
+  BatchSummary run(const WorkList& work, BatchOptions options = {},
+                   const BatchObserver& observer = {}) const {
     UpscaleOptions wanted;
     wanted.nfe = nfe_;
     const Manifest& manifest = upscaler_.model().manifest();
     const UpscaleSettings settings = resolve_settings(wanted, manifest);
     options.encode.made_by = made_by(manifest, settings, c10::kFloat);
-    return run_batch(upscaler_, work(), settings, options, observer);
+    return run_batch(upscaler_, work, settings, options, observer);
   }
 
   support::TemporaryFolder folder_;
@@ -116,6 +123,37 @@ TEST_F(BatchTest, ResumeSkipsWhatIsDoneAndMakesAnewWhatChanged) {
   EXPECT_EQ(run(stripped).images.done, 9U);
   stripped.existing = Existing::overwrite;
   EXPECT_EQ(run(stripped).images.done, 9U);
+}
+
+TEST_F(BatchTest, AFileThatHasBeenReadIsNotReadAgain) {
+  run();
+  const auto clean = contents(out_);
+  fs::remove_all(out_);
+  WorkList opened = work();
+  for (WorkItem& item : opened.items) {
+    item.opened = std::make_shared<PictureFile>(open_picture(in_ / item.name));
+    fs::remove(in_ / item.name);
+  }
+  EXPECT_EQ(run(opened).images.done, 9U);
+  EXPECT_EQ(contents(out_), clean);
+}
+
+TEST_F(BatchTest, APictureThatLiesOnItsSideIsPlannedUpright) {
+  Image image;
+  image.rgb = at::linspace(-1.0, 1.0, 3 * 4 * 9).reshape({3, 4, 9});
+  auto metadata = std::make_shared<Metadata>();
+  // A little-endian EXIF block of one entry: orientation 6.
+  metadata->exif =
+      std::string("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0", 26);
+  image.metadata = metadata;
+  write_image(in_ / "turned.png", image);
+  ASSERT_EQ(read_image(in_ / "turned.png").width(), 4);
+  const BatchSummary summary = run();
+  EXPECT_EQ(summary.images.failed, 0U);
+  const Image found = read_image(out_ / "turned.png");
+  const Image small = read_image(in_ / "turned.png");
+  EXPECT_EQ(found.width(), small.width() * upscaler_.model().manifest().scale);
+  EXPECT_EQ(found.height(), small.height() * upscaler_.model().manifest().scale);
 }
 
 TEST_F(BatchTest, AFailureDoesNotStopTheRest) {

@@ -123,6 +123,20 @@ TEST(ImageIo, NamesWhatIsWrongWithAPicture) {
   EXPECT_NO_THROW(decode_image(png, "in.png", {.max_pixels = 54}));
 }
 
+TEST(ImageIo, AHeaderIsRefusedWithoutDecoding) {
+  PictureFile text("no picture", "it");
+  EXPECT_EQ(text.stored_size().width, 0);
+  EXPECT_EQ(text.stored_size().height, 0);
+  EXPECT_THROW(text.check({}), InputError);
+  EXPECT_THROW(text.decode(), InputError);
+  PictureFile file(encode_image(colour(), ".png", "it"), "it");
+  DecodeLimits limits;
+  limits.max_pixels = file.size().width * file.size().height;
+  file.check(limits);
+  --limits.max_pixels;
+  EXPECT_THROW(file.check(limits), InputError);
+}
+
 TEST(ImageIo, ADamagedPictureIsRefused) {
   std::string png = encode_image(colour(), ".png", "x");
   const std::size_t data = png.find("IDAT");

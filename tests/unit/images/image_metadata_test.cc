@@ -121,6 +121,25 @@ at::Tensor as_stored(const at::Tensor& upright, int orientation) {
   }
 }
 
+TEST(ImageMetadata, TheSizeIsKnownBeforeDecoding) {
+  for (const char* extension : {".png", ".jpg", ".webp", ".tif", ".bmp"}) {
+    for (int orientation = 1; orientation <= 8; ++orientation) {
+      Image stored = picture({.exif = exif_block(static_cast<char>(orientation))});
+      stored.rgb = stored.rgb.slice(2, 0, 5).contiguous();  // not square
+      PictureFile file(encode_image(stored, extension, "it"), "it");
+      EXPECT_EQ(file.stored_size().width, 5) << extension;
+      EXPECT_EQ(file.stored_size().height, stored.height()) << extension;
+      const DeclaredSize size = file.size();
+      const Image decoded = file.decode();
+      EXPECT_EQ(size.width, decoded.width()) << extension << orientation;
+      EXPECT_EQ(size.height, decoded.height()) << extension << orientation;
+      const bool turned = orientation >= 5 && extension != std::string(".bmp");
+      EXPECT_EQ(size.width, turned ? stored.height() : 5) << extension << orientation;
+      EXPECT_TRUE(at::equal(decoded.rgb, decode_image(file.bytes(), "it").rgb)) << extension;
+    }
+  }
+}
+
 TEST(ImageMetadata, TheOrientationIsAppliedAndThenOne) {
   for (const char* extension : with_metadata) {
     for (int orientation = 1; orientation <= 8; ++orientation) {
