@@ -289,7 +289,8 @@ std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device dev
   }
   const auto last = at::MemoryFormat::ChannelsLast;
   layouts.push_back({"channels_last", plain(image.contiguous(last), weight.contiguous(last))});
-  if (device.is_cpu() && !p.transposed && at::hasMKLDNN() && p.type == c10::kFloat) {
+  if (backend_for(device).runs_cpu_kernels() && !p.transposed && at::hasMKLDNN() &&
+      p.type == c10::kFloat) {
     const at::Tensor packed = at::mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), p.padding,
                                                                p.stride, p.dilation, p.groups);
     const auto direct = [p, bias](const at::Tensor& x, const at::Tensor& w) {
@@ -307,7 +308,8 @@ std::vector<ProductLayout> convolution_layouts(const Product& p, c10::Device dev
   }
   const bool own_type =
       p.type == c10::kFloat || (p.type == c10::kBFloat16 && cpu::has_bf16_convolutions());
-  if (device.is_cpu() && !p.transposed && own_type && cpu::fits_blocks(weight)) {
+  if (backend_for(device).runs_cpu_kernels() && !p.transposed && own_type &&
+      cpu::fits_blocks(weight)) {
     const std::function<at::Tensor()> run = own_convolution(p, image, weight, bias);
     if (run().defined()) {
       layouts.push_back({own_name, run, true});
@@ -329,7 +331,7 @@ std::vector<ProductLayout> matrix_layouts(const Product& p, c10::Device device) 
   std::vector<ProductLayout> layouts = {
       {"as called", multiply(left, right)},
       {"contiguous", multiply(left.contiguous(), right.contiguous())}};
-  if (device.is_cpu() && p.bias && left.dim() == 2) {
+  if (backend_for(device).runs_cpu_kernels() && p.bias && left.dim() == 2) {
     const at::Tensor bias = at::zeros({right.size(1)}, options);
     layouts.push_back(
         {own_name, [left, right, bias] { cpu::linear_of_rows(left, right.t(), bias); }, true});

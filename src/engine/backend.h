@@ -40,6 +40,9 @@ class Backend {
   /// of an image must not depend on the images beside it; elsewhere one call takes many images.
   virtual bool one_image_per_call() const = 0;
 
+  /// Whether networks run on the kernels of engine/cpu, which the benchmark times one by one.
+  virtual bool runs_cpu_kernels() const { return false; }
+
   /// Whether networks can be computed in `precision`: fp32, bf16 or fp16.
   virtual bool computes(c10::ScalarType precision) const = 0;
 

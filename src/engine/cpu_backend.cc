@@ -79,6 +79,7 @@ class CpuNetwork final : public DeviceNetwork {
 class CpuBackend final : public Backend {
  public:
   bool one_image_per_call() const override { return true; }
+  bool runs_cpu_kernels() const override { return true; }
   bool computes(c10::ScalarType precision) const override { return precision != c10::kHalf; }
   bool has_fast_bf16() const override { return cpu::has_bf16_convolutions(); }
   CeilingSizes ceiling_sizes() const override { return {2048, std::int64_t{128} << 20}; }

@@ -4,7 +4,7 @@ not.
 
 It fails where a room includes a room above it, where a source lies in no room, where a room above
 the engine asks for a device by its name, where the library names an option of the command line, and
-where a file is too long. A public header belongs to the room that has its source. An exception that is no longer needed fails too.
+where a file is too long. A public header belongs to the room that has its source.
 """
 import re
 import sys
@@ -33,9 +33,6 @@ DEVICE = re.compile(r"\bis_cpu\b|\bis_cuda\b|\bSRDIFF_CUDA\b")
 OPTION = re.compile(r"--[a-z][\w-]*")
 STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 MOST_LINES = 450
-EXCEPTIONS = {  # file -> the rule that it may break
-    "src/benchmark/layer_products.cc": "device",  # it times the kernels of the CPU one by one
-}
 
 
 def room_of(name: str, root: Path) -> str:
@@ -53,46 +50,38 @@ def include_faults(path: Path, where: str, text: str, root: Path):
     room = room_of("srdiff/" + path.name, root) if where.startswith("include/") else \
         path.parent.relative_to(root / "src").as_posix()
     if room not in BELOW:
-        yield "include", f"{where}: lies in no room ({room})"
+        yield f"{where}: lies in no room ({room})"
         return
     for name in INCLUDE.findall(text):
         other = room_of(name, root)
         if other != room and other not in BELOW[room]:
-            yield "include", f"{where}: {room} must not include {name} of {other}"
+            yield f"{where}: {room} must not include {name} of {other}"
 
 
 def faults_of(path: Path, root: Path):
-    """(rule, message) of each rule that a file breaks."""
+    """What a file breaks, a message for each."""
     where = path.relative_to(root).as_posix()
     text = path.read_text(encoding="utf-8")
     if not where.startswith("apps/"):
         yield from include_faults(path, where, text, root)
     found = DEVICE.search(text)
     if found and not where.startswith("src/engine/"):
-        yield "device", f"{where}: {found[0]} is a question for engine/backend.h"
+        yield f"{where}: {found[0]} is a question for engine/backend.h"
     if not where.startswith("apps/"):
         code = re.sub(r"//.*", "", text)
         for option in OPTION.findall(" ".join(STRING.findall(code))):
-            yield "option", f"{where}: names {option}, which is the command line's: see ErrorCode"
+            yield f"{where}: names {option}, which is the command line's: see ErrorCode"
     lines = text.count("\n")
     if lines > MOST_LINES:
-        yield "length", f"{where}: {lines} lines; at most {MOST_LINES}"
+        yield f"{where}: {lines} lines; at most {MOST_LINES}"
 
 
 def faults(root: Path):
-    unused = {(where, rule) for where, rule in EXCEPTIONS.items() if (root / where).exists()}
     folders = [root / "src", root / "include/srdiff", root / "apps"]
     for path in sorted(p for folder in folders for p in folder.rglob("*.*")):
         if path.suffix not in (".h", ".cc", ".cu", ".cuh"):
             continue
-        for rule, message in faults_of(path, root):
-            exception = (path.relative_to(root).as_posix(), rule)
-            if EXCEPTIONS.get(exception[0]) == rule:
-                unused.discard(exception)
-            else:
-                yield message
-    for where, rule in sorted(unused):
-        yield f"{where}: needs no exception from the rule '{rule}' any more"
+        yield from faults_of(path, root)
 
 
 if __name__ == "__main__":
