@@ -30,24 +30,8 @@ Parameterisation parse_parameterisation(const std::string& word);
 std::string to_string(SamplerKind kind);
 SamplerKind parse_sampler(const std::string& word);
 
-/// The network: x_t [N,3,H,W] float32 and the step t → its raw output, same shape, float32.
-/// One call is one evaluation (NFE counts these).
-using Denoiser = std::function<at::Tensor(const at::Tensor& x_t, int t)>;
-
 /// Fresh ε [N,3,H,W] ~ N(0, I) for the arrival at step t.
 using NoiseSource = std::function<at::Tensor(int t)>;
-
-/// What a step saw and did; see StepObserver.
-struct StepState {
-  int evaluation;  ///< 1…NFE
-  int nfe;         ///< the run's total
-  int t;           ///< the step that was left
-  int next_t;      ///< the step that was reached
-  at::Tensor x0;   ///< x̂_0 [N,3,H,W], clipped when clipping is on
-};
-
-/// Called after each reverse step. It may throw to stop the run (see Cancelled).
-using StepObserver = std::function<void(const StepState&)>;
 
 struct SamplerOptions {
   SamplerKind kind = SamplerKind::ddim;
@@ -98,11 +82,5 @@ class ReverseSteps {
   std::vector<int> grid_;
   SamplerOptions options_;
 };
-
-/// Runs all steps of `grid` from `x` = x_{τ_0}, [N,3,H,W] float32, and returns x_0, same shape.
-/// Throws as ReverseSteps does.
-at::Tensor sample(const Schedule& schedule, const std::vector<int>& grid, at::Tensor x,
-                  const Denoiser& denoiser, const NoiseSource& noise, const SamplerOptions& options,
-                  const StepObserver& observer = {});
 
 }  // namespace srdiff

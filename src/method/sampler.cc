@@ -153,20 +153,4 @@ at::Tensor ReverseSteps::dpmpp(int i, const at::Tensor& x, const at::Tensor& x0,
   return (x_t * c_x - data * c_data).tensor();
 }
 
-at::Tensor sample(const Schedule& schedule, const std::vector<int>& grid, at::Tensor x,
-                  const Denoiser& denoiser, const NoiseSource& noise, const SamplerOptions& options,
-                  const StepObserver& observer) {
-  const ReverseSteps steps(schedule, grid, options);
-  at::Tensor previous_x0;
-  for (int i = 0; i < steps.nfe(); ++i) {
-    const at::Tensor x0 = steps.x0(i, x, denoiser(x, steps.t(i)));
-    x = steps.next(i, x, x0, previous_x0, noise);
-    previous_x0 = x0;
-    if (observer) {
-      observer({i + 1, steps.nfe(), steps.t(i), steps.t(i + 1), x0});
-    }
-  }
-  return x;
-}
-
 }  // namespace srdiff

@@ -12,6 +12,7 @@
 #include "srdiff/noise.h"
 #include "srdiff/sampler.h"
 #include "srdiff/schedule.h"
+#include "support/sample.h"
 
 namespace srdiff::cuda {
 namespace {
@@ -356,7 +357,9 @@ TEST(Cuda, ReverseStepsAreThoseOfTheCpu) {
   SRDIFF_NEEDS_CUDA();
   const Schedule schedule = Schedule::linear(2000, 1e-6, 1e-2);
   const at::Tensor start = at::randn({2, 3, 6, 4});
-  const Denoiser denoiser = [](const at::Tensor& x, int t) { return x * (0.3 + 1e-4 * t); };
+  const support::Denoiser denoiser = [](const at::Tensor& x, int t) {
+    return x * (0.3 + 1e-4 * t);
+  };
   const auto noise_on = [](c10::Device device) {
     return [device](int t) { return noise_batch({1, 2}, t, 6, 4, device); };
   };
@@ -368,9 +371,9 @@ TEST(Cuda, ReverseStepsAreThoseOfTheCpu) {
                                         : std::vector<int>{300, 170, 60, 10, 0};
       const SamplerOptions options = {kind, predicts, kind == SamplerKind::ddim ? 0.5 : 0.0};
       const at::Tensor expected =
-          sample(schedule, grid, start, denoiser, noise_on(c10::kCPU), options);
+          support::sample(schedule, grid, start, denoiser, noise_on(c10::kCPU), options);
       const at::Tensor result =
-          sample(schedule, grid, start.cuda(), denoiser, noise_on(c10::kCUDA), options);
+          support::sample(schedule, grid, start.cuda(), denoiser, noise_on(c10::kCUDA), options);
       EXPECT_LT((result.cpu() - expected).abs().max().item<double>(), 1e-4)
           << to_string(kind) << ' ' << to_string(predicts);
     }

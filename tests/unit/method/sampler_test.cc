@@ -8,12 +8,16 @@
 
 #include "srdiff/error.h"
 #include "srdiff/step_grid.h"
+#include "support/sample.h"
 #include "support/sr3_schedule.h"
 
 namespace srdiff {
 namespace {
 
+using support::Denoiser;
+using support::sample;
 using support::sr3_schedule;
+using support::StepState;
 
 std::vector<int> full_grid(int t) {
   std::vector<int> grid(static_cast<std::size_t>(t) + 1);

@@ -11,6 +11,7 @@
 #include "srdiff/intermediate.h"
 #include "srdiff/noise.h"
 #include "srdiff/resize.h"
+#include "support/sample.h"
 #include "support/temporary_folder.h"
 #include "support/test_model.h"
 
@@ -53,7 +54,7 @@ TEST_F(UpscalerTest, IsTheRegressorEquationOneAndTheReverseSteps) {
   const at::Tensor eps = noise_batch({noise_key(0, lr[0])}, chosen.t, 16, 24);
   const at::Tensor x_t =
       intermediate_state(model.schedule(), chosen.t, x_sr, model.weigh(x_sr), chosen.beta, eps);
-  const at::Tensor expected = sample(
+  const at::Tensor expected = support::sample(
       model.schedule(), step_grid(model.schedule(), chosen.t, chosen.nfe, chosen.grid), x_t,
       [&](const at::Tensor& x, int t) { return model.denoise(condition, x, t); },
       [](int) { return at::Tensor(); }, {SamplerKind::ddim, Parameterisation::eps});
