@@ -19,7 +19,7 @@ std::string to_string(c10::ScalarType precision);
 /// half of the machine's.
 int available_processors();
 
-// The next two change the process. The library never calls them itself: that is for the program.
+// The next three change the process. The library never calls them itself: that is for the program.
 
 /// Threads for a network evaluation by the calling thread. Where LibTorch brings its own OpenMP
 /// other threads may follow: set theirs again afterwards. An OpenBLAS with threads of its own is
@@ -31,6 +31,11 @@ void set_threads(int count);
 /// system, which clears their pages again: a quarter of an evaluation of the paper-size network at
 /// eight pictures. Results are the same. To be called once, before networks run.
 void use_activation_pool();
+
+/// Chooses, for the whole process, how LibTorch computes on CUDA devices. Products of float32 are
+/// computed in float32, not in TF32 with its 10 bits, which is cuDNN's default, and convolutions
+/// give the same bits each time. To be called once, before networks run. Does nothing to the CPU.
+void use_exact_cuda_arithmetic();
 
 /// What figures and times depend on besides the model.
 struct Machine {

@@ -3,12 +3,10 @@
 #include <torch/cuda.h>
 
 #include <mutex>
-#include <utility>
 
 #include "engine/backend_list.h"
 #include "engine/cuda/device_state.h"
-#include "engine/cuda/graph_replay.h"
-#include "engine/cuda/rewrite_graph.h"
+#include "engine/cuda/rewritten_network.h"
 #ifdef SRDIFF_CUDA
 #include "engine/cuda/tensor_kernels.h"
 #endif
@@ -17,54 +15,24 @@
 namespace srdiff {
 namespace {
 
-/// Puts weights into channels_last, in which a GPU convolves without reordering images first.
-void set_channels_last(torch::jit::Module& module) {
-  const at::NoGradGuard no_gradients;
-  for (at::Tensor weight : module.parameters()) {
-    if (weight.dim() == 4) {
-      weight.set_data(weight.contiguous(at::MemoryFormat::ChannelsLast));
-    }
-  }
-}
-
 class CudaNetwork final : public DeviceNetwork {
  public:
   CudaNetwork(const torch::jit::Module& module, c10::Device device, c10::ScalarType precision)
-      : module_(module), device_(device), precision_(precision) {
-    casts_ = cuda::rewrite_graph(module_, precision_);
-    module_.to(precision_);
-    set_channels_last(module_);
-  }
+      : network_(module, device, precision) {}
 
   at::Tensor run(const std::vector<at::Tensor>& inputs) override {
-    std::vector<at::Tensor> arguments;
-    arguments.reserve(inputs.size());
-    for (const at::Tensor& input : inputs) {
-      // The noise level stays exact: bf16 rounds √ᾱ_t to 1 for every t below 40.
-      const bool image = input.dim() == 4 && !casts_;
-      arguments.push_back(
-          input.to(device_, image ? precision_ : c10::kFloat)
-              .contiguous(image ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous));
-    }
     const std::lock_guard one_call(mutex_);
-    cuda::set_cuda_policy(precision_);
-    return graphs_(arguments, [&](const std::vector<at::Tensor>& tensors) {
-      return module_.forward({tensors.begin(), tensors.end()}).toTensor().to(c10::kFloat);
-    });
+    return network_(inputs);
   }
 
   void drop_recordings() override {
     const std::lock_guard one_call(mutex_);
-    graphs_.drop();
+    network_.drop_recordings();
   }
 
  private:
-  torch::jit::Module module_;
-  c10::Device device_;
-  c10::ScalarType precision_;
-  bool casts_ = false;  ///< its inputs itself, from float32
   std::mutex mutex_;
-  cuda::CudaGraphs graphs_;  ///< take one call at a time
+  cuda::RewrittenNetwork network_;
 };
 
 class CudaBackend final : public Backend {

@@ -19,6 +19,7 @@
 #include "base/parse_number.h"
 #include "engine/cpu/activation_pool.h"
 #include "engine/cpu/blas_threads.h"
+#include "engine/cuda/device_state.h"
 #include "engine/scoped_threads.h"
 #include "srdiff/error.h"
 
@@ -150,6 +151,10 @@ void set_threads(int count) {
 
 void use_activation_pool() {
   cpu::ActivationPool::install();
+}
+
+void use_exact_cuda_arithmetic() {
+  cuda::use_exact_arithmetic();
 }
 
 ScopedThreads::ScopedThreads(int count) : before_(at::get_num_threads()) {

@@ -332,9 +332,7 @@ at::Tensor Model::denoise(const at::Tensor& condition, const at::Tensor& x_t, in
   if (!has_denoiser()) {
     throw ModelError(manifest_.name + ": its denoiser is not loaded");
   }
-  // The tensor is made on the device: a copy from the host would wait for the device's work.
-  const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t),
-                                    at::TensorOptions().dtype(at::kFloat).device(device_));
+  const at::Tensor level = at::full({x_t.size(0)}, schedule_.noise_level(t), at::kFloat);
   return of_shape(x_t.sizes(), denoiser_({condition, x_t, level}), manifest_.denoiser, "denoiser");
 }
 

@@ -127,8 +127,7 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   if (args.output.empty()) {
     run.method = choose_method(args.method);
   } else {
-    srdiff::set_threads(args.method.threads);
-    srdiff::use_activation_pool();
+    set_up_networks(args.method);
   }
   if (wants_features(args, options.evaluation.metrics)) {
     run.network = srdiff::FeatureNetwork::load(srdiff::find_features(args.features),

@@ -108,8 +108,7 @@ Method method_of(const MethodArgs& args, const Find& find) {
   const bool any_precision = args.precision == "auto";
   const c10::ScalarType precision =
       any_precision ? c10::kFloat : srdiff::parse_precision(args.precision);
-  srdiff::set_threads(args.threads);
-  srdiff::use_activation_pool();
+  set_up_networks(args);
   const c10::Device device = srdiff::parse_device(args.device);
   srdiff::FoundModel model = find();
   const srdiff::UpscaleSettings settings = srdiff::resolve_settings(options, model.manifest);
@@ -122,6 +121,12 @@ Method method_of(const MethodArgs& args, const Find& find) {
 }
 
 }  // namespace
+
+void set_up_networks(const MethodArgs& args) {
+  srdiff::set_threads(args.threads);
+  srdiff::use_activation_pool();
+  srdiff::use_exact_cuda_arithmetic();
+}
 
 CLI::Option* add_setting_option(CLI::App& sub, MethodArgs& args, std::string_view name) {
   CLI::Option* option = nullptr;

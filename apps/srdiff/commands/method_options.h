@@ -46,6 +46,10 @@ std::string setting_option_name(const srdiff::Setting<Option, Value>& setting) {
 /// Why a word is no --max-ratio, or nothing: CLI11's ranges let nan pass.
 std::string ratio_problem(const std::string& word);
 
+/// What the process is set to before networks run: the threads of the options, LibTorch's memory
+/// and its arithmetic.
+void set_up_networks(const MethodArgs& args);
+
 /// What the options come to, before a model is loaded.
 struct Method {
   std::filesystem::path folder;

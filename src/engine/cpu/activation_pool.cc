@@ -13,6 +13,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/integer_math.h"
+
 namespace srdiff::cpu {
 namespace {
 
@@ -86,7 +88,7 @@ class ActivationPool::FreeBlocks : public std::enable_shared_from_this<Activatio
 
   /// `bytes` of uncleared memory, aligned as LibTorch's own.
   Block* take(std::size_t bytes) {
-    bytes = (bytes + size_step - 1) / size_step * size_step;
+    bytes = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(bytes), size_step));
     Block* block = nullptr;
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto found = free_.lower_bound(bytes);

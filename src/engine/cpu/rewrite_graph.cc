@@ -366,7 +366,7 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
 }  // namespace
 
 std::set<std::string> rewrite_graph(torch::jit::Module& module, bool in_bf16) {
-  const auto graph = inlined_forward(module);
+  const auto graph = inlined_method(module, "forward");
   for_each_node(graph->block(), replace_operators);
   for_each_node(graph->block(), [&](Node* node) { replace_convolution(node, in_bf16); });
   for_each_node(graph->block(), replace_group_norm);

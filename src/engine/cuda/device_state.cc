@@ -19,11 +19,19 @@ thread_local bool without_trials = false;
 
 WithoutKernelTrials::WithoutKernelTrials() : ScopedFlag(without_trials) {}
 
-void set_cuda_policy(c10::ScalarType precision) {
+void use_exact_arithmetic() {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
-  at::globalContext().setBenchmarkCuDNN(precision != c10::kFloat && !without_trials);
   at::globalContext().setDeterministicCuDNN(true);
+}
+
+KernelChoice::KernelChoice(c10::ScalarType precision)
+    : before_(at::globalContext().benchmarkCuDNN()) {
+  at::globalContext().setBenchmarkCuDNN(precision != c10::kFloat && !without_trials);
+}
+
+KernelChoice::~KernelChoice() {
+  at::globalContext().setBenchmarkCuDNN(before_);
 }
 
 #ifdef SRDIFF_CUDA

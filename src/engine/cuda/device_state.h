@@ -12,14 +12,25 @@ namespace srdiff::cuda {
 
 // In a build against a LibTorch without CUDA these answer as for the CPU.
 
-/// Chooses how LibTorch computes, before a call of a network in `precision`; LibTorch has one such
-/// choice for the whole process. Products of float32 are computed in float32, not in TF32 with its
-/// 10 bits, which is cuDNN's default. Convolutions give the same bits each time. In bf16 and fp16
-/// cuDNN takes the fastest kernel of each shape by trying, and may take another the next time; in
-/// float32 it takes the one that it proposes, which is always the same.
-void set_cuda_policy(c10::ScalarType precision);
+/// use_exact_cuda_arithmetic of srdiff/device.h.
+void use_exact_arithmetic();
 
-/// While it lives, set_cuda_policy on this thread takes the kernel that cuDNN proposes in every
+/// While it lives, cuDNN chooses kernels for convolutions in `precision`: in bf16 and fp16 it takes
+/// the fastest for each shape by trying, and may take another the next time; in float32 it takes
+/// the one that it proposes, which is always the same. LibTorch has one such choice for the whole
+/// process; what it was before is then set again.
+class KernelChoice {
+ public:
+  explicit KernelChoice(c10::ScalarType precision);
+  KernelChoice(const KernelChoice&) = delete;
+  KernelChoice& operator=(const KernelChoice&) = delete;
+  ~KernelChoice();
+
+ private:
+  bool before_;
+};
+
+/// While it lives, a KernelChoice on this thread takes the kernel that cuDNN proposes in every
 /// precision: for calls of a size that comes once, for which trying takes longer than it saves.
 class WithoutKernelTrials : ScopedFlag {
  public:

@@ -12,7 +12,8 @@ constexpr int most_blocks = 8;     ///< of a cluster, on every device that has c
 constexpr int most_held = 16;
 constexpr int most_chunk = 1024;
 
-/// Blocks that keep a chunk of all positions in registers; 0 where more are needed than can be.
+/// How many blocks it takes to hold a chunk's channels of all positions in registers; 0 where it
+/// takes more than there can be.
 int blocks_to_hold(int positions, int rows, int held, bool clusters) {
   for (int blocks = 1; blocks <= (clusters ? most_blocks : 1); blocks *= 2) {
     if (divide_up(positions, rows * blocks) <= held) {
@@ -46,7 +47,7 @@ NormShape norm_shape(int positions, int channels, int groups, int width, bool cl
   if (unit > most_chunk || unit > most_threads * width || channels % unit != 0) {
     return {};
   }
-  // Memory gives 64 bytes in a row at once, and 32 at least.
+  // A memory access brings 64 bytes in a row, or 32 at least; a chunk should use them all.
   const auto grown = [&](int vectors) {
     int chunk = unit;
     while (chunk < vectors * width && channels % (2 * chunk) == 0) {

@@ -8,8 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/cuda/noise_level_fusion.h"
-#include "engine/cuda/patch_fusion.h"
+#include "engine/cuda/rewrite_ends.h"
 #include "engine/cuda/rewrite_upsample_convolution.h"
 #include "engine/graph/graph_nodes.h"
 
@@ -338,24 +337,23 @@ bool casts_its_inputs(const Graph& graph) {
   const auto inputs = graph.inputs().slice(1);  // behind the module itself
   return std::all_of(inputs.begin(), inputs.end(), [](const Value* input) {
     return std::all_of(input->uses().begin(), input->uses().end(), [](const torch::jit::Use& use) {
-      return is_one_of(use.user, {"aten::to", "aten::size", "srdiff::input_patches",
-                                  "srdiff::noise_level_program"});
+      return is_one_of(use.user, {"aten::to", "aten::size", "srdiff::input_patches"});
     });
   });
 }
 
 }  // namespace
 
-bool rewrite_graph(torch::jit::Module& module, c10::ScalarType precision) {
-  const auto graph = inlined_forward(module);
+bool rewrite_graph(torch::jit::Module& module, const std::string& method,
+                   c10::ScalarType precision) {
+  const auto graph = inlined_method(module, method);
   for_each_node(graph->block(), replace_upsample_nearest);
   for_each_node(graph->block(), fuse_attention);
   merge_linears(*graph, module, "aten::linear", precision);
   // Called on the block, the pass does not analyse aliases: no operator above writes into its
   // inputs.
   torch::jit::EliminateDeadCode(graph->block());
-  fuse_noise_level(*graph, module);
-  fuse_patches(*graph, module, precision);
+  rewrite_ends(*graph, module, precision);
   fuse_upsample_convolutions(*graph, module, precision);
   torch::jit::EliminateDeadCode(graph->block());
   Fusion(*graph, module).apply();

@@ -172,20 +172,20 @@ void replace_calls(Node* node) {
 
 }  // namespace
 
-std::shared_ptr<Graph> inlined_forward(torch::jit::Module& module) {
+std::shared_ptr<Graph> inlined_method(torch::jit::Module& module, const std::string& name) {
   for (const torch::jit::Module& part : module.modules()) {
     for (const torch::jit::Method& method : part.get_methods()) {
       for_each_node(method.graph()->block(), replace_calls);
     }
   }
-  auto graph = module.get_method("forward").graph();
+  auto graph = module.get_method(name).graph();
   torch::jit::Inline(*graph);
   return graph;
 }
 
 namespace {
 
-/// The matrices that `value` holds turned around for this one use: transpose(x, 1, 2).
+/// x where `value` is transpose(x, 1, 2) and has no other use; else null.
 Value* turned_around(const Value* value) {
   Node* node = only_source(value, "aten::transpose");
   const bool matrices =
@@ -193,7 +193,8 @@ Value* turned_around(const Value* value) {
   return matrices ? node->input(0) : nullptr;
 }
 
-/// `value` without a conversion to the type of `other`, in which it was computed.
+/// `value` as it was before a conversion to the type of `other`; `value` itself where there is no
+/// such conversion.
 const Value* before_conversion(const Value* value, const Value* other) {
   const Node* node = only_source(value, "aten::to");
   const Node* type = node != nullptr ? node->input(1)->node() : nullptr;
@@ -295,7 +296,7 @@ class MergedLinears {
     at::Tensor bias;
   };
 
-  /// In the order of the graph's text, so that the same network gives the same graph.
+  /// Inputs are kept in the order of the graph, so that the same network gives the same graph.
   std::vector<Node*>& layers_of(Value* input) {
     for (auto& [known, layers] : by_input_) {
       if (known == input) {

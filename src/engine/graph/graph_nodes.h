@@ -51,9 +51,9 @@ void for_each_node(Block* block, const Change& change) {
   }
 }
 
-/// Inlines all that `forward` calls, with operators in the place of the functions of
-/// torch.nn.functional, whose branches would hide them.
-std::shared_ptr<Graph> inlined_forward(torch::jit::Module& module);
+/// The graph of one of a network's methods, which is changed: all that it calls is inlined, with
+/// operators in the place of the functions of torch.nn.functional, whose branches would hide them.
+std::shared_ptr<Graph> inlined_method(torch::jit::Module& module, const std::string& name);
 
 /// upsample_nearest2d(x, None, [factor, factor]) with a whole factor becomes
 /// srdiff::upsample_nearest(x, factor). Other calls of it stay.

@@ -270,21 +270,14 @@ TEST(EmulatedKernels, SumsAreEnlarged) {
 TEST(EmulatedKernels, PatchesAreThoseOfLibTorch) {
   const at::Tensor condition = at::randn({2, 3, 6, 8});
   const at::Tensor x_t = at::randn({2, 3, 6, 8});
-  const at::Tensor a = at::rand({2, 1, 1, 1}) + 0.5;
-  const at::Tensor scale = at::rand({2, 1, 1, 1}) + 0.5;
-  const PatchInput input = {condition.data_ptr<float>(),
-                            x_t.data_ptr<float>(),
-                            a.data_ptr<float>(),
-                            scale.data_ptr<float>(),
-                            2,
-                            3,
-                            3,
-                            4,
-                            2};
+  const at::Tensor scales = at::rand({4, 2}) + 0.5;
+  const auto scale = [&](int which) { return scales[which].data_ptr<float>(); };
+  const PatchInput input = {
+      condition.data_ptr<float>(), x_t.data_ptr<float>(), scale(0), scale(1), 2, 3, 3, 4, 2};
   const at::Tensor patches =
       at::empty({2, 32, 3, 4}, condition.options(), at::MemoryFormat::ChannelsLast);
   emulate({2, 1, 1}, 32, 0, false, [&] { gather_patches<float>(input, 32, patches.data_ptr()); });
-  EXPECT_LT(error_of(patches, input_patches({condition, x_t, a, scale}, 2, 32, at::kFloat)), 1e-6);
+  EXPECT_LT(error_of(patches, input_patches({condition, x_t, scales}, 2, 32, at::kFloat)), 1e-6);
 
   const at::Tensor bias = at::randn({12});
   const at::Tensor result = at::empty_like(condition);
@@ -292,9 +285,9 @@ TEST(EmulatedKernels, PatchesAreThoseOfLibTorch) {
                               bias.data_ptr<float>(),
                               condition.data_ptr<float>(),
                               x_t.data_ptr<float>(),
-                              a.data_ptr<float>(),
-                              scale.data_ptr<float>(),
-                              a.data_ptr<float>(),
+                              scale(0),
+                              scale(2),
+                              scale(3),
                               32,
                               2,
                               3,
@@ -303,7 +296,7 @@ TEST(EmulatedKernels, PatchesAreThoseOfLibTorch) {
                               2};
   emulate({2, 1, 1}, 32, 0, false,
           [&] { scatter_patches<float>(output, result.data_ptr<float>()); });
-  EXPECT_LT(error_of(result, output_image(patches, bias, 2, {condition, x_t, a, scale, a})), 1e-6);
+  EXPECT_LT(error_of(result, output_image(patches, bias, 2, {condition, x_t, scales})), 1e-6);
 }
 
 TEST(EmulatedKernels, NoiseIsThatOfTheCpu) {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/cuda/noise_level_program.h"
 #include "engine/cuda/operators.h"
 #include "engine/cuda/patch_operators.h"
 #include "engine/linear_combination.h"
@@ -231,22 +230,26 @@ const std::vector<Ends>& ends() {
   return all;
 }
 
-at::Tensor scale(const Ends& e, c10::Device device) {
-  return at::rand({e.images, 1, 1, 1}, at::TensorOptions().device(device)) + 0.5;
+/// a, c_in, c_skip and c_out, an image each.
+at::Tensor scales(const Ends& e, c10::Device device) {
+  return at::rand({e.scaled ? 4 : 0, e.images}, at::TensorOptions().device(device)) + 0.5;
+}
+
+at::Tensor scale(const DenoiserImages& images, std::int64_t which) {
+  return images.scales[which].reshape({-1, 1, 1, 1}).to(at::kDouble);
 }
 
 void expect_patches(c10::Device device, c10::ScalarType type) {
   for (const Ends& e : ends()) {
     const std::vector<std::int64_t> shape = {e.images, e.colours, e.height, e.width};
-    NetworkImages images = {randn(shape, device)};
+    DenoiserImages images = {randn(shape, device)};
     at::Tensor expected = images.condition.to(at::kDouble);
     if (e.second) {
       images.x_t = randn(shape, device);
+      images.scales = scales(e, device);
       at::Tensor second = images.x_t.to(at::kDouble);
       if (e.scaled) {
-        images.a = scale(e, device);
-        images.c_in = scale(e, device);
-        second = (second / images.a - images.condition) * images.c_in;
+        second = (second / scale(images, 0) - images.condition) * scale(images, 1);
       }
       expected = at::cat({expected, second}, 1);
     }
@@ -266,16 +269,17 @@ void expect_image(c10::Device device, c10::ScalarType type) {
     const at::Tensor x =
         image({e.images, used + 4, e.height / e.grid, e.width / e.grid}, device, type);
     const at::Tensor bias = randn({used}, device);
-    Preconditioning by;
+    DenoiserImages images;
+    if (e.second) {
+      images = {randn(shape, device), randn(shape, device), scales(e, device)};
+    }
     at::Tensor expected = at::pixel_shuffle(
         x.to(at::kDouble).narrow(1, 0, used) + bias.reshape({1, -1, 1, 1}), e.grid);
     if (e.scaled) {
-      by = {randn(shape, device), randn(shape, device), scale(e, device), scale(e, device),
-            scale(e, device)};
-      expected =
-          by.base + by.c_skip * (by.x_t.to(at::kDouble) / by.a - by.base) + by.c_out * expected;
+      const at::Tensor residual = images.x_t.to(at::kDouble) / scale(images, 0) - images.condition;
+      expected = images.condition + scale(images, 2) * residual + scale(images, 3) * expected;
     }
-    expect_close(output_image(x, bias, e.grid, by), expected, c10::kFloat);
+    expect_close(output_image(x, bias, e.grid, images), expected, c10::kFloat);
   }
 }
 
@@ -290,45 +294,6 @@ TEST(Cuda, PatchesAreThoseOfLibTorch) {
     expect_patches(c10::kCUDA, type);
     expect_image(c10::kCUDA, type);
   }
-}
-
-void expect_levels(c10::Device device) {
-  // As the denoiser's: its level clamped, log, division by itself, and sinusoids of the logarithm.
-  NoiseLevelProgram program;
-  program.steps = {{NoiseLevelOperator::at_least, 0, -1, 0.1F},
-                   {NoiseLevelOperator::log, 1},
-                   {NoiseLevelOperator::mul, 2, -1, -4.0F},
-                   {NoiseLevelOperator::at_most, 3, -1, 3.0F},
-                   {NoiseLevelOperator::div, 4, 1},
-                   {NoiseLevelOperator::neg, 5},
-                   {NoiseLevelOperator::sub, 6, 4},
-                   {NoiseLevelOperator::exp, 2},
-                   {NoiseLevelOperator::add, 8, 8},
-                   {NoiseLevelOperator::sqrt, 9},
-                   {NoiseLevelOperator::rsqrt, 10},
-                   {NoiseLevelOperator::reciprocal, 11}};
-  program.results = {0, 1, 3, 7, 12};
-  program.encoded = 3;
-  program.frequencies = at::rand({130}, at::TensorOptions().device(device));
-  const at::Tensor level = at::tensor({0.05F, 0.3F, 0.99F}).to(device);
-  const NoiseLevelResults results = run_noise_level_program(level, program);
-  const at::Tensor a = level.clamp_min(0.1);
-  const at::Tensor encoded = (a.log() * -4.0);
-  const at::Tensor capped = encoded.clamp_max(3.0);
-  const at::Tensor expected =
-      at::stack({level, a, encoded, -(capped / a) - capped, (2.0 * a).sqrt().sqrt()});
-  EXPECT_TRUE(at::allclose(results.values, expected, 1e-5, 1e-6)) << results.values << expected;
-  const at::Tensor angle = encoded.unsqueeze(1) * program.frequencies.unsqueeze(0);
-  EXPECT_TRUE(at::allclose(results.encoding, at::cat({angle.sin(), angle.cos()}, 1), 1e-5, 1e-5));
-}
-
-TEST(Fusion, NoiseLevelProgramIsThatOfLibTorch) {
-  expect_levels(c10::kCPU);
-}
-
-TEST(Cuda, NoiseLevelProgramIsThatOfLibTorch) {
-  SRDIFF_NEEDS_CUDA();
-  expect_levels(c10::kCUDA);
 }
 
 TEST(Cuda, NoiseIsThatOfTheCpu) {

@@ -2,31 +2,33 @@
 
 namespace srdiff::cuda {
 
-/// Memory that a block's threads share, of the size that the launch says.
+/// Shared memory of a block, whose size the launch sets.
 #ifndef SRDIFF_SHARED
 #define SRDIFF_SHARED(type, name) extern __shared__ type name[]
 #endif
 
 #ifdef __CUDACC__
 
-// Blocks that run at the same time and read each other's shared memory, from compute capability 9.0
-// on. A grid launched without clusters is one of clusters of one block.
+// Thread block clusters, from compute capability 9.0 on: the blocks of a cluster run at the same
+// time and can read each other's shared memory. In a grid that is launched without clusters, each
+// block is a cluster of its own.
 
-/// Tells the others that this thread is here.
+/// Says that this thread has come to the cluster's barrier, and does not wait.
 __device__ inline void cluster_arrives() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("barrier.cluster.arrive.release;" ::: "memory");
 #endif
 }
 
-/// Waits until all have told.
+/// Waits until every thread of the cluster has called cluster_arrives.
 __device__ inline void cluster_leaves() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
 #endif
 }
 
-/// Waits until all threads of all blocks are here, and see what the others have written.
+/// A barrier for all threads of the cluster. Behind it, each thread sees what the others have
+/// written before it.
 __device__ inline void cluster_meets() {
 #if __CUDA_ARCH__ >= 900
   cluster_arrives();
@@ -36,7 +38,8 @@ __device__ inline void cluster_meets() {
 #endif
 }
 
-/// The value that `mine` is in the shared memory of another block, by its place in the cluster.
+/// Reads the shared memory of another block: the value at the place that `mine` has in this one's.
+/// `block` is the other's index in the cluster.
 __device__ inline float2 of_cluster(const float2* mine, int block) {
 #if __CUDA_ARCH__ >= 900
   const auto address = static_cast<unsigned int>(__cvta_generic_to_shared(mine));
@@ -49,7 +52,7 @@ __device__ inline float2 of_cluster(const float2* mine, int block) {
                : "memory");
   return value;
 #else
-  return *mine;  // such devices get one block
+  return *mine;  // devices without clusters get one block
 #endif
 }
 

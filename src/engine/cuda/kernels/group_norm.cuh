@@ -4,14 +4,15 @@
 #include "engine/cuda/kernels/image_sum.cuh"
 
 namespace srdiff::cuda {
-namespace {  // each source's own: tests emulate kernels of the same names
+namespace {  // in each source again, as tests emulate kernels of the same names
 
-// Statistics. Sums are kept for each channel, of the differences from its value at the image's
-// first position: they lose nothing where values are far from 0. They are added in an order that
-// depends on shapes alone, so that the same image gives the same bits.
+// How the statistics are found. Each channel has a sum and a sum of squares. Both are of the
+// differences from the channel's value at the image's first position, so that no digits are lost
+// where values are far from 0. They are added in an order that depends on shapes alone, so that the
+// same image gives the same bits.
 
-/// What the threads of a block share. In floats of two: `scratch` W·(threads + vectors) + threads
-/// or channels, whichever is more; `totals` and `moments` one a channel each.
+/// The shared memory of a block, in float2: `scratch` has W·(threads + vectors) + max(threads,
+/// channels of the chunk) elements, `totals` and `moments` have one for each channel of the chunk.
 struct NormMemory {
   float2* scratch;
   float2* totals;
@@ -25,12 +26,12 @@ struct NormMemory {
   }
 };
 
-/// What one thread takes: a vector of channels at every `step`-th position from `first`.
+/// What one thread works on: a vector of channels at every `step`-th position from `first`.
 template <typename T>
 struct NormPlace {
-  int vectors;  ///< of a chunk
-  int vector;   ///< this thread's
-  int channel;  ///< its first one
+  int vectors;  ///< of a chunk, at one position
+  int vector;   ///< index of this thread's among them
+  int channel;  ///< the first one of that vector
   int first;
   int step;
 
@@ -42,7 +43,7 @@ struct NormPlace {
         step(gridDim.x * shape.rows) {}
 };
 
-/// A thread's part of the sums.
+/// The sums over one thread's positions, of each channel of its vector.
 template <int W>
 struct ChannelSums {
   float origin[W];
@@ -67,18 +68,20 @@ struct ChannelSums {
   }
 };
 
-/// The sums of a block's threads, for each channel of its chunk, in memory.totals.
+/// Adds up the sums of a block's threads: memory.totals gets those of each channel of its chunk.
 template <int W>
 __device__ void add_up(const ChannelSums<W>& mine, int vectors, const NormMemory& memory) {
   const int threads = blockDim.x;
-  const int pitch = threads + vectors;  // no two threads of a warp at one bank below
+  const int pitch =
+      threads + vectors;  // so that no two threads of a warp read one bank of memory below
   float2* partial = memory.scratch + W * pitch;
 #pragma unroll
   for (int i = 0; i < W; ++i) {
     memory.scratch[i * pitch + threadIdx.x] = make_float2(mine.sum[i], mine.squares[i]);
   }
   __syncthreads();
-  const int columns = vectors * W;  // by a channel's place in its vector, then by vectors
+  const int columns =
+      vectors * W;  // ordered by a channel's place in its vector, then by the vector
   const int parts = max(1, threads / columns);
   for (int item = threadIdx.x; item < columns * parts; item += threads) {
     const int column = item % columns;
@@ -101,7 +104,8 @@ __device__ void add_up(const ChannelSums<W>& mine, int vectors, const NormMemory
   }
 }
 
-/// A channel's mean and sum of squared differences from it, of its sums over all positions.
+/// A channel's mean, and its sum of squared differences from that mean, from its sums over all
+/// positions.
 __device__ inline float2 channel_moments(float2 total, float origin, int positions) {
   const float mean = total.x / positions;
   return make_float2(origin + mean, fmaxf(total.y - total.x * mean, 0.0F));
@@ -123,7 +127,8 @@ __device__ inline float2 group_moments(const float2* channels, int count, int po
   return make_float2(mean, rsqrtf(squares / (static_cast<float>(count) * positions) + eps));
 }
 
-/// Turns the moments of a chunk's channels into those of its groups, in memory.scratch.
+/// Makes the moments of a chunk's groups, in memory.scratch, from those of its channels, in
+/// memory.moments.
 __device__ inline void find_groups(const NormMemory& memory, int chunk, int group, int positions,
                                    float eps) {
   __syncthreads();
@@ -169,7 +174,8 @@ struct NormChange {
   }
 };
 
-/// Lets every thread know the values at position 0 of the channels whose moments it finds.
+/// Puts each channel's value at position 0 into memory.moments, where the thread that will find the
+/// channel's moments reads it.
 template <int W>
 __device__ void share_origins(const ChannelSums<W>& mine, int vectors, const NormMemory& memory) {
   if (static_cast<int>(threadIdx.x) < vectors) {

@@ -4,20 +4,20 @@
 #include "engine/cuda/kernels/vector_types.cuh"
 
 namespace srdiff::cuda {
-namespace {  // each source's own: tests emulate kernels of the same names
+namespace {  // in each source again, as tests emulate kernels of the same names
 
-/// One vector of channels of an ImageSum, at any of an image's positions. Sums are rounded to T, as
-/// if they had been stored.
+/// Reads one vector of channels of an ImageSum at any position of an image. Sums are rounded to T,
+/// as if they had been stored.
 template <typename T>
 struct SumColumn {
   static constexpr int width = Pack<T>::width;
 
   const void* base;
   const void* addend;
-  long long first;  ///< index of the column's vector at position 0
-  int step;         ///< to the next position's
-  bool adds;        ///< `extra` is not all 0
-  float extra[width];
+  long long first;     ///< index of the column's vector at position 0
+  int step;            ///< values from there to the next position's vector
+  bool adds;           ///< whether `extra` has values other than 0
+  float extra[width];  ///< bias and offset, which are the same at all positions
 
   __device__ SumColumn(const ImageSum& image, int n, int channel) {
     const bool in_b = channel >= image.channels_a;
@@ -46,7 +46,7 @@ struct SumColumn {
     return first + static_cast<long long>(position) * step;
   }
 
-  /// `bits` of the base and `more` of the addend, with what is the same at all positions.
+  /// The sum of a vector of the base, one of the addend, and `extra`.
   __device__ uint4 sum(uint4 bits, uint4 more) const {
     float x[width];
     float y[width];
@@ -77,8 +77,8 @@ struct SumColumn {
     return adds ? sum(bits) : bits;
   }
 
-  /// The vectors at `Count` positions, `apart` from each other; what lies behind `end` means
-  /// nothing. All are asked for before the first is waited for.
+  /// Reads the vectors at `Count` positions, `apart` from each other, into `held`. Those from `end`
+  /// on have no meaning. All loads are issued before the first result is used.
   template <int Count>
   __device__ void at_each(int position, int apart, int end, uint4* held) const {
 #pragma unroll
@@ -98,7 +98,7 @@ struct SumColumn {
 
   template <int Count>
   __device__ void add_each(int position, int apart, int end, uint4* held) const {
-    constexpr int batch = Count < 4 ? Count : 4;  // more would not fit beside those held
+    constexpr int batch = Count < 4 ? Count : 4;  // registers hold no more beside `held`
 #pragma unroll
     for (int k = 0; k < Count; k += batch) {
       uint4 more[batch];
@@ -115,7 +115,7 @@ struct SumColumn {
   }
 };
 
-/// Grid: any; each thread takes vectors of the sum, one after another.
+/// Runs on any grid; each thread makes vectors of the sum, one after another.
 template <typename T>
 __global__ void __launch_bounds__(256)
     write_sum(const ImageSum image, int width, void* sum, void* activated) {
@@ -132,7 +132,7 @@ __global__ void __launch_bounds__(256)
     const int position = static_cast<int>(pixel % image.positions);
     const uint4 bits = SumColumn<T>(image, n, channel).at(position);
     if (width > 0) {
-      // Row y of any image is row 2y of the results, since all have as many rows.
+      // All images have as many rows, so that row y, counted over all of them, becomes row 2y.
       const long long corner = 4 * (pixel / width) * width + 2 * (pixel % width);
 #pragma unroll
       for (int k = 0; k < 4; ++k) {

@@ -4,28 +4,11 @@
 
 #include <cstdint>
 
-#include "engine/cuda/kernels/noise_level_step.h"
-
 namespace srdiff::cuda {
 
 // Kernels on images in channels_last order: value (n, p, c) of an image with L positions and C
 // channels lies at (n·L + p)·C + c. All pointers are the device's. Nothing waits for the device or
 // allocates, so that a CUDA graph can record every launch.
-
-/// A noise level program (noise_level_program.h) as a kernel's argument.
-struct NoiseLevelCode {
-  NoiseLevelStep steps[most_noise_level_steps];
-  int results[most_noise_level_results] = {};
-  int step_count = 0;
-  int result_count = 0;
-  int encoded = -1;
-  int frequency_count = 0;
-  const float* frequencies = nullptr;
-};
-
-/// Writes values [results, levels] and, where one is encoded, encoding [levels, 2·frequencies].
-cudaError_t run_noise_levels(const NoiseLevelCode& code, const float* level, int levels,
-                             float* values, float* encoding, cudaStream_t stream);
 
 /// A weighted sum of float32 tensors, value by value.
 struct WeightedSum {

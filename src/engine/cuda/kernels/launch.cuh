@@ -5,18 +5,20 @@
 
 #include <algorithm>
 
+#include "base/integer_math.h"
 #include "engine/cuda/kernels/kernels.h"
 
 namespace srdiff::cuda {
 
-/// Of a block, in kernels whose threads take items one after another, however many blocks there
-/// are.
+/// Threads of a block in kernels that run with any number of blocks: each thread takes items, one
+/// after another, until none is left.
 constexpr int threads_of_items = 256;
 
+/// Blocks for that many items: a thread each, up to a number that fills any device.
 inline unsigned int blocks_for(long long items) {
-  constexpr long long most = 1 << 20;
+  constexpr std::int64_t most = 1 << 20;
   return static_cast<unsigned int>(
-      std::clamp((items + threads_of_items - 1) / threads_of_items, 1LL, most));
+      std::clamp<std::int64_t>(divide_up(items, threads_of_items), 1, most));
 }
 
 template <typename T>

@@ -4,7 +4,7 @@
 #include "engine/cuda/kernels/vector_types.cuh"
 
 namespace srdiff::cuda {
-namespace {  // each source's own: tests emulate kernels of the same names
+namespace {  // in each source again, as tests emulate kernels of the same names
 
 /// Where a channel of a patch lies in its image.
 struct PatchPlace {
@@ -33,7 +33,7 @@ __device__ inline float input_value(const PatchInput& input, int n, int channel,
   return input.a == nullptr ? value : (value / input.a[n] - input.condition[at]) * input.c_in[n];
 }
 
-/// Grid: any; each thread takes vectors of the result, one after another.
+/// Runs on any grid; each thread makes vectors of the result, one after another.
 template <typename T>
 __global__ void __launch_bounds__(256)
     gather_patches(const PatchInput input, int channels, void* result) {
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(256)
   }
 }
 
-/// Grid: any; each thread takes values of the result, one after another.
+/// Runs on any grid; each thread makes values of the result, one after another.
 template <typename T>
 __global__ void __launch_bounds__(256) scatter_patches(const PatchOutput output, float* result) {
   const int grid = output.grid;

@@ -4,7 +4,7 @@
 namespace srdiff::cuda {
 namespace {
 
-/// Grid: any; each thread takes values, one after another.
+/// Runs on any grid; each thread makes values of the result, one after another.
 __global__ void __launch_bounds__(256)
     add_weighted(const WeightedSum sum, long long values, float* result) {
   const long long step = static_cast<long long>(gridDim.x) * blockDim.x;

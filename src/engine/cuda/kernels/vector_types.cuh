@@ -4,9 +4,10 @@
 #include <cuda_fp16.h>
 
 namespace srdiff::cuda {
-namespace {  // each source's own: tests emulate kernels of the same names
+namespace {  // in each source again, as tests emulate kernels of the same names
 
-/// Vectors of 16 bytes, as they are in memory, and their values in float32.
+/// Converts a vector, which is 16 bytes of values of type T as they lie in memory, to float32
+/// (`open`) and back (`close`). `two` makes one word of two values.
 template <typename T>
 struct Pack;
 
@@ -95,7 +96,8 @@ __device__ inline float value_at<__nv_bfloat16>(const void* from, long long inde
   return __bfloat162float(static_cast<const __nv_bfloat16*>(from)[index]);
 }
 
-/// x / (1 + e^-x): in float32 as exactly as it goes, else to far below the images' rounding.
+/// x / (1 + e^-x). For images in float32 by the accurate functions; for those of 16 bits by the
+/// fast ones, whose error is far below that of rounding the result.
 template <typename T>
 __device__ float silu(float x) {
   return x / (1.0F + expf(-x));
