@@ -39,6 +39,8 @@ const char* remedy(ErrorCode code) {
       return " --report";
     case ErrorCode::feature_network_needed:
       return "; name one by --features";
+    case ErrorCode::network_not_trusted:
+      return "; --trust-model loads it if you know where it comes from";
     case ErrorCode::benchmark_unreadable:
       return " --json";
     case ErrorCode::benchmark_field_wrong:

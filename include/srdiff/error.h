@@ -25,6 +25,7 @@ enum class ErrorCode {
   output_folder_in_use,           ///< by another run
   report_unreadable,              ///< a line that no folder run has written
   feature_network_needed,         ///< by the metrics asked for
+  network_not_trusted,            ///< a TorchScript file with code that networks do not need
   benchmark_unreadable,           ///< a file that is no benchmark's JSON
   benchmark_field_wrong,          ///< JSON, but not a benchmark's
 };

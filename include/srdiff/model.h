@@ -71,19 +71,22 @@ class Model {
   /// the manifest on every call; `check_networks` makes one of each.
   /// `precision` is the denoiser's arithmetic; the other networks run once an image and stay in
   /// float32. A reduced precision is compared with float32 on one evaluation and refused where this
-  /// LibTorch computes it wrongly. Without the denoiser `precision()` is float32. Throws ModelError
-  /// naming file and reason.
+  /// LibTorch computes it wrongly. Without the denoiser `precision()` is float32. `trust` says
+  /// whether the networks' files are looked into before. Throws ModelError naming file and reason.
   static Model load(const std::filesystem::path& folder, c10::Device device = c10::kCPU,
-                    c10::ScalarType precision = c10::kFloat);
+                    c10::ScalarType precision = c10::kFloat,
+                    NetworkTrust trust = NetworkTrust::checked);
   /// The same with the folder's manifest, which was read before.
   static Model load(const std::filesystem::path& folder, Manifest manifest, c10::Device device,
-                    c10::ScalarType precision, ModelParts parts = {});
+                    c10::ScalarType precision, ModelParts parts = {},
+                    NetworkTrust trust = NetworkTrust::checked);
 
   /// The same in the fastest precision that is as good as float32: bf16 on a processor or
   /// GPU that multiplies in it, when x̂_0 of one evaluation has at least 45 dB PSNR against
   /// float32's, and float32 otherwise. `precision()` says which.
   static Model load_fastest(const std::filesystem::path& folder, Manifest manifest,
-                            c10::Device device, ModelParts parts = {});
+                            c10::Device device, ModelParts parts = {},
+                            NetworkTrust trust = NetworkTrust::checked);
 
   /// One dry call of each network that is loaded. Throws ModelError naming the file whose output
   /// has another shape than the manifest promises, its scale included, or is not finite.
@@ -118,7 +121,7 @@ class Model {
   at::Tensor denoise(const at::Tensor& condition, const at::Tensor& x_t, int t) const;
 
  private:
-  Model(std::filesystem::path folder, Manifest manifest, c10::Device device);
+  Model(std::filesystem::path folder, Manifest manifest, c10::Device device, NetworkTrust trust);
   /// Returns the denoiser in float32, for comparison, when `precision` is another.
   Network load_networks(c10::ScalarType precision, ModelParts parts);
   Network load_network(const NetworkFile& file, c10::ScalarType precision) const;
@@ -145,6 +148,7 @@ class Model {
   std::shared_ptr<SharedNetwork> float32_denoiser_;
   std::int64_t device_pixels_ = 0;
   c10::Device device_ = c10::kCPU;
+  NetworkTrust trust_ = NetworkTrust::checked;
   c10::ScalarType precision_ = c10::kFloat;
   Network regressor_;
   Network weight_map_;

@@ -17,6 +17,12 @@ struct NetworkFile {
   std::string sha256;  ///< 64 lower-case hexadecimal digits
 };
 
+/// Whether a TorchScript file is looked into before LibTorch loads it: TorchScript is code.
+enum class NetworkTrust {
+  checked,    ///< refused unless it holds what networks need and nothing else (docs/MODELS.md)
+  unchecked,  ///< loaded as it is; it may do all that the process may
+};
+
 /// A trained network: tensors in, one tensor out. No public header knows TorchScript, so that
 /// another back end can stand beside it.
 ///
@@ -28,10 +34,11 @@ class Network {
   Network() = default;
 
   /// Reads a TorchScript file from memory, its weights converted to `precision` on `device`.
-  /// `name` is what messages call it. TorchScript is code: load only what you trust.
-  /// Throws ModelError when the bytes are not a TorchScript module with a `forward`.
+  /// `name` is what messages call it.
+  /// Throws ModelError when the bytes are not a TorchScript module with a `forward`, and, with
+  /// ErrorCode::network_not_trusted, when they hold what `trust` does not let pass.
   static Network from_bytes(std::string_view bytes, const std::string& name, c10::Device device,
-                            c10::ScalarType precision);
+                            c10::ScalarType precision, NetworkTrust trust = NetworkTrust::checked);
 
   bool defined() const { return state_ != nullptr; }
 

@@ -258,8 +258,8 @@ Benchmark run_benchmark(const fs::path& folder, const Manifest& manifest, c10::D
 
   clock.tell("loading");
   std::optional<Model> model;
-  result.load_seconds =
-      clock.seconds([&] { model = Model::load(folder, manifest, device, precision); });
+  result.load_seconds = clock.seconds(
+      [&] { model = Model::load(folder, manifest, device, precision, {}, options.trust); });
   for (const std::int64_t size : options.sizes) {
     for (const std::int64_t batch : options.batches) {
       const double first = clock.seconds(evaluation_of(*model, batch, size));

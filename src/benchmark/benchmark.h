@@ -22,6 +22,7 @@ struct BenchmarkOptions {
   int repeats = 5;
   /// How images are made; empty: as the model recommends, from noise when it has no regressor.
   std::optional<UpscaleSettings> settings = {};
+  NetworkTrust trust = NetworkTrust::checked;
 };
 
 struct BenchmarkObserver {

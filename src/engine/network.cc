@@ -1,15 +1,17 @@
 #include "srdiff/network.h"
 
 #include <ATen/ATen.h>
-#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
+#include <memory>
 #include <mutex>
 #include <sstream>
 #include <string>
 
 #include "engine/backend.h"
+#include "engine/memory_reader.h"
+#include "engine/network_archive.h"
 #include "srdiff/error.h"
 
 namespace torch::jit {
@@ -44,24 +46,17 @@ std::string first_line(const std::string& message) {
   return last;
 }
 
-/// A file in memory, for LibTorch's reader.
-class Bytes : public caffe2::serialize::ReadAdapterInterface {
- public:
-  explicit Bytes(std::string_view bytes) : bytes_(bytes) {}
-
-  std::size_t size() const override { return bytes_.size(); }
-
-  std::size_t read(std::uint64_t position, void* buffer, std::size_t count,
-                   const char* /*what*/) const override {
-    if (position >= bytes_.size()) {
-      return 0;
+/// Throws ModelError with the file's name where it is not what it should be.
+void look_into(std::string_view bytes, const std::string& name) {
+  try {
+    check_network_archive(bytes);
+  } catch (const ModelError& error) {
+    if (error.code() != ErrorCode::network_not_trusted) {
+      throw;
     }
-    return bytes_.copy(static_cast<char*>(buffer), count, position);
+    throw ModelError(name + ": refused before it was loaded: " + error.what(), error.code());
   }
-
- private:
-  std::string_view bytes_;
-};
+}
 
 }  // namespace
 
@@ -72,18 +67,27 @@ struct Network::State {
 };
 
 Network Network::from_bytes(std::string_view bytes, const std::string& name, c10::Device device,
-                            c10::ScalarType precision) {
+                            c10::ScalarType precision, NetworkTrust trust) {
   auto state = std::make_shared<State>(State{name, device});
   const Backend& backend = backend_for(device);
   try {
+    if (trust == NetworkTrust::checked) {
+      look_into(bytes, name);
+    }
     prepare_to_load();
     // Reading from a stream, LibTorch would copy the file once more.
-    torch::jit::Module module = torch::jit::load(
-        std::shared_ptr<caffe2::serialize::ReadAdapterInterface>(std::make_shared<Bytes>(bytes)),
-        device);
+    torch::jit::Module module =
+        torch::jit::load(std::shared_ptr<caffe2::serialize::ReadAdapterInterface>(
+                             std::make_shared<MemoryReader>(bytes)),
+                         device);
     module.eval();
     module.get_method("forward");
     state->network = backend.prepare(module, precision);
+  } catch (const ModelError& error) {
+    if (error.code() == ErrorCode::network_not_trusted) {
+      throw;
+    }
+    throw ModelError(name + ": not a usable TorchScript network: " + error.what());
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) {
       throw ModelError(name + ": not enough memory on " + device.str() + " to load it");

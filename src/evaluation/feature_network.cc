@@ -110,11 +110,12 @@ std::string fingerprint(const FeatureManifest& manifest) {
 FeatureNetwork::FeatureNetwork(FeatureManifest manifest, Network network)
     : manifest_(std::move(manifest)), network_(std::move(network)) {}
 
-FeatureNetwork FeatureNetwork::load(const fs::path& folder, c10::Device device) {
+FeatureNetwork FeatureNetwork::load(const fs::path& folder, c10::Device device,
+                                    NetworkTrust trust) {
   FeatureManifest manifest = read_feature_manifest(folder);
   const std::string name = (folder / manifest.file.path).string();
-  Network network =
-      Network::from_bytes(map_verified(folder, manifest.file).bytes(), name, device, c10::kFloat);
+  Network network = Network::from_bytes(map_verified(folder, manifest.file).bytes(), name, device,
+                                        c10::kFloat, trust);
   FeatureNetwork result(std::move(manifest), std::move(network));
   const at::Tensor grey = at::zeros({3, dry_call_side, dry_call_side});
   const at::Tensor features = result(result.prepare(grey).unsqueeze(0));

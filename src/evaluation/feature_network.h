@@ -52,9 +52,10 @@ std::string fingerprint(const FeatureManifest& manifest);
 /// A network whose features stand for pictures in a Fréchet distance and its kind.
 class FeatureNetwork {
  public:
-  /// Loads and checks a folder: hash, and one dry call that compares the dimensions.
-  /// Throws ModelError.
-  static FeatureNetwork load(const std::filesystem::path& folder, c10::Device device = c10::kCPU);
+  /// Loads and checks a folder: hash, what its file holds (`trust`), and one dry call that compares
+  /// the dimensions. Throws ModelError.
+  static FeatureNetwork load(const std::filesystem::path& folder, c10::Device device = c10::kCPU,
+                             NetworkTrust trust = NetworkTrust::checked);
 
   const FeatureManifest& manifest() const { return manifest_; }
 

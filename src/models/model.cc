@@ -99,24 +99,26 @@ struct Model::SharedNetwork {
   Network network;
 };
 
-Model::Model(fs::path folder, Manifest manifest, c10::Device device)
+Model::Model(fs::path folder, Manifest manifest, c10::Device device, NetworkTrust trust)
     : folder_(std::move(folder)),
       manifest_(std::move(manifest)),
       schedule_(Schedule::linear(manifest_.T, manifest_.beta_start, manifest_.beta_end)),
       float32_denoiser_(std::make_shared<SharedNetwork>()),
-      device_(device) {}
+      device_(device),
+      trust_(trust) {}
 
-Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType precision) {
-  return load(folder, read_manifest(folder), device, precision);
+Model Model::load(const fs::path& folder, c10::Device device, c10::ScalarType precision,
+                  NetworkTrust trust) {
+  return load(folder, read_manifest(folder), device, precision, {}, trust);
 }
 
 Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
-                  c10::ScalarType precision, ModelParts parts) {
+                  c10::ScalarType precision, ModelParts parts, NetworkTrust trust) {
   if (!backend_for(device).computes(precision)) {
     throw ModelError(to_string(precision) + " is not computed on the CPU",
                      ErrorCode::half_precision_on_cpu);
   }
-  Model model(folder, std::move(manifest), device);
+  Model model(folder, std::move(manifest), device, trust);
   const Network reference = model.load_networks(parts.denoiser ? precision : c10::kFloat, parts);
   if (reference.defined()) {
     model.check_precision(reference);
@@ -125,8 +127,8 @@ Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
 }
 
 Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device,
-                          ModelParts parts) {
-  Model model(folder, std::move(manifest), device);
+                          ModelParts parts, NetworkTrust trust) {
+  Model model(folder, std::move(manifest), device, trust);
   const bool has_faster = parts.denoiser && backend_for(device).has_fast_bf16();
   Network reference = model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat, parts);
   if (!has_faster) {
@@ -150,7 +152,7 @@ Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device
 
 Network Model::load_network(const NetworkFile& file, c10::ScalarType precision) const {
   return Network::from_bytes(map_verified(folder_, file).bytes(), (folder_ / file.path).string(),
-                             device_, precision);
+                             device_, precision, trust_);
 }
 
 Model Model::in_float32() const {

@@ -102,6 +102,7 @@ int run_bench(const BenchArgs& args) {
   Method method = choose_method(args.method);
   srdiff::BenchmarkOptions options = args.options;
   options.settings = method.settings;
+  options.trust = method.trust;
   options = srdiff::resolve_benchmark(options, method.manifest);
   if (before) {
     srdiff::require_common(*before, options);

@@ -131,7 +131,8 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   }
   if (wants_features(args, options.evaluation.metrics)) {
     run.network = srdiff::FeatureNetwork::load(srdiff::find_features(args.features),
-                                               srdiff::parse_device(args.method.device));
+                                               srdiff::parse_device(args.method.device),
+                                               network_trust(args.method.trust_model));
   }
 
   ImageFigureTable csv(options.evaluation.metrics);

@@ -112,12 +112,8 @@ Method method_of(const MethodArgs& args, const Find& find) {
   const c10::Device device = srdiff::parse_device(args.device);
   srdiff::FoundModel model = find();
   const srdiff::UpscaleSettings settings = srdiff::resolve_settings(options, model.manifest);
-  return {std::move(model.folder),
-          std::move(model.manifest),
-          settings,
-          device,
-          precision,
-          any_precision};
+  return {std::move(model.folder), std::move(model.manifest),      settings, device, precision,
+          any_precision,           network_trust(args.trust_model)};
 }
 
 }  // namespace
@@ -159,6 +155,16 @@ void add_machine_options(CLI::App& sub, MethodArgs& args) {
       ->group("Machine, more");
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
   add_setting_option(sub, args, "batch");
+  add_trust_option(sub, args.trust_model)->group("Machine, more");
+}
+
+CLI::Option* add_trust_option(CLI::App& sub, bool& trust) {
+  return sub.add_flag("--trust-model", trust,
+                      "Load networks without a look into their code\n(docs/MODELS.md)");
+}
+
+srdiff::NetworkTrust network_trust(bool trust) {
+  return trust ? srdiff::NetworkTrust::unchecked : srdiff::NetworkTrust::checked;
 }
 
 std::string ratio_problem(const std::string& word) {
@@ -175,11 +181,11 @@ Method choose_method(const MethodArgs& args, const srdiff::FoundModel& model) {
 }
 
 srdiff::Upscaler load_upscaler(Method& method, srdiff::ModelParts parts) {
-  srdiff::Model model =
-      method.any_precision
-          ? srdiff::Model::load_fastest(method.folder, method.manifest, method.device, parts)
-          : srdiff::Model::load(method.folder, method.manifest, method.device, method.precision,
-                                parts);
+  srdiff::Model model = method.any_precision
+                            ? srdiff::Model::load_fastest(method.folder, method.manifest,
+                                                          method.device, parts, method.trust)
+                            : srdiff::Model::load(method.folder, method.manifest, method.device,
+                                                  method.precision, parts, method.trust);
   method.precision = model.precision();
   return srdiff::Upscaler(std::move(model));
 }

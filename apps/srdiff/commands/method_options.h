@@ -20,6 +20,7 @@ struct MethodArgs {
   std::string device = "auto";
   std::string precision = "fp32";
   int threads = srdiff::available_processors();
+  bool trust_model = false;  ///< load networks without a look into them
   /// What the options ask for that are numbers; of the others see `words` and `switched_off`.
   srdiff::UpscaleOptions options;
   std::map<std::string, std::string> words = {};  ///< by a setting's name; empty: not given
@@ -31,6 +32,12 @@ void add_method_options(CLI::App& sub, MethodArgs& args);
 
 /// Adds the group "Machine" alone.
 void add_machine_options(CLI::App& sub, MethodArgs& args);
+
+/// Adds --trust-model, which `trust` gets. add_machine_options does it for MethodArgs.
+CLI::Option* add_trust_option(CLI::App& sub, bool& trust);
+
+/// What --trust-model comes to.
+srdiff::NetworkTrust network_trust(bool trust);
 
 /// Adds the option of one setting, by its name in pipeline/setting_list.h.
 CLI::Option* add_setting_option(CLI::App& sub, MethodArgs& args, std::string_view name);
@@ -58,6 +65,7 @@ struct Method {
   c10::Device device;
   c10::ScalarType precision;
   bool any_precision = false;  ///< --precision auto: load_upscaler chooses
+  srdiff::NetworkTrust trust = srdiff::NetworkTrust::checked;
 };
 
 /// Finds the model, which must be named, checks the options against its manifest and sets the

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "commands/commands.h"
+#include "commands/method_options.h"
 #include "exit_status.h"
 #include "output/json_output.h"
 #include "remedies.h"
@@ -15,6 +16,7 @@ namespace {
 struct ModelsArgs {
   std::string name;
   bool json = false;
+  bool trust_model = false;
 };
 
 int run_list(const ModelsArgs& args) {
@@ -67,7 +69,8 @@ int run_info(const ModelsArgs& args) {
 int run_verify(const ModelsArgs& args) {
   const auto folder = srdiff::find_model(args.name);
   const srdiff::Manifest manifest = srdiff::read_manifest(folder);
-  srdiff::Model::load(folder, manifest, c10::kCPU, c10::kFloat).check_networks();
+  srdiff::Model::load(folder, manifest, c10::kCPU, c10::kFloat, {}, network_trust(args.trust_model))
+      .check_networks();
   srdiff::log::info("{}: {} {} is whole and runs", folder.string(), manifest.name,
                     manifest.version);
   if (args.json) {
@@ -90,11 +93,14 @@ void add_models(CLI::App& app, Command& command) {
     }
     action.add_flag("--json", args->json, "Print JSON on standard output");
     action.callback([args, run, &command] { command = [args, run] { return run(*args); }; });
+    return &action;
   };
   sub.add_flag("--json", args->json, "Print JSON on standard output");
   add("list", "The models that are found, and where (default)", false, run_list);
   add("info", "What a model's manifest says", true, run_info);
-  add("verify", "Load a model and check hashes, shapes and scale", true, run_verify);
+  CLI::App& verify =
+      *add("verify", "Load a model and check hashes, code, shapes and scale", true, run_verify);
+  add_trust_option(verify, args->trust_model);
   sub.callback([&sub, args, &command] {
     if (sub.get_subcommands().empty()) {
       command = [args] { return run_list(*args); };

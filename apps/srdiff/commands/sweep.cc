@@ -127,7 +127,8 @@ int sweep(SweepArgs args) {
   }
   std::optional<srdiff::FeatureNetwork> features;
   if (!args.features.empty()) {
-    features = srdiff::FeatureNetwork::load(srdiff::find_features(args.features), method.device);
+    features = srdiff::FeatureNetwork::load(srdiff::find_features(args.features), method.device,
+                                            method.trust);
   }
   srdiff::SweepResult result;
   try {
