@@ -339,9 +339,10 @@ class CodeChecker {
     if (names.size() < 2 || (first > 0 && is(first - 1, WordKind::name, "getattr"))) {
       refuse_code("names its root itself");
     }
-    std::string qualified;
-    for (const std::string_view name : names) {
-      qualified += (qualified.empty() ? "" : ".") + std::string(name);
+    std::string qualified(names[0]);
+    for (std::size_t i = 1; i < names.size(); ++i) {
+      qualified += '.';
+      qualified += names[i];
     }
     const std::string classes = std::string(archive_root) + ".torch.classes";
     if (qualified.compare(0, classes.size(), classes) == 0) {
