@@ -13,6 +13,7 @@
 
 #include "exit_status.h"
 #include "prehash_models.h"
+#include "process_limits.h"
 #include "standard_streams.h"
 #include "thread_waiting.h"
 #include "tool.h"
@@ -65,12 +66,8 @@ void forget_limits_of_opencv() {
   std::_Exit(exit_model_unusable);  // a thread may be hashing
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  fill_closed_streams();
-  forget_limits_of_opencv();
-  choose_thread_waiting();
+/// Loads the other half of the program and runs it; it does not return.
+void launch(int argc, char** argv) {
   const srdiff::KnownDigests digests = start_prehashing(argc, argv);
   const fs::path folder = program_folder();
   if (folder.empty()) {
@@ -92,4 +89,14 @@ int main(int argc, char** argv) {
     fail(path.string() + ": is not srdiff's");
   }
   run(argc, argv, digests);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  fill_closed_streams();
+  forget_limits_of_opencv();
+  choose_thread_waiting();
+  limit_blas_threads();
+  run_with_usual_stack(launch, argc, argv);
 }

@@ -73,7 +73,7 @@ std::vector<fs::path> networks_of(const fs::path& folder, bool regressor_alone) 
 /// The digest of a file, unless another file has taken its name since `identity` was read.
 std::optional<std::string> digest_of(const fs::path& path, const std::string& identity) {
   try {
-    const srdiff::MappedFile file(path);
+    const srdiff::LargeFile file(path);
     if (file.identity() == identity) {
       return srdiff::sha256_hex(file.bytes());
     }

@@ -40,20 +40,6 @@ class InputFile {
 
   std::string identity() const { return identity_of(status()); }
 
-  /// Maps the whole file, which the caller must unmap. Empty if the file is empty.
-  std::string_view map() const {
-    const auto length = static_cast<std::size_t>(size());
-    if (length == 0) {
-      return {};
-    }
-    void* const start =
-        ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file_.number(), 0);
-    if (start == MAP_FAILED) {
-      fail(errno);
-    }
-    return {static_cast<const char*>(start), length};
-  }
-
   /// Up to `count` bytes from the start; fewer where the file ends earlier.
   std::size_t read(char* bytes, std::size_t count) const {
     std::size_t done = 0;
@@ -114,18 +100,27 @@ class InputFile {
   FileDescriptor file_;
 };
 
+std::int64_t size_within(const InputFile& file, const fs::path& path, std::int64_t max_bytes) {
+  const std::int64_t size = file.size();
+  if (size > max_bytes) {
+    throw InputError(path.string() + ": is larger than the " + std::to_string(max_bytes) +
+                     " bytes allowed");
+  }
+  return size;
+}
+
+InputError changed(const fs::path& path) {
+  return InputError(path.string() + ": changed while it was read; try again when it is complete");
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path, std::int64_t max_bytes) {
   const InputFile file(path);
-  const std::int64_t expected = file.size();
-  if (expected > max_bytes) {
-    throw InputError(path.string() + ": is larger than the " + std::to_string(max_bytes) +
-                     " bytes allowed");
-  }
+  const std::int64_t expected = size_within(file, path, max_bytes);
   std::string bytes(static_cast<std::size_t>(expected), '\0');
   if (file.read(bytes.data(), bytes.size()) != bytes.size() || file.size() != expected) {
-    throw InputError(path.string() + ": changed while it was read; try again when it is complete");
+    throw changed(path);
   }
   return bytes;
 }
@@ -142,22 +137,39 @@ std::string file_identity(const fs::path& path) {
   return ::stat(path.c_str(), &found) == 0 ? identity_of(found) : "";
 }
 
-MappedFile::MappedFile(const fs::path& path) {
+LargeFile::LargeFile(const fs::path& path, std::int64_t max_bytes) {
   const InputFile file(path);
   identity_ = file.identity();
-  bytes_ = file.map();
+  const auto length = static_cast<std::size_t>(size_within(file, path, max_bytes));
+  if (length == 0) {
+    return;
+  }
+  void* const start = ::mmap(nullptr, length, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (start == MAP_FAILED) {
+    throw MemoryError(path.string() + ": not enough memory to read it");
+  }
+  bytes_ = {static_cast<const char*>(start), length};
+  try {
+    if (file.read(static_cast<char*>(start), length) != length || file.identity() != identity_) {
+      throw changed(path);
+    }
+  } catch (...) {
+    ::munmap(start, length);
+    throw;
+  }
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept
+LargeFile::LargeFile(LargeFile&& other) noexcept
     : bytes_(std::exchange(other.bytes_, {})), identity_(std::move(other.identity_)) {}
 
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+LargeFile& LargeFile::operator=(LargeFile&& other) noexcept {
   std::swap(bytes_, other.bytes_);
   std::swap(identity_, other.identity_);
   return *this;
 }
 
-MappedFile::~MappedFile() {
+LargeFile::~LargeFile() {
   if (!bytes_.empty()) {
     ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
   }

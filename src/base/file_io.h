@@ -18,21 +18,22 @@ std::string read_file(const std::filesystem::path& path,
 /// adding. Throws as read_file does, except that a change of size is no error.
 std::string read_growing_file(const std::filesystem::path& path);
 
-/// A file's bytes, mapped into memory, so that processes share the system's copy of them. A change
-/// of the file in place would change these bytes too: map only files that are replaced as a whole,
-/// such as model files.
-class MappedFile {
+/// The bytes of a large file in memory of their own, which is given back to the system with them.
+/// (A mapping of the file would change when the file is written to, and a file that is cut while it
+/// is mapped ends the process.)
+class LargeFile {
  public:
-  /// Throws as read_file does.
-  explicit MappedFile(const std::filesystem::path& path);
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&& other) noexcept;
-  ~MappedFile();
+  /// Throws as read_file does, and where the file is written to meanwhile.
+  explicit LargeFile(const std::filesystem::path& path,
+                     std::int64_t max_bytes = std::numeric_limits<std::int64_t>::max());
+  LargeFile(const LargeFile&) = delete;
+  LargeFile& operator=(const LargeFile&) = delete;
+  LargeFile(LargeFile&& other) noexcept;
+  LargeFile& operator=(LargeFile&& other) noexcept;
+  ~LargeFile();
 
   std::string_view bytes() const { return bytes_; }
-  /// Of the file that is mapped: see `file_identity`.
+  /// Of the file that was read: see `file_identity`.
   const std::string& identity() const { return identity_; }
 
  private:

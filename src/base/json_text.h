@@ -1,11 +1,15 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "srdiff/error.h"
 
 namespace srdiff {
+
+/// What a file of JSON that somebody wrote or that a run has printed may have, in bytes.
+inline constexpr std::int64_t max_json_bytes = std::int64_t{64} << 20;
 
 /// Parses a JSON text. `Json` is nlohmann::json, or nlohmann::ordered_json where the order of the
 /// fields counts. Documents of srdiff nest at most ten levels deep, while copying a value of a

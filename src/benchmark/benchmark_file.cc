@@ -138,7 +138,7 @@ std::string benchmark_json(const Benchmark& benchmark) {
 }
 
 Benchmark read_benchmark(const fs::path& path) {
-  const std::string text = read_file(path);
+  const std::string text = read_file(path, max_json_bytes);
   try {
     return read_document(parse_json<ordered_json>(text), path.string());
   } catch (const json::exception&) {

@@ -114,7 +114,7 @@ FeatureNetwork FeatureNetwork::load(const fs::path& folder, c10::Device device,
                                     NetworkTrust trust) {
   FeatureManifest manifest = read_feature_manifest(folder);
   const std::string name = (folder / manifest.file.path).string();
-  Network network = Network::from_bytes(map_verified(folder, manifest.file).bytes(), name, device,
+  Network network = Network::from_bytes(read_verified(folder, manifest.file).bytes(), name, device,
                                         c10::kFloat, trust);
   FeatureNetwork result(std::move(manifest), std::move(network));
   const at::Tensor grey = at::zeros({3, dry_call_side, dry_call_side});

@@ -234,7 +234,7 @@ Verdict judge_figure(const GoldenFigure& golden, const std::vector<Figure>& figu
 }  // namespace
 
 Golden read_golden(const fs::path& path) {
-  const std::string bytes = read_file(path);
+  const std::string bytes = read_file(path, max_json_bytes);
   try {
     return parse_golden(parse_json(bytes));
   } catch (const json::exception&) {

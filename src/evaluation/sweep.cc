@@ -271,7 +271,7 @@ class Sweep {
 
 SweepPlan read_sweep_plan(const fs::path& path) {
   try {
-    return plan_of(JsonFields(parse_json(read_file(path)), "the sweep"));
+    return plan_of(JsonFields(parse_json(read_file(path, max_json_bytes)), "the sweep"));
   } catch (const json::exception&) {
     throw UsageError(path.string() + ": is not valid JSON");
   } catch (const InputError& error) {  // it cannot be read

@@ -23,7 +23,7 @@ ModelDefaults read_defaults(const JsonFields& fields, int T) {
   defaults.t = fields.in_range("t", 1, T);
   defaults.beta = fields.in_range("beta", 0.0, 1.0);
   defaults.nfe = fields.in_range("nfe", 1, defaults.t);
-  defaults.eta = fields.optional("eta", 0.0);
+  defaults.eta = fields.has("eta") ? fields.in_range("eta", 0.0, 1.0) : 0.0;
   defaults.sampler = parse_sampler(fields.required<std::string>("sampler"));
   defaults.grid = parse_grid_spacing(fields.optional<std::string>("grid", "uniform"));
   defaults.color_fix = parse_color_fix(fields.optional<std::string>("color_fix", "none"));
@@ -83,6 +83,9 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
       root.in_range<std::int64_t>("max_output_pixels", 1, std::int64_t{1} << 40);
   manifest.tile = read_tile(root, manifest.size_multiple);
   manifest.weight_map_channels = root.optional("weight_map_channels", 1);
+  if (manifest.weight_map_channels != 1 && manifest.weight_map_channels != 3) {
+    throw ModelError(where + ": 'weight_map_channels' is neither 1 nor 3");
+  }
   manifest.parameterisation =
       parse_parameterisation(root.required<std::string>("parameterisation"));
   manifest.condition = parse_condition(root.optional<std::string>("condition", "bicubic"));

@@ -90,7 +90,7 @@ const FoundModel& DefaultModels::for_size(std::int64_t height, std::int64_t widt
 
 void verify_files(const fs::path& folder, const Manifest& manifest) {
   for (const NetworkFile& file : files_of(manifest)) {
-    map_verified(folder, file);
+    read_verified(folder, file);
   }
 }
 
@@ -151,7 +151,7 @@ Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device
 }
 
 Network Model::load_network(const NetworkFile& file, c10::ScalarType precision) const {
-  return Network::from_bytes(map_verified(folder_, file).bytes(), (folder_ / file.path).string(),
+  return Network::from_bytes(read_verified(folder_, file).bytes(), (folder_ / file.path).string(),
                              device_, precision, trust_);
 }
 

@@ -18,6 +18,13 @@ namespace fs = std::filesystem;
 
 KnownDigests known_digests;
 
+/// The shipped models' manifests have 6 and 13 kB.
+constexpr std::int64_t max_manifest_bytes = std::int64_t{4} << 20;
+
+/// What an archive that LibTorch writes holds without its 64-bit fields; the paper's networks have up
+/// to 0.4 GB.
+constexpr std::int64_t max_network_bytes = (std::int64_t{4} << 30) - 1;
+
 bool has_manifest(const fs::path& folder) {
   return !first_place_with({folder}, manifest_file).empty();
 }
@@ -80,7 +87,7 @@ std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {
 }
 
 std::string read_model_file(const fs::path& path) {
-  return of_model([&] { return read_file(path); });
+  return of_model([&] { return read_file(path, max_manifest_bytes); });
 }
 
 void parse_network_manifest(
@@ -115,16 +122,16 @@ std::optional<NetworkFile> read_network_file(const JsonFields& files, const char
   return result;
 }
 
-MappedFile map_verified(const fs::path& folder, const NetworkFile& file) {
+LargeFile read_verified(const fs::path& folder, const NetworkFile& file) {
   const fs::path path = folder / file.path;
-  MappedFile mapped = of_model([&] { return MappedFile(path); });
+  LargeFile bytes = of_model([&] { return LargeFile(path, max_network_bytes); });
   const std::optional<std::string> known =
-      known_digests ? known_digests(mapped.identity()) : std::nullopt;
-  if ((known ? *known : sha256_hex(mapped.bytes())) != file.sha256) {
+      known_digests ? known_digests(bytes.identity()) : std::nullopt;
+  if ((known ? *known : sha256_hex(bytes.bytes())) != file.sha256) {
     throw ModelError(path.string() +
                      ": damaged: its SHA-256 is not the manifest's; fetch the model again");
   }
-  return mapped;
+  return bytes;
 }
 
 }  // namespace srdiff

@@ -28,7 +28,7 @@ std::filesystem::path find_network_folder(const NetworkFolderKind& kind, const s
 /// All folders that find_network_folder would find, each name once, sorted by name.
 std::vector<std::filesystem::path> list_network_folders(const NetworkFolderKind& kind);
 
-/// read_file of a manifest or a network: a failure is a ModelError.
+/// read_file of a manifest, of 4 MB at most: a failure is a ModelError.
 std::string read_model_file(const std::filesystem::path& path);
 
 /// Parses the text as JSON and calls parse(document, name). Every failure becomes a ModelError with
@@ -46,8 +46,8 @@ void parse_network_manifest(
 /// Throws ModelError for a path that leaves the folder.
 std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key);
 
-/// The file's bytes. Throws ModelError unless their SHA-256 is the manifest's; it is computed, or
-/// taken from known_digests.h.
-MappedFile map_verified(const std::filesystem::path& folder, const NetworkFile& file);
+/// The file's bytes, 4 GB at most. Throws ModelError unless their SHA-256 is the manifest's; it is
+/// computed, or taken from known_digests.h.
+LargeFile read_verified(const std::filesystem::path& folder, const NetworkFile& file);
 
 }  // namespace srdiff

@@ -394,6 +394,47 @@ case_manifest_without_schedule() { refuses_model 'schedule' --patch '{"schedule"
 case_manifest_of_the_future() { refuses_model "'format'" --patch '{"format": 2}'; }
 case_manifest_with_wrong_type() { refuses_model "'scale'" --patch '{"scale": "two"}'; }
 
+case_manifest_with_wrong_default() {
+  refuses_model "manifest.json: defaults: 'eta' is 7" --patch '{"defaults": {"eta": 7}}'
+}
+
+# Holes, so that they take no room on the disk.
+case_model_files_too_large() {
+  "$MAKE_TEST_MODEL" "$PWD/models/large" --name large
+  "$MAKE_TEST_MODEL" "$PWD/models/whole" --name whole
+  export SRDIFF_MODELS=$PWD/models
+  truncate -s 8G models/large/denoiser.pt
+  with_little_memory refuses 4 'denoiser.pt: is larger than' models verify large
+  truncate -s 1T models/large/manifest.json
+  with_little_memory refuses 4 'manifest.json: is larger than' models info large
+  # It hides no other model.
+  run models list
+  grep -q '^whole ' "$logs/stdout" || fail 'the other model is not listed'
+}
+
+# What was read stays, and what changes meanwhile is noticed: never a signal.
+case_model_cut_while_it_is_loaded() {
+  needs_bundled_model
+  local whole=$SOURCE_MODELS/faces-x8/regressor.pt i
+  cp -r "$SOURCE_MODELS/faces-x8" model
+  pictures make in.png 16x16
+  while :; do
+    truncate -s 4096 model/regressor.pt
+    sleep 0.002
+    cat "$whole" >model/regressor.pt
+    sleep 0.03
+  done &
+  local cutter=$!
+  for i in 1 2 3 4 5 6; do
+    run upscale --model ./model --t 1 --nfe 1 --overwrite in.png out.png
+    [[ $status -eq 0 || $status -eq 4 ]] || {
+      kill $cutter
+      fail "status $status"
+    }
+  done
+  kill $cutter
+}
+
 case_manifest_not_json() {
   mkdir -p models/spoilt
   echo '{ "format": 1,' >models/spoilt/manifest.json

@@ -60,6 +60,41 @@ case_threads_at_barriers() {
   [[ $told == *"'0'"* ]] || fail "the user's policy is lost: $told"
 }
 
+# An ordinary user cannot raise what ulimit -s has set.
+case_small_stack() {
+  pictures make in.png 12x10
+  (ulimit -s 128 && upscales in.png out.png) || fail 'with a stack of 128 kB'
+  mkdir in
+  cp in.png in
+  (ulimit -s 128 && upscales in out) || fail 'a folder with a stack of 128 kB'
+}
+
+# OpenBLAS raises SIGINT where it gets no thread.
+case_no_threads() {
+  command -v setpriv prlimit >/dev/null || skip 'needs setpriv and prlimit'
+  [[ $(id -u) -eq 0 ]] || skip 'needs another user'
+  local status=0
+  setpriv --reuid 65534 --regid 65534 --clear-groups prlimit --nproc=1 "$SRDIFF" --version \
+    >"$logs/stdout" 2>"$logs/stderr" || status=$?
+  [[ $status -eq 0 ]] || fail "status $status"
+}
+
+# OpenBLAS waits for ever where it gets no buffer of 128 MiB. The range in which it did moves with the
+# libraries.
+case_little_address_space() {
+  needs_bundled_model
+  command -v prlimit >/dev/null || skip 'needs prlimit'
+  pictures make in.png 40x40
+  local mib status
+  for mib in 600 700 800 850 900 950 1000 1100; do
+    status=0
+    timeout -k 5 60 prlimit --as=$((mib << 20)) "$SRDIFF" upscale --model photos-x4 --t 1 --nfe 1 \
+      --threads 1 --overwrite --quiet in.png out.png >"$logs/stdout" 2>"$logs/stderr" || status=$?
+    [[ $status -eq 0 || ($status -eq 1 && $(wc -l <"$logs/stderr") -eq 1) ]] ||
+      fail "$mib MiB: status $status"
+  done
+}
+
 case_alone() {
   copy_program
   rm program/srdiff-tool.*

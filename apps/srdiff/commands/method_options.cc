@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/parse_number.h"
+#include "blas_memory.h"
 #include "srdiff/error.h"
 
 namespace {
@@ -122,6 +123,7 @@ void set_up_networks(const MethodArgs& args) {
   srdiff::set_threads(args.threads);
   srdiff::use_activation_pool();
   srdiff::use_exact_cuda_arithmetic();
+  reserve_blas_memory(args.threads);
 }
 
 CLI::Option* add_setting_option(CLI::App& sub, MethodArgs& args, std::string_view name) {

@@ -29,19 +29,25 @@ TEST(FileBytes, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(entries(folder.path()), 1U);
 }
 
-TEST(FileBytes, AMappedFileHoldsItsBytesUntilItGoes) {
+TEST(FileBytes, ALargeFileHoldsItsBytesUntilItGoes) {
   const support::TemporaryFolder folder;
   const std::string bytes(100000, 'x');
   write_file_atomically(folder.path() / "x", bytes);
-  MappedFile mapped(folder.path() / "x");
+  LargeFile mapped(folder.path() / "x");
   EXPECT_EQ(mapped.bytes(), bytes);
-  const MappedFile moved = std::move(mapped);
+  const LargeFile moved = std::move(mapped);
   fs::remove(folder.path() / "x");
   EXPECT_EQ(moved.bytes(), bytes);
+  // Another program cuts it, and writes into it: what was read stays.
+  write_file_atomically(folder.path() / "x", bytes);
+  const LargeFile cut(folder.path() / "x");
+  fs::resize_file(folder.path() / "x", 10);
+  EXPECT_EQ(cut.bytes(), bytes);
+  EXPECT_THROW(LargeFile(folder.path() / "x", 9), InputError);
   std::ofstream(folder.path() / "empty").flush();
-  EXPECT_EQ(MappedFile(folder.path() / "empty").bytes(), "");
-  EXPECT_THROW(MappedFile(folder.path() / "missing"), InputError);
-  EXPECT_THROW(MappedFile(folder.path()), InputError);
+  EXPECT_EQ(LargeFile(folder.path() / "empty").bytes(), "");
+  EXPECT_THROW(LargeFile(folder.path() / "missing"), InputError);
+  EXPECT_THROW(LargeFile(folder.path()), InputError);
 }
 
 TEST(FileBytes, AFileThatIsReplacedOrWrittenToHasAnotherIdentity) {
@@ -51,7 +57,7 @@ TEST(FileBytes, AFileThatIsReplacedOrWrittenToHasAnotherIdentity) {
   write_file_atomically(path, "one");
   const std::string first = file_identity(path);
   EXPECT_EQ(first, file_identity(path));
-  EXPECT_EQ(first, MappedFile(path).identity());
+  EXPECT_EQ(first, LargeFile(path).identity());
   write_file_atomically(folder.path() / "y", "one");
   EXPECT_NE(first, file_identity(folder.path() / "y"));
   fs::rename(folder.path() / "y", path);
