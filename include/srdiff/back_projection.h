@@ -17,10 +17,17 @@ namespace srdiff {
 /// for a plane to 0.22 for a chequerboard). That is meant: there an input's own noise lies, and
 /// JPEG's, which the exact projection x + U·(D·U)⁻¹·(low − D·x) puts back as a visible grid.
 ///
+/// Where values are clipped to [−1,1], what the cell of an input pixel (s×s pixels) loses is given
+/// to the pixels around, over and over, so that black and white patterns keep their mean. Where the
+/// input is neutral (R = G = B to within a level of 8 bits, for two pixels around), so is the
+/// result. Pixels that are in range, and whose neighbourhood has a colour, get the formula's value
+/// alone.
+///
 /// `high` is [N,3,H,W] in [−1,1], `low` [N,3,h,w] with H = s·h, W = s·w; the result is in [−1,1].
 at::Tensor back_project(const at::Tensor& high, const at::Tensor& low);
 
-/// Rows of `low` above and below a row that its result depends on: 2 for D and 2 for U.
-inline constexpr std::int64_t back_projection_reach = 4;
+/// Rows of `low` above and below a row that its result depends on: 3 for a neutral neighbourhood, 2
+/// for D, 2 for U, and 2 for each of the 8 rounds in which lost means are given back.
+inline constexpr std::int64_t back_projection_reach = 23;
 
 }  // namespace srdiff

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "srdiff/resize.h"
 
 namespace srdiff {
@@ -55,6 +57,49 @@ TEST(Consistent, TouchesOnlyWhatTheInputKnows) {
     return image.slice(2, 16, 48).slice(3, 16, 48);
   };
   EXPECT_TRUE(at::allclose(inner(fixed), inner(detail + 0.2), 0, 2e-3));
+}
+
+/// Dots, an eighth of them white, as a printer's halftone has them.
+at::Tensor halftone(std::int64_t side) {
+  auto generator = at::detail::createCPUGenerator(11);
+  const at::Tensor white = at::rand({1, 1, side, side}, generator).lt(0.15);
+  return at::where(white, at::ones({}), -at::ones({})).expand({1, 3, side, side});
+}
+
+TEST(Consistent, APatternOfBlackAndWhiteKeepsItsMean) {
+  const at::Tensor low = halftone(48);
+  // What a network makes of it: soft dots on a ground that is not quite black.
+  const at::Tensor high = resize_bicubic(low, 192, 192).mul(0.7).sub(0.2).clamp(-1.0, 1.0);
+  const at::Tensor fixed = back_project(high, low);
+  const auto level = [](const at::Tensor& image) { return 127.5 * image.mean().item<double>(); };
+  EXPECT_GT(std::abs(level(high) - level(low)), 3.0);
+  EXPECT_NEAR(level(fixed), level(low), 1.0);
+}
+
+TEST(Consistent, WhatIsNeutralStaysNeutral) {
+  const at::Tensor low = halftone(32);
+  const at::Tensor coloured = at::tensor({0.3F, -0.1F, -0.3F}).reshape({1, 3, 1, 1});
+  const at::Tensor high = resize_bicubic(low, 128, 128) + coloured;
+  const at::Tensor fixed = back_project(high, low);
+  const auto colour = [](const at::Tensor& image) {
+    return 127.5 * (image.amax(1) - image.amin(1)).max().item<double>();
+  };
+  EXPECT_LT(colour(fixed), 1.0);
+  // A patch of colour keeps its own.
+  at::Tensor patch = low.clone();
+  patch.slice(2, 8, 24).slice(3, 8, 24).copy_(coloured.expand({1, 3, 16, 16}));
+  const at::Tensor mixed = back_project(resize_bicubic(patch, 128, 128), patch);
+  EXPECT_TRUE(at::allclose(mixed.slice(2, 56, 72).slice(3, 56, 72), coloured.expand({1, 3, 16, 16}),
+                           0, 0.02));
+  EXPECT_LT(colour(mixed.slice(3, 116, 128)), 1.0);
+}
+
+TEST(Consistent, WhatIsInRangeAndColouredIsTheFormulasToTheBit) {
+  const at::Tensor low = smooth_noise(24, 20, 0.15).clamp(-0.5, 0.5);
+  const at::Tensor high =
+      resize_bicubic(low, 72, 60) + smooth_noise(72, 60, 0.05, 5).clamp(-0.1, 0.1);
+  const at::Tensor residual = low - resize_bicubic(high, 24, 20);
+  EXPECT_TRUE(at::equal(back_project(high, low), high + resize_bicubic(residual, 72, 60)));
 }
 
 TEST(Consistent, StaysInRange) {

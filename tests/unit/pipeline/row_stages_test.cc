@@ -16,8 +16,12 @@ at::Tensor smooth_noise(std::int64_t h, std::int64_t w, double amplitude, std::u
 
 TEST(GuidedRows, AreTheWholePicturesWhateverTheirHeight) {
   constexpr std::int64_t scale = 4;
-  const at::Tensor low = smooth_noise(90, 12, 0.2);
-  const at::Tensor high = smooth_noise(90 * scale, 12 * scale, 0.3, 9);
+  at::Tensor low = smooth_noise(90, 12, 0.2);
+  at::Tensor high = smooth_noise(90 * scale, 12 * scale, 0.3, 9);
+  // Rows without colour, and rows that are clipped.
+  low.slice(2, 30, 44).copy_(low.slice(2, 30, 44).mean(1, true).expand({1, 3, 14, 12}));
+  low.slice(2, 50, 70).copy_(at::where(low.slice(2, 50, 70).gt(0.1), at::ones({}), -at::ones({})));
+  high.slice(2, 48 * scale, 72 * scale).mul_(4.0);
   const at::Tensor whole = back_project(high, low);
   for (const std::int64_t rows : {1, 7, 40, 90}) {
     std::vector<at::Tensor> parts;
