@@ -18,6 +18,7 @@
 #include "help/help_files.h"
 #include "help_tiers.h"
 #include "interruption.h"
+#include "interruption_watch.h"
 #include "output/message_log.h"
 #include "parse_errors.h"
 #include "remedies.h"
@@ -130,6 +131,7 @@ int parse_and_run(int argc, char** argv) {
   set_up_allocator();
   set_up_message_log();
   handle_signals();
+  watch_interruption();
 
   CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations"};
   app.set_version_flag("--version", version_line());

@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <mutex>
 #include <random>
+#include <set>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -20,6 +23,27 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = ".srdiff-tmp-";
 constexpr std::size_t random_digits = 16;  // a name that nobody chooses for a file of their own
+
+/// The temporary files of this process that have not got their final name.
+struct OwnFiles {
+  std::mutex mutex;
+  std::set<std::string> names;
+};
+
+OwnFiles& own_files() {
+  static OwnFiles& files = *new OwnFiles;  // for whoever ends the process while others write
+  return files;
+}
+
+void note_own_file(const std::string& name, bool exists) {
+  OwnFiles& files = own_files();
+  const std::lock_guard lock(files.mutex);
+  if (exists) {
+    files.names.insert(name);
+  } else {
+    files.names.erase(name);
+  }
+}
 
 std::string random_name() {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -71,9 +95,11 @@ AtomicFile::AtomicFile(const fs::path& target) : target_(target) {
     // Waits only for a process that mistakes the new file for a stale one and is removing it.
     uninterrupted([this] { return ::flock(file_.number(), LOCK_EX); });
   } while (!has_a_name(file_.number()));
+  note_own_file(name_, true);
 }
 
 AtomicFile::~AtomicFile() {
+  note_own_file(name_, false);
   if (!renamed_ && file_.is_open()) {
     ::unlink(name_.c_str());
   }
@@ -91,6 +117,7 @@ void AtomicFile::rename_to_target() {
     fail(errno);
   }
   renamed_ = true;
+  note_own_file(name_, false);
 }
 
 FileDescriptor AtomicFile::release() {
@@ -108,6 +135,14 @@ void remove_stale_temporary_files(const fs::path& folder) {
     if (is_temporary_name(entry->path().filename().string())) {
       remove_if_stale(entry->path());
     }
+  }
+}
+
+void remove_own_temporary_files() {
+  OwnFiles& files = own_files();
+  const std::lock_guard lock(files.mutex);
+  for (const std::string& name : files.names) {
+    ::unlink(name.c_str());
   }
 }
 

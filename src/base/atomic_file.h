@@ -48,6 +48,10 @@ class AtomicFile {
 /// living process stay, as do those on a file system without locks.
 void remove_stale_temporary_files(const std::filesystem::path& folder);
 
+/// Removes the temporary files of this process, for one that ends without its destructors. An
+/// AtomicFile that is being made at that moment may stay.
+void remove_own_temporary_files();
+
 /// Whether a file has the name of an AtomicFile.
 bool is_temporary_name(const std::string& name);
 

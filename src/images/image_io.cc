@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/file_io.h"
+#include "base/unstoppable_work.h"
 #include "images/file_pixels.h"
 #include "images/image_format.h"
 #include "images/image_header.h"
@@ -151,6 +152,7 @@ Image decoded(const std::string& bytes, const ImageHeader& header,
 
 Image decoded_in_memory(const std::string& bytes, const ImageHeader& header,
                         const std::optional<FoundMetadata>& metadata, const std::string& name) {
+  const UnstoppableWork work;
   try {
     return decoded(bytes, header, metadata, name);
   } catch (const std::exception& error) {

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
+#include <thread>
 
+#include "base/unstoppable_work.h"
 #include "srdiff/error.h"
 #include "support/expect.h"
 
@@ -41,6 +44,25 @@ TEST_P(Lossless, KeepsEightBitColour) {
 
 INSTANTIATE_TEST_SUITE_P(All, Lossless, testing::Values(".png", ".tiff", ".bmp"),
                          [](const auto& info) { return std::string(info.param + 1); });
+
+TEST(ImageIo, DecodingIsWorkThatCannotBeStopped) {
+  Image image;
+  image.rgb = at::linspace(-1, 1, std::int64_t{3} * 1500 * 1500).reshape({3, 1500, 1500});
+  const std::string bytes = encode_image(image, ".png", "x");
+  EXPECT_FALSE(UnstoppableWork::goes_on());
+  std::atomic<bool> done = false;
+  std::thread decoder([&] {
+    decode_image(bytes, "x");
+    done = true;
+  });
+  bool seen = false;
+  while (!done && !seen) {
+    seen = UnstoppableWork::goes_on();
+  }
+  decoder.join();
+  EXPECT_TRUE(seen);
+  EXPECT_FALSE(UnstoppableWork::goes_on());
+}
 
 TEST(ImageIo, KeepsSixteenBits) {
   for (const char* extension : {".png", ".tiff"}) {
