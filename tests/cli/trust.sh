@@ -18,7 +18,7 @@ case_code_that_runs_at_loading() {
   pictures make in.png 8x6
   mkdir reference
   cp in.png reference
-  local why='weight_map.pt: refused before it was loaded: its code has __setstate__'
+  local why='weight_map.pt: refused before it was loaded: its code has __'
   refuses 4 "$why" upscale in.png out.png --model evil
   refuses 4 "$why" models verify evil
   refuses 4 "$why" bench --model evil --quiet

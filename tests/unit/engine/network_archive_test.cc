@@ -106,12 +106,12 @@ TEST(NetworkArchiveTest, CodeThatWouldRunAtLoadingDoesNot) {
 def __getstate__(self):
     return self.weight
 def __setstate__(self, state: Tensor):
-    self.weight = state
     file = torch.from_file(")" + victim.string() +
                                   R"(", True, 16)
-    file.fill_(1)
+    file.fill_(1.0)
+    self.weight = state + file[0]
 )");
-  expect_part(refusal(bytes), "__setstate__");
+  expect_part(refusal(bytes), "state__, which would run when the file is loaded");
   const std::string message = message_of<ModelError>(
       [&] { Network::from_bytes(bytes, "evil.pt", c10::kCPU, c10::kFloat); });
   EXPECT_EQ(message.rfind("evil.pt: refused before it was loaded: ", 0), 0U) << message;
@@ -203,26 +203,25 @@ TEST(NetworkArchiveTest, DepthsAndLoopsAreLimited) {
 
 // Instructions: see pickletools of Python.
 TEST(NetworkArchiveTest, PicklesAreFollowed) {
+  using namespace std::string_literals;
   const std::string start = "\x80\x02";
   const std::string storage =
-      std::string("(X\x07\0\0\0storagectorch\nFloatStorage\n", 34) + std::string(
-                                                                         "X\x01\0\0\0"
-                                                                         "0X\x03\0\0\0cpuK\x0atQ",
-                                                                         20);
+      "(X\x07\0\0\0storagectorch\nFloatStorage\n"s
+      "X\x01\0\0\0"s
+      "0X\x03\0\0\0cpuK\x0atQ"s;
   const auto tensor = [&](const std::string& offset, const std::string& size) {
     return start + "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + offset + size +
            "K\x01\x85\x89}(utR.";
   };
   EXPECT_EQ(pickle_refusal(start + "(K\x01N\x88t."), "");
-  EXPECT_EQ(pickle_refusal(tensor(std::string("K\0", 2), "K\x0a\x85")), "");
+  EXPECT_EQ(pickle_refusal(tensor("K\0"s, "K\x0a\x85")), "");
   expect_part(pickle_refusal(tensor("K\x01", "K\x0a\x85")), "larger than its storage");
-  expect_part(pickle_refusal(tensor(std::string("K\0", 2), "K\x0b\x85")),
-              "larger than its storage");
+  expect_part(pickle_refusal(tensor("K\0"s, "K\x0b\x85")), "larger than its storage");
   expect_part(pickle_refusal(start + "cos\nsystem\nX\x01\0\0\0aR."), "names os system");
   expect_part(pickle_refusal(start + "."), "leaves values over");
   expect_part(pickle_refusal(start + "\x85."), "not there");
-  expect_part(pickle_refusal(start + std::string("Nr\xff\xff\xff\x7f.", 7)), "out of turn");
-  expect_part(pickle_refusal(start + std::string("]q\0(h\0e.", 8)), "holds itself");
+  expect_part(pickle_refusal(start + "Nr\xff\xff\xff\x7f."s), "out of turn");
+  expect_part(pickle_refusal(start + "]q\0(h\0e."s), "holds itself");
   expect_part(pickle_refusal(start + std::string(1000, '(') + "."), "nested deeper");
   std::string laughs = start + "N";
   for (int i = 0; i < 40; ++i) {
