@@ -12,6 +12,7 @@
 #include "base/unstoppable_work.h"
 #include "exit_status.h"
 #include "interruption.h"
+#include "output/message_log.h"
 #include "support/temporary_folder.h"
 
 namespace {
@@ -20,6 +21,7 @@ using std::chrono::seconds;
 
 /// A decoder that takes a minute, interrupted.
 [[noreturn]] void decode_for_a_minute(const std::filesystem::path& folder) {
+  set_up_message_log();
   const srdiff::AtomicFile file(folder / "out.png");
   handle_signals();
   watch_interruption();
