@@ -72,19 +72,33 @@ NpyLayout npy_layout(const std::string& bytes) {
   return {bytes.substr(header, length), header + length};
 }
 
+/// What stands behind a key of a .npy header, from its first character on; empty where the header
+/// has no such key.
+std::string_view npy_field(std::string_view header, const std::string& key) {
+  const std::string quoted = "'" + key + "':";
+  const std::size_t at = header.find(quoted);
+  const std::size_t value =
+      at == std::string_view::npos ? at : header.find_first_not_of(' ', at + quoted.size());
+  return value == std::string_view::npos ? std::string_view() : header.substr(value);
+}
+
+bool npy_field_is(std::string_view header, const std::string& key, std::string_view word) {
+  const std::string_view value = npy_field(header, key);
+  const char behind = value.size() > word.size() ? value[word.size()] : '\0';
+  return value.substr(0, word.size()) == word && (behind == ',' || behind == '}' || behind == ' ');
+}
+
 /// The shape in a .npy header, of at most two dimensions.
 std::vector<std::int64_t> npy_shape(const std::string& header) {
-  constexpr std::string_view key = "'shape':";
   constexpr std::size_t most_dimensions = 2;
-  const std::size_t at = header.find(key);
-  const std::size_t open = at == std::string::npos ? at : header.find('(', at + key.size());
-  const std::size_t close = open == std::string::npos ? open : header.find(')', open);
-  if (close == std::string::npos) {
+  const std::string_view field = npy_field(header, "shape");
+  const std::size_t close = field.substr(0, 1) == "(" ? field.find(')') : std::string_view::npos;
+  if (close == std::string_view::npos) {
     throw InputError("has no shape");
   }
   std::vector<std::int64_t> shape;
-  const char* const end = header.data() + close;
-  for (const char* next = header.data() + open + 1; next != end;) {
+  const char* const end = field.data() + close;
+  for (const char* next = field.data() + 1; next != end;) {
     if (*next == ' ' || *next == ',') {
       ++next;
       continue;
@@ -105,8 +119,8 @@ std::vector<std::int64_t> npy_shape(const std::string& header) {
 
 at::Tensor parse_npy(const std::string& bytes) {
   const NpyLayout layout = npy_layout(bytes);
-  const bool doubles = layout.header.find("'<f8'") != std::string::npos;
-  if (!doubles && layout.header.find("'<f4'") == std::string::npos) {
+  const bool doubles = npy_field_is(layout.header, "descr", "'<f8'");
+  if (!doubles && !npy_field_is(layout.header, "descr", "'<f4'")) {
     throw InputError("holds neither float64 nor float32");
   }
   std::vector<std::int64_t> shape = npy_shape(layout.header);
@@ -115,7 +129,7 @@ at::Tensor parse_npy(const std::string& bytes) {
   for (const std::int64_t size : shape) {  // by division: a product could overflow
     left = size > 0 ? left / static_cast<std::size_t>(size) : 0;
   }
-  const bool column_major = layout.header.find("'fortran_order': True") != std::string::npos;
+  const bool column_major = npy_field_is(layout.header, "fortran_order", "True");
   if (column_major) {
     std::reverse(shape.begin(), shape.end());
   }

@@ -148,6 +148,9 @@ TEST_F(NpzTest, ReadsWhatNumPyWrites) {
   }
   ASSERT_TRUE(numpy("np.savez(path, a=np.arange(3))"));
   expect_complaint("neither float64 nor float32");
+  // A record of a float64 is none, though its type holds the word.
+  ASSERT_TRUE(numpy("np.savez(path, a=np.zeros(3, dtype=[('x', '<f8')]))"));
+  expect_complaint("neither float64 nor float32");
 }
 
 TEST_F(NpzTest, DamageIsNamed) {
