@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh SECONDS: builds the fuzz targets with clang and runs them for that long in all, from the
-# hostile corpus, the manifests of models/ and what earlier runs found. Ends with 0 unless an input
+# hostile corpus, the manifests and networks of models/ and what earlier runs found. Ends with 0 unless an input
 # crashes, leaks, hangs or takes too much memory; that input is kept in build/fuzz/findings.
 # Needs: scripts/setup.sh --fuzz
 set -euo pipefail
@@ -11,7 +11,7 @@ cmake --preset fuzz
 cmake --build --preset fuzz
 
 work=build/fuzz
-mkdir -p "$work"/{findings,decode,manifest,seeds}
+mkdir -p "$work"/{findings,decode,manifest,network,npz,journal,seeds}
 rm -rf "$work/new-seeds"  # an interrupted run leaves them
 /usr/bin/python3 tests/hostile/make_corpus.py "$work/new-seeds"
 # The bombs are slow by design, and each small change of one would be slow again.
@@ -31,7 +31,14 @@ fuzz() {
     -artifact_prefix="$work/findings/$target-" "$@"
 }
 
-fuzz decode $((seconds * 3 / 4)) -dict=tests/fuzz/pictures.dict "$work/decode" "$work/seeds" \
+rm -rf "$work/more-seeds"
+/usr/bin/python3 tests/fuzz/seeds.py models "$work/more-seeds"
+
+fuzz decode $((seconds / 2)) -dict=tests/fuzz/pictures.dict "$work/decode" "$work/seeds" \
   tests/fuzz/found-decode
-fuzz manifest $((seconds / 4)) -dict=tests/fuzz/manifest.dict "$work/manifest" \
+fuzz manifest $((seconds / 8)) -dict=tests/fuzz/manifest.dict "$work/manifest" \
   tests/fuzz/found-manifest
+fuzz network $((seconds / 8)) -dict=tests/fuzz/network.dict "$work/network" "$work/more-seeds/network"
+fuzz npz $((seconds / 8)) "$work/npz" "$work/more-seeds/npz"
+fuzz journal $((seconds / 8)) -dict=tests/fuzz/manifest.dict "$work/journal" \
+  "$work/more-seeds/journal"
