@@ -21,8 +21,8 @@ KnownDigests known_digests;
 /// The shipped models' manifests have 6 and 13 kB.
 constexpr std::int64_t max_manifest_bytes = std::int64_t{4} << 20;
 
-/// What an archive that LibTorch writes holds without its 64-bit fields; the paper's networks have up
-/// to 0.4 GB.
+/// What an archive that LibTorch writes holds without its 64-bit fields; the paper's networks have
+/// up to 0.4 GB.
 constexpr std::int64_t max_network_bytes = (std::int64_t{4} << 30) - 1;
 
 bool has_manifest(const fs::path& folder) {
