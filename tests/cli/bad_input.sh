@@ -398,15 +398,25 @@ case_manifest_with_wrong_default() {
   refuses_model "manifest.json: defaults: 'eta' is 7" --patch '{"defaults": {"eta": 7}}'
 }
 
+# refuses_unread TEXT ARG...: as `refuses 4`, without a look at the files, which are too large for one.
+refuses_unread() {
+  local text=$1
+  shift
+  status=0
+  with_little_memory "$SRDIFF" "$@" >"$logs/stdout" 2>"$logs/stderr" || status=$?
+  [[ $status -eq 4 ]] || fail "srdiff $* ended with $status"
+  grep -qF "$text" "$logs/stderr" || fail "the line does not name '$text'"
+}
+
 # Holes, so that they take no room on the disk.
 case_model_files_too_large() {
   "$MAKE_TEST_MODEL" "$PWD/models/large" --name large
   "$MAKE_TEST_MODEL" "$PWD/models/whole" --name whole
   export SRDIFF_MODELS=$PWD/models
   truncate -s 8G models/large/denoiser.pt
-  with_little_memory refuses 4 'denoiser.pt: is larger than' models verify large
+  refuses_unread 'denoiser.pt: is larger than' models verify large
   truncate -s 1T models/large/manifest.json
-  with_little_memory refuses 4 'manifest.json: is larger than' models info large
+  refuses_unread 'manifest.json: is larger than' models info large
   # It hides no other model.
   run models list
   grep -q '^whole ' "$logs/stdout" || fail 'the other model is not listed'
