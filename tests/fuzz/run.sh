@@ -26,7 +26,8 @@ find models -name manifest.json -exec sh -c 'cp "$1" "$2/$(basename "$(dirname "
 fuzz() {
   local target=$1 limit=$2
   shift 2
-  OMP_NUM_THREADS=1 "$work/tests/fuzz/fuzz_$target" -max_total_time="$limit" -timeout=300 \
+  LSAN_OPTIONS=suppressions=tests/fuzz/leaks.supp:print_suppressions=0 \
+    OMP_NUM_THREADS=1 "$work/tests/fuzz/fuzz_$target" -max_total_time="$limit" -timeout=300 \
     -rss_limit_mb=3000 -max_len=20000 -print_final_stats=1 -close_fd_mask=3 \
     -artifact_prefix="$work/findings/$target-" "$@"
 }
