@@ -13,13 +13,10 @@ namespace {
 constexpr std::int64_t rim = 2;
 
 /// The mask's pixels that lie under pixels of the picture along one side: of the `n`-th pixel those
-/// from first[n] on, as many as `most` at most, the last of them repeated.
-struct Cover {
-  std::vector<at::Tensor> indices;
-};
-
-/// `from` … `to` are pixels of a picture of `side`, those beyond its edges taken for the edge's.
-Cover cover(std::int64_t from, std::int64_t to, std::int64_t side, std::int64_t mask_side) {
+/// from first[n] on, as many as `most` at most, the last of them repeated. `from` … `to` are pixels
+/// of a picture of `side`, those beyond its edges taken for the edge's.
+std::vector<at::Tensor> cover(std::int64_t from, std::int64_t to, std::int64_t side,
+                              std::int64_t mask_side) {
   std::vector<std::int64_t> first;
   std::vector<std::int64_t> last;
   std::int64_t most = 1;
@@ -29,20 +26,21 @@ Cover cover(std::int64_t from, std::int64_t to, std::int64_t side, std::int64_t 
     last.push_back(((pixel + 1) * mask_side + side - 1) / side - 1);
     most = std::max(most, last.back() - first.back() + 1);
   }
-  Cover result;
+  std::vector<at::Tensor> result;
   for (std::int64_t k = 0; k < most; ++k) {
     std::vector<std::int64_t> index;
     for (std::size_t i = 0; i < first.size(); ++i) {
       index.push_back(std::min(first[i] + k, last[i]));
     }
-    result.indices.push_back(at::tensor(index));
+    result.push_back(at::tensor(index));
   }
   return result;
 }
 
-at::Tensor darkest_along(const at::Tensor& mask, std::int64_t dimension, const Cover& cover) {
+at::Tensor darkest_along(const at::Tensor& mask, std::int64_t dimension,
+                         const std::vector<at::Tensor>& indices) {
   at::Tensor result;
-  for (const at::Tensor& index : cover.indices) {
+  for (const at::Tensor& index : indices) {
     const at::Tensor taken = mask.index_select(dimension, index);
     result = result.defined() ? at::minimum(result, taken) : taken;
   }

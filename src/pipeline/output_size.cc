@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::int64_t most_enlarged = 64;
 
-ResizeRatio lowest_terms(std::int64_t up, std::int64_t down) {
-  const std::int64_t divisor = std::gcd(up, down);
-  return {up / divisor, down / divisor};
-}
-
 /// A side enlarged by the factor, rounded, at least a pixel.
 std::int64_t enlarged(std::int64_t side, ResizeRatio factor) {
   return std::max<std::int64_t>((2 * side * factor.up + factor.down) / (2 * factor.down), 1);
@@ -45,6 +40,11 @@ std::string size_text(std::int64_t height, std::int64_t width) {
 }
 
 }  // namespace
+
+ResizeRatio lowest_terms(std::int64_t up, std::int64_t down) {
+  const std::int64_t divisor = std::gcd(up, down);
+  return {up / divisor, down / divisor};
+}
 
 bool names_size(const UpscaleSettings& settings) {
   return settings.width || settings.height || settings.long_side || settings.megapixels;

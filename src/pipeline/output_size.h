@@ -17,6 +17,9 @@ struct OutputSize {
       factor;  ///< output / input, in lowest terms; sides that it gives no whole are rounded
 };
 
+/// up / down, both above 0.
+ResizeRatio lowest_terms(std::int64_t up, std::int64_t down);
+
 /// Whether the settings name the output's size in place of a scale.
 bool names_size(const UpscaleSettings& settings);
 

@@ -50,8 +50,7 @@ def blocks(text: str):
         if code:
             yield begun, mark, code
             mark, code = None, []
-        found = MARK.match(line.strip())
-        mark = found if found else None if line.strip() else mark
+        mark = MARK.match(line.strip())
 
 
 def picture(path: Path, width: int, height: int, seed: int) -> None:
@@ -98,16 +97,17 @@ def unmarked(document: Path) -> list:
 
 def run(document: Path, program: str, source: Path) -> list:
     """What went wrong, a line each."""
-    faults, count = [], 0
+    faults = []
+    runnable = [(line, code) for line, mark, code in blocks(document.read_text()) if mark and mark[1] == "run"]
+    print(f"{document}: {len(runnable)} blocks of commands to run", flush=True)
+    if not runnable:
+        return faults
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         environment = {**os.environ, "PATH": f"{Path(program).parent}:{os.environ['PATH']}",
                        "OMP_WAIT_POLICY": "passive", "SRDIFF_MODELS": str(source / "models")}
         inputs(folder, source, program, environment)
-        for line, mark, code in blocks(document.read_text()):
-            if mark is None or mark[1] != "run":
-                continue
-            count += 1
+        for line, code in runnable:
             script = "set -e -o pipefail\n" + "\n".join(code)
             try:
                 done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, timeout=LIMIT, text=True,
@@ -117,7 +117,6 @@ def run(document: Path, program: str, source: Path) -> list:
                 continue
             if done.returncode:
                 faults.append(f"{document}:{line}: ended with status {done.returncode}\n{done.stdout[-2000:]}")
-    print(f"{document}: {count} blocks of commands run")
     return faults
 
 

@@ -2,19 +2,17 @@
 
 #include <ATen/ATen.h>
 
-#include <numeric>
 #include <utility>
+
+#include "pipeline/output_size.h"
 
 WeightMapPicture::WeightMapPicture(const srdiff::UpscalePlan& plan, int model_scale,
                                    std::filesystem::path file, srdiff::EncodeOptions options)
     : from_{plan.height() * model_scale, plan.width() * model_scale},
       to_{plan.output_height(), plan.output_width()},
-      ratio_{plan.factor().up, plan.factor().down * model_scale},
+      ratio_(srdiff::lowest_terms(plan.factor().up, plan.factor().down * model_scale)),
       file_(std::move(file)),
-      options_(std::move(options)) {
-  const std::int64_t divisor = std::gcd(ratio_.up, ratio_.down);
-  ratio_ = {ratio_.up / divisor, ratio_.down / divisor};
-}
+      options_(std::move(options)) {}
 
 void WeightMapPicture::start(bool grey) {
   srdiff::ImageLayout layout;
