@@ -1,8 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -11,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_text.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -101,22 +100,10 @@ class JsonFields {
 
  private:
   template <typename Value>
-  static bool holds(const nlohmann::json& value) {
-    if (value.is_number_unsigned()) {
-      return value.get<std::uint64_t>() <=
-             static_cast<std::uint64_t>(std::numeric_limits<Value>::max());
-    }
-    return value.is_number_integer() &&
-           value.get<std::int64_t>() >=
-               static_cast<std::int64_t>(std::numeric_limits<Value>::min());
-  }
-
-  template <typename Value>
   Value convert(const char* key) const {
     const nlohmann::json& value = object_.at(key);
-    // nlohmann/json would convert even a number that does not fit.
-    if constexpr (std::is_integral_v<Value>) {
-      if (value.is_number() && !holds<Value>(value)) {
+    if constexpr (std::is_integral_v<Value> && !std::is_same_v<Value, bool>) {
+      if (value.is_number() && !whole_number<Value>(value)) {
         throw ModelError(where_ + ": the field '" + key + "' is no whole number in range");
       }
     }

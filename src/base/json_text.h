@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "srdiff/error.h"
@@ -24,6 +26,22 @@ Json parse_json(const std::string& text) {
     }
     return true;
   });
+}
+
+/// The whole number that a value is; nothing where it is none or does not fit. nlohmann/json itself
+/// would convert any number: 1e300 too, for which C++ defines no result.
+template <typename Integer, typename Json>
+std::optional<Integer> whole_number(const Json& value) {
+  using Limits = std::numeric_limits<Integer>;
+  if (!value.is_number_integer()) {
+    return std::nullopt;
+  }
+  const auto number = value.template get<std::int64_t>();
+  const bool is_negative = !value.is_number_unsigned() && number < 0;
+  const bool fits = is_negative
+                        ? Limits::is_signed && number >= static_cast<std::int64_t>(Limits::min())
+                        : value.template get<std::uint64_t>() <= std::uint64_t{Limits::max()};
+  return fits ? std::optional(value.template get<Integer>()) : std::nullopt;
 }
 
 }  // namespace srdiff

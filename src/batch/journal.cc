@@ -59,7 +59,9 @@ void read_entries(const std::string& text, std::map<std::string, JournalEntry>& 
       entries[fields.at("output").get<std::string>()] = {
           fields.at("input_sha256").get<std::string>(), fields.at("run_sha256").get<std::string>(),
           fields.at("output_sha256").get<std::string>(),
-          fields.at("output_size").get<std::uint64_t>()};
+          whole_number<std::uint64_t>(fields.at("output_size")).value()};
+    } catch (const std::bad_optional_access&) {
+      continue;
     } catch (const json::exception&) {
       continue;
     } catch (const UsageError&) {

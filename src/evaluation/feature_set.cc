@@ -78,9 +78,10 @@ FeatureSet set_of(const Npz& npz, const FeatureManifest& network, const std::str
   const auto origin = npz.texts.find(origin_member);
   if (origin != npz.texts.end()) {
     check_origin(origin->second, network, images);
-    set.gaussian.count = parse_json(origin->second).at("count").get<std::int64_t>();
+    const auto count = parse_json(origin->second).at("count");
+    set.gaussian.count = whole_number<std::int64_t>(count).value_or(0);
     if (set.gaussian.count < 2) {
-      throw InputError("says that it is of " + std::to_string(set.gaussian.count) +
+      throw InputError("says that it is of " + count.dump() +
                        " pictures, which have no covariance");
     }
   } else if (network.name == inception) {

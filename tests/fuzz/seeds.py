@@ -72,3 +72,4 @@ LINE = '{"output":"%s","input_sha256":"a","run_sha256":"b","output_sha256":"c","
 write("journal", "two", ('{"srdiff_journal":1}\n' + LINE % ("a.png", 3) + LINE % ("b/c.png", 7)).encode())
 write("journal", "torn", ('{"srdiff_journal":1}\n' + LINE % ("a.png", 3))[:-20].encode())
 write("journal", "escaped", (LINE % ("%FF\\u00e4%25", 18446744073709551615)).encode())
+write("journal", "beyond", (LINE % ("a.png", 18446744907073551615)).encode())

@@ -44,6 +44,15 @@ TEST_F(JournalTest, RemembersWhatWasAppended) {
   EXPECT_FALSE(journal.find("c.png"));
 }
 
+TEST_F(JournalTest, ALineWithASizeThatIsNoneIsPassedOver) {
+  for (const char* size : {"18446744907073551615", "1e300", "-1", "1.5", "true", "null"}) {
+    std::ofstream(out() / ".srdiff.journal", std::ios::binary)
+        << R"({"output":"a","input_sha256":"i","run_sha256":"r","output_sha256":"o","output_size":)"
+        << size << "}\n";
+    EXPECT_FALSE(Journal(out(), {}).find("a")) << size;
+  }
+}
+
 TEST_F(JournalTest, TheOrderOfAppendingDoesNotShowInTheEnd) {
   {
     Journal journal(out(), {});

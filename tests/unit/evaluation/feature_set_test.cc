@@ -141,6 +141,11 @@ TEST_F(FeatureSetTest, WhatCanBeNoStatisticsIsRefused) {
   set.gaussian.count = -3;
   write_statistics(file(), set, "five pictures");
   expect_refused(inception.manifest(), "five pictures", "of -3 pictures");
+  Npz npz = read_npz(file(), {{{"mu", 1 << 16}, {"sigma", 1 << 16}}, {{"srdiff.json", 1 << 16}}});
+  std::string& origin = npz.texts.at("srdiff.json");
+  origin.replace(origin.find("-3"), 2, "1e300");
+  write_npz(file(), npz);
+  expect_refused(inception.manifest(), "five pictures", "of 1e+300 pictures");
 }
 
 TEST_F(FeatureSetTest, AMemberThatIsTooLargeIsNotUnpacked) {
