@@ -19,6 +19,7 @@ constexpr EnumWords<Condition, 2> condition_words = {
     "the condition", {{{Condition::bicubic, "bicubic"}, {Condition::x_sr, "x_sr"}}}};
 
 ModelDefaults read_defaults(const JsonFields& fields, int T) {
+  fields.allow({"t", "beta", "nfe", "eta", "sampler", "grid", "color_fix"});
   ModelDefaults defaults;
   defaults.t = fields.in_range("t", 1, T);
   defaults.beta = fields.in_range("beta", 0.0, 1.0);

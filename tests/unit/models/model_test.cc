@@ -139,6 +139,8 @@ TEST_F(ModelTest, NamesTheFieldAtFault) {
   expect_complaint({.manifest_patch = R"({"schedule": null})"}, "schedule: must be a JSON object");
   expect_complaint({.manifest_patch = R"({"schedule": {"beta_end": 2}})"}, "noise schedule");
   expect_complaint({.manifest_patch = R"({"defaults": {"t": 9999}})"}, "'t' is 9999");
+  expect_complaint({.manifest_patch = R"({"defaults": {"gird": "uniform"}})"},
+                   "the field 'gird' is not known");
   expect_complaint({.manifest_patch = R"({"defaults": {"eta": 7}})"}, "'eta' is 7, outside 0 to 1");
   expect_complaint({.manifest_patch = R"({"weight_map_channels": 2})"}, "weight_map_channels");
   expect_complaint({.manifest_patch = R"({"files": {"denoiser": {"path": "../x.pt"}}})"},
