@@ -81,12 +81,15 @@ class Model {
                     c10::ScalarType precision, ModelParts parts = {},
                     NetworkTrust trust = NetworkTrust::checked);
 
-  /// The same in the fastest precision that is as good as float32: bf16 on a processor or
-  /// GPU that multiplies in it, when x̂_0 of one evaluation has at least 45 dB PSNR against
-  /// float32's, and float32 otherwise. `precision()` says which.
+  /// The same in the fastest precision that is as good as float32: bf16 on a processor or GPU that
+  /// multiplies in it, when x̂_0 of one evaluation has at least 45 dB PSNR against float32's and an
+  /// evaluation takes at most 0.97 of float32's time, and float32 otherwise. `precision()` says
+  /// which. `choices_file`, JSON, keeps what was chosen for this machine, network and number of
+  /// threads, so that it is measured once; without it, it is measured each time.
   static Model load_fastest(const std::filesystem::path& folder, Manifest manifest,
                             c10::Device device, ModelParts parts = {},
-                            NetworkTrust trust = NetworkTrust::checked);
+                            NetworkTrust trust = NetworkTrust::checked,
+                            const std::filesystem::path& choices_file = {});
 
   /// One dry call of each network that is loaded. Throws ModelError naming the file whose output
   /// has another shape than the manifest promises, its scale included, or is not finite.
@@ -135,8 +138,11 @@ class Model {
   void require_finite(const NetworkFile& file, const char* what, const at::Tensor& output) const;
   void check_networks(std::int64_t images) const;
   void measure_device_memory();
-  at::Tensor test_image() const;
-  at::Tensor test_evaluation(const Network& denoiser) const;
+  at::Tensor test_image(std::int64_t side) const;
+  at::Tensor test_evaluation(const Network& denoiser, std::int64_t side) const;
+  /// Whether the denoiser, in a reduced precision, agrees with one in float32.
+  bool is_as_good_as(const Network& reference) const;
+  bool is_faster_than(const Network& reference) const;
   void check_precision(const Network& reference) const;
 
   /// A network that all copies of a model share; the first that needs it loads it.

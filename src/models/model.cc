@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <future>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include "engine/scoped_threads.h"
 #include "models/default_models.h"
 #include "models/model_folder.h"
+#include "models/precision_choice.h"
 #include "srdiff/device.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
@@ -48,6 +50,17 @@ std::vector<NetworkFile> files_of(const Manifest& manifest) {
   }
   files.push_back(manifest.denoiser);
   return files;
+}
+
+/// All that the time of an evaluation depends on, in words.
+std::string circumstances_of(const Manifest& manifest, c10::Device device) {
+  const Machine machine = this_machine();
+  std::ostringstream text;
+  text << "srdiff " SRDIFF_VERSION ", LibTorch " << machine.libtorch << ", " << machine.processor
+       << " (" << machine.instruction_set << ")"
+       << ", " << device.str() << ", " << at::get_num_threads() << " threads, denoiser "
+       << manifest.denoiser.sha256;
+  return text.str();
 }
 
 }  // namespace
@@ -127,27 +140,59 @@ Model Model::load(const fs::path& folder, Manifest manifest, c10::Device device,
 }
 
 Model Model::load_fastest(const fs::path& folder, Manifest manifest, c10::Device device,
-                          ModelParts parts, NetworkTrust trust) {
-  Model model(folder, std::move(manifest), device, trust);
-  const bool has_faster = parts.denoiser && backend_for(device).has_fast_bf16();
-  Network reference = model.load_networks(has_faster ? c10::kBFloat16 : c10::kFloat, parts);
-  if (!has_faster) {
-    return model;
+                          ModelParts parts, NetworkTrust trust, const fs::path& choices_file) {
+  if (!parts.denoiser || !backend_for(device).has_fast_bf16()) {
+    return load(folder, std::move(manifest), device, c10::kFloat, parts, trust);
   }
-  const SamplerOptions options{SamplerKind::ddim, model.manifest_.parameterisation};
-  const ReverseSteps step(model.schedule_, {model.manifest_.defaults.t, 0}, options);
-  const at::Tensor x_t = model.test_image();
-  const at::Tensor exact = step.x0(0, x_t, model.test_evaluation(reference));
-  const at::Tensor fast = step.x0(0, x_t, model.test_evaluation(model.denoiser_));
-  const auto mse = (fast - exact).square().mean().item<double>();
-  constexpr double square_of_range = 4.0;
-  if (!(mse <= square_of_range * std::pow(10.0, -min_psnr / 10.0))) {
-    log::debug("{}: bf16 differs from fp32 by a mean squared {} on one evaluation: fp32 is taken",
-               model.manifest_.name, mse);
+  PrecisionChoices choices(choices_file);
+  const std::string circumstances = circumstances_of(manifest, device);
+  if (const auto known = choices.find(circumstances)) {
+    log::debug("{}: {} is taken, which was the fastest here before", manifest.name,
+               to_string(*known));
+    return load(folder, std::move(manifest), device, *known, parts, trust);
+  }
+  Model model(folder, std::move(manifest), device, trust);
+  Network reference = model.load_networks(c10::kBFloat16, parts);
+  if (!model.is_as_good_as(reference) || !model.is_faster_than(reference)) {
     model.denoiser_ = std::move(reference);
     model.precision_ = c10::kFloat;
   }
+  choices.remember(circumstances, model.precision_);
   return model;
+}
+
+bool Model::is_as_good_as(const Network& reference) const {
+  const SamplerOptions options{SamplerKind::ddim, manifest_.parameterisation};
+  const ReverseSteps step(schedule_, {manifest_.defaults.t, 0}, options);
+  const at::Tensor x_t = test_image(test_side());
+  const at::Tensor exact = step.x0(0, x_t, test_evaluation(reference, test_side()));
+  const at::Tensor reduced = step.x0(0, x_t, test_evaluation(denoiser_, test_side()));
+  const auto mse = (reduced - exact).square().mean().item<double>();
+  constexpr double square_of_range = 4.0;
+  const bool is_good = mse <= square_of_range * std::pow(10.0, -min_psnr / 10.0);
+  if (!is_good) {
+    log::debug("{}: bf16 differs from fp32 by a mean squared {} on one evaluation: fp32 is taken",
+               manifest_.name, mse);
+  }
+  return is_good;
+}
+
+bool Model::is_faster_than(const Network& reference) const {
+  // Of a size that people meet, and small enough for a fraction of a second.
+  constexpr std::int64_t largest_side = 128;
+  const std::int64_t multiple = test_side();
+  const std::int64_t side = std::max(
+      std::min<std::int64_t>(manifest_.native_size, largest_side) / multiple * multiple, multiple);
+  const auto seconds = [] {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration<double>(now).count();
+  };
+  const double share = share_of_time([&] { test_evaluation(denoiser_, side); },
+                                     [&] { test_evaluation(reference, side); }, seconds);
+  const bool is_faster = share <= max_share_of_time;
+  log::debug("{}: an evaluation in bf16 takes {:.2f} of the time in fp32: {} is taken",
+             manifest_.name, share, is_faster ? "bf16" : "fp32");
+  return is_faster;
 }
 
 Network Model::load_network(const NetworkFile& file, c10::ScalarType precision) const {
@@ -208,7 +253,7 @@ void Model::check_networks() const {
 }
 
 void Model::check_networks(std::int64_t images) const {
-  at::Tensor image = test_image().repeat({images, 1, 1, 1});
+  at::Tensor image = test_image(test_side()).repeat({images, 1, 1, 1});
   if (has_regressor()) {
     const std::int64_t low = manifest_.size_multiple;
     image = regressor_output(at::zeros({images, 3, low, low}));
@@ -281,21 +326,20 @@ void Model::measure_device_memory() {
 }
 
 /// A fixed smooth pattern [1,3,side,side]; a faulty kernel shows on any input.
-at::Tensor Model::test_image() const {
-  const std::int64_t side = test_side();
+at::Tensor Model::test_image(std::int64_t side) const {
   return at::linspace(-1.0, 1.0, 3 * side * side).mul(40.0).sin().reshape({1, 3, side, side});
 }
 
 /// The output of a denoiser for the test image at the recommended t.
-at::Tensor Model::test_evaluation(const Network& denoiser) const {
+at::Tensor Model::test_evaluation(const Network& denoiser, std::int64_t side) const {
   const OneOffCalls one_off;
-  const at::Tensor x = test_image();
+  const at::Tensor x = test_image(side);
   return denoiser({x, x, at::full({1}, schedule_.noise_level(manifest_.defaults.t))}).to(at::kCPU);
 }
 
 void Model::check_precision(const Network& reference) const {
-  const at::Tensor expected = test_evaluation(reference);
-  const at::Tensor measured = test_evaluation(denoiser_);
+  const at::Tensor expected = test_evaluation(reference, test_side());
+  const at::Tensor measured = test_evaluation(denoiser_, test_side());
   const auto error =
       ((measured - expected).norm() / expected.norm().clamp_min(1e-6)).item<double>();
   if (!(error < max_precision_error)) {

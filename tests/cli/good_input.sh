@@ -477,6 +477,27 @@ case_auto_precision_gives_the_same_picture() {
   pictures same fp32.png auto.png 3
 }
 
+# What was once measured is kept, where this processor has a choice, and is taken again.
+case_auto_precision_is_measured_once() {
+  needs_bundled_model
+  pictures make in.png 16x16
+  local choices=$XDG_CACHE_HOME/srdiff/precision.json
+  succeeds --verbose upscale in.png first.png --model faces-x8 --precision auto
+  if [[ ! -e $choices ]]; then
+    ! grep -q 'bf16' "$logs/stderr" || fail 'a choice was made and is not kept'
+    skip 'this processor does not multiply in bf16'
+  fi
+  grep -qE 'an evaluation in bf16 takes [0-9.]+ of the time in fp32: (bf16|fp32) is taken|fp32 is taken' \
+    "$logs/stderr" || fail 'the choice was not told'
+  local other=bf16
+  ! grep -q '"bf16"' "$choices" || other=fp32
+  sed -i "s/: \"[a-z0-9]*\"/: \"$other\"/" "$choices"
+  succeeds --verbose upscale in.png second.png --model faces-x8 --precision auto --json
+  json_is 'd["precision"]' "$other"
+  grep -q "$other is taken, which was the fastest here before" "$logs/stderr" ||
+    fail 'where the choice is from was not told'
+}
+
 # --- interruption
 
 # interrupts SIGNAL: a run of 2000 evaluations that has begun to take steps.

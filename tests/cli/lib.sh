@@ -127,6 +127,7 @@ run_case() {
   mkdir -p "$work/here" "$work/logs"
   logs=$work/logs
   export SRDIFF_MODELS=$TINY_MODELS
+  export XDG_CACHE_HOME=$work/cache # not the user's
   cd "$work/here"
   declare -F "case_$1" >/dev/null || fail "there is no case $1 in $0"
   "case_$1"

@@ -8,6 +8,7 @@
 
 #include "base/parse_number.h"
 #include "blas_memory.h"
+#include "cache_folder.h"
 #include "srdiff/error.h"
 
 namespace {
@@ -183,11 +184,12 @@ Method choose_method(const MethodArgs& args, const srdiff::FoundModel& model) {
 }
 
 srdiff::Upscaler load_upscaler(Method& method, srdiff::ModelParts parts) {
-  srdiff::Model model = method.any_precision
-                            ? srdiff::Model::load_fastest(method.folder, method.manifest,
-                                                          method.device, parts, method.trust)
-                            : srdiff::Model::load(method.folder, method.manifest, method.device,
-                                                  method.precision, parts, method.trust);
+  srdiff::Model model =
+      method.any_precision
+          ? srdiff::Model::load_fastest(method.folder, method.manifest, method.device, parts,
+                                        method.trust, cache_file("precision.json"))
+          : srdiff::Model::load(method.folder, method.manifest, method.device, method.precision,
+                                parts, method.trust);
   method.precision = model.precision();
   return srdiff::Upscaler(std::move(model));
 }
