@@ -19,9 +19,8 @@ namespace srdiff {
 ///
 /// Where values are clipped to [−1,1], what the cell of an input pixel (s×s pixels) loses is given
 /// to the pixels around, over and over, so that black and white patterns keep their mean. Where the
-/// input is neutral (R = G = B to within a level of 8 bits, for two pixels around), so is the
-/// result. Pixels that are in range, and whose neighbourhood has a colour, get the formula's value
-/// alone.
+/// input is neutral, so is the result: x is what keep_neutral leaves (neutral_colours.h). Pixels
+/// that are in range, and whose neighbourhood has a colour, get the formula's value alone.
 ///
 /// `high` is [N,3,H,W] in [−1,1], `low` [N,3,h,w] with H = s·h, W = s·w; the result is in [−1,1].
 at::Tensor back_project(const at::Tensor& high, const at::Tensor& low);

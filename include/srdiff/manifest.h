@@ -16,10 +16,11 @@ namespace srdiff {
 /// What is done to a result so that its colours are the input's.
 enum class ColorFix {
   none,
+  neutral,      ///< what is neutral in the input stays neutral (neutral_colours.h)
   consistency,  ///< its low frequencies become the input's (back_projection.h)
 };
 
-/// "none", "consistency". `parse_color_fix` throws UsageError on any other word.
+/// "none", "neutral", "consistency". `parse_color_fix` throws UsageError on any other word.
 std::string to_string(ColorFix fix);
 ColorFix parse_color_fix(const std::string& word);
 

@@ -12,8 +12,10 @@
 namespace srdiff {
 namespace {
 
-constexpr EnumWords<ColorFix, 2> color_fix_words = {
-    "the colour fix", {{{ColorFix::none, "none"}, {ColorFix::consistency, "consistency"}}}};
+constexpr EnumWords<ColorFix, 3> color_fix_words = {"the colour fix",
+                                                    {{{ColorFix::none, "none"},
+                                                      {ColorFix::neutral, "neutral"},
+                                                      {ColorFix::consistency, "consistency"}}}};
 
 constexpr EnumWords<Condition, 2> condition_words = {
     "the condition", {{{Condition::bicubic, "bicubic"}, {Condition::x_sr, "x_sr"}}}};

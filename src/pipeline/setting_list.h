@@ -201,7 +201,7 @@ inline constexpr auto setting_list = [] {
           [](UpscaleSettings& s) -> OptionalDouble& { return s.megapixels; },
           [](Asked asked, Taken, Model) { return asked.megapixels; }),
       Setting<std::optional<ColorFix>, ColorFix>{
-          "color_fix", "consistency: colours and low frequencies are the input's; or none",
+          "color_fix", "neutral: greys stay grey; consistency: low frequencies too; none",
           method_more, &UpscaleOptions::color_fix,
           [](UpscaleSettings& s) -> ColorFix& { return s.color_fix; },
           [](Asked asked, Taken before, Model model) {

@@ -7,6 +7,7 @@
 
 #include "srdiff/back_projection.h"
 #include "srdiff/intermediate.h"
+#include "srdiff/neutral_colours.h"
 #include "srdiff/resize.h"
 
 namespace srdiff {
@@ -153,16 +154,24 @@ class CropStage : public Stage {
   std::int64_t width_;
 };
 
-/// The picture and its input lr → the picture with the input's colours and low frequencies; x_sr
-/// behind its channels stays.
-class BackProjectionStage : public Stage {
+/// The picture and its input lr → the picture with the input's colours, as far as the fix goes;
+/// x_sr behind its channels stays.
+class ColorFixStage : public Stage {
  public:
+  using Fix = at::Tensor (*)(const at::Tensor& high, const at::Tensor& low);
+
+  ColorFixStage(Fix fix, std::int64_t reach_in_rows) : fix_(fix), reach_in_rows_(reach_in_rows) {}
+
   Reach reach() const override { return Reach::rows; }
-  std::int64_t reach_in_rows() const override { return back_projection_reach; }
+  std::int64_t reach_in_rows() const override { return reach_in_rows_; }
   Tensors run(const Tensors& inputs, const StageContext& /*context*/) const override {
-    const at::Tensor fixed = back_project(picture_of(inputs[0]), picture_of(inputs[1]));
+    const at::Tensor fixed = fix_(picture_of(inputs[0]), picture_of(inputs[1]));
     return {inputs[0].size(1) == colours ? fixed : at::cat({fixed, x_sr_of(inputs[0])}, 1)};
   }
+
+ private:
+  Fix fix_;
+  std::int64_t reach_in_rows_;
 };
 
 }  // namespace
@@ -189,14 +198,28 @@ MethodStages::MethodStages(const Manifest& manifest, const UpscalePlan& plan,
     shown.push_back(kept_);
   }
   add_stage<CropStage>(shown, {picture}, height, width);
-  if (plan.settings().color_fix == ColorFix::consistency) {
-    add_stage<BackProjectionStage>({picture, lr_plane}, {add_plane()});
-  }
+  add_color_fix(plan.settings().color_fix, picture);
   readers_.resize(states_.size());
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     for (const Plane plane : stages_[i]->inputs) {
       readers_[plane].push_back(i);
     }
+  }
+}
+
+void MethodStages::add_color_fix(ColorFix fix, Plane picture) {
+  const auto add = [&](ColorFixStage::Fix work, std::int64_t reach_in_rows) {
+    add_stage<ColorFixStage>({picture, lr_plane}, {add_plane()}, work, reach_in_rows);
+  };
+  switch (fix) {
+    case ColorFix::none:
+      break;
+    case ColorFix::neutral:
+      add(&keep_neutral, keep_neutral_reach);
+      break;
+    case ColorFix::consistency:
+      add(&back_project, back_projection_reach);
+      break;
   }
 }
 

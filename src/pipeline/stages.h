@@ -18,7 +18,7 @@
 #include "srdiff/upscaler.h"
 
 // The method as one list of stages: regressor, weight map, equation (1), evaluations with their
-// reverse steps, crop, back-projection. Two executors run the list: whole_image.h each stage once
+// reverse steps, crop, colour fix. Two executors run the list: whole_image.h each stage once
 // over whole images, tiled_image.h row by row over a picture that is cut into tiles. The list knows
 // the mathematics; an executor knows windows, blending and memory.
 
@@ -109,6 +109,7 @@ class MethodStages {
   Plane add_x_sr(const UpscalePlan& plan, const UpscalePlan::Pass& pass);
   Plane add_start(const UpscaleSettings& settings, Plane x_sr);
   Plane add_reverse_steps(Plane x, Plane condition, Plane x_sr);
+  void add_color_fix(ColorFix fix, Plane picture);
 
   std::shared_ptr<const ReverseSteps> steps_;
   std::shared_ptr<CallMemo> memo_;

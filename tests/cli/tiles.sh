@@ -94,6 +94,26 @@ assert error["fixed"] < 0.3 < error["plain"], error
 END
 }
 
+case_neutral_stays_neutral() {
+  "$PYTHON" - <<'END'
+from PIL import Image
+board = Image.new("L", (33, 20))
+board.putdata([255 * ((x // 2 + y // 2) % 2) for y in range(20) for x in range(33)])
+board.convert("RGB").save("in.png")
+board.convert("RGB").save("in.jpg", quality=90)
+END
+  tiled in.png fixed.png --color-fix neutral
+  tiled in.png whole.png --color-fix neutral --tile 0
+  tiled in.png deep.png --color-fix neutral --scale 4
+  tiled in.jpg jpeg.png --color-fix neutral
+  "$PYTHON" - <<'END' || fail 'grey does not stay grey'
+from PIL import Image
+for name in ("fixed", "whole", "deep", "jpeg"):
+    wrong = sum(len(set(pixel)) > 1 for pixel in Image.open(f"{name}.png").convert("RGB").getdata())
+    assert not wrong, (name, wrong)
+END
+}
+
 case_steps_are_shown_in_one_piece_only() {
   pictures make in.png 40x40
   tiled_models small-tiles

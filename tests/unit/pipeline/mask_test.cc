@@ -115,6 +115,7 @@ std::vector<UpscaleOptions> many_ways() {
   return {{.nfe = 3},
           {.nfe = 3, .tile = 0},
           {.sampler = SamplerKind::dpmpp, .nfe = 4, .color_fix = ColorFix::consistency},
+          {.nfe = 2, .color_fix = ColorFix::neutral},
           {.t = 5, .sampler = SamplerKind::ddpm, .tile = 0},
           {.weight_map = false, .nfe = 3, .eta = 0.8},
           {.nfe = 2, .color_fix = ColorFix::consistency, .scale = 1.37},

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "srdiff/back_projection.h"
+#include "srdiff/neutral_colours.h"
 #include "srdiff/resize.h"
 
 namespace srdiff {
@@ -22,17 +23,21 @@ TEST(GuidedRows, AreTheWholePicturesWhateverTheirHeight) {
   low.slice(2, 30, 44).copy_(low.slice(2, 30, 44).mean(1, true).expand({1, 3, 14, 12}));
   low.slice(2, 50, 70).copy_(at::where(low.slice(2, 50, 70).gt(0.1), at::ones({}), -at::ones({})));
   high.slice(2, 48 * scale, 72 * scale).mul_(4.0);
-  const at::Tensor whole = back_project(high, low);
-  for (const std::int64_t rows : {1, 7, 40, 90}) {
-    std::vector<at::Tensor> parts;
-    GuidedRows part_rows(back_project, back_projection_reach, low, scale,
-                         [&](const at::Tensor& part) { parts.push_back(part); });
-    for (const at::Tensor& part : high.split(rows * scale, 2)) {
-      part_rows.add(part);
+  const std::vector<std::pair<GuidedWork, std::int64_t>> works = {
+      {back_project, back_projection_reach}, {keep_neutral, keep_neutral_reach}};
+  for (const auto& [work, reach] : works) {
+    const at::Tensor whole = work(high, low);
+    for (const std::int64_t rows : {1, 7, 40, 90}) {
+      std::vector<at::Tensor> parts;
+      GuidedRows part_rows(work, reach, low, scale,
+                           [&](const at::Tensor& part) { parts.push_back(part); });
+      for (const at::Tensor& part : high.split(rows * scale, 2)) {
+        part_rows.add(part);
+      }
+      const at::Tensor joined = at::cat(parts, 2);
+      ASSERT_EQ(joined.sizes(), whole.sizes());
+      EXPECT_TRUE(at::allclose(joined, whole, 0, 1e-5)) << rows;
     }
-    const at::Tensor joined = at::cat(parts, 2);
-    ASSERT_EQ(joined.sizes(), whole.sizes());
-    EXPECT_TRUE(at::allclose(joined, whole, 0, 1e-5)) << rows;
   }
 }
 

@@ -47,6 +47,7 @@ TEST_F(StagesTest, EachPlaneIsMadeBeforeItIsRead) {
        {UpscaleOptions{.nfe = 3},
         {.start = Start::sr, .nfe = 3},
         {.start = Start::noise, .nfe = 3},
+        {.nfe = 2, .color_fix = ColorFix::neutral},
         {.sampler = SamplerKind::dpmpp, .nfe = 4, .color_fix = ColorFix::consistency}}) {
     for (const char* patch : {"{}", R"({"condition": "x_sr"})"}) {
       const MethodStages stages = this->stages(options, patch);

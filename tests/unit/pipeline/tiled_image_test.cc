@@ -65,6 +65,34 @@ TEST_F(TiledRunTest, GivesThePictureInOnePieceFromEveryStart) {
   expect_no_seam({.start = Start::sr, .nfe = 3});
   expect_no_seam({.start = Start::noise, .nfe = 3});
   expect_no_seam({.nfe = 3, .color_fix = ColorFix::consistency});
+  expect_no_seam({.nfe = 3, .color_fix = ColorFix::neutral});
+}
+
+// Greys and colours beside each other, in tiles and in one piece, from one pass and from two.
+TEST_F(TiledRunTest, WhatIsNeutralStaysNeutral) {
+  Image image;
+  image.rgb = picture(40, 56)[0].clone();
+  image.rgb.slice(2, 0, 28).copy_(image.rgb.slice(2, 0, 28).mean(0, true).expand({3, 40, 28}));
+  const auto difference = [](const at::Tensor& rgb) {
+    return (rgb.amax(0) - rgb.amin(0)).max().item<double>();
+  };
+  for (const double scale : {2.0, 3.0}) {
+    for (const std::optional<int> tile : {std::optional<int>(0), std::optional<int>()}) {
+      const auto run = [&](ColorFix fix) {
+        return upscaler_->upscale(
+            image, settings({.nfe = 2, .color_fix = fix, .scale = scale, .tile = tile}));
+      };
+      const at::Tensor fixed = run(ColorFix::neutral).rgb;
+      const at::Tensor plain = run(ColorFix::none).rgb;
+      const auto greys = static_cast<std::int64_t>(24 * scale);
+      EXPECT_LT(difference(fixed.slice(2, 0, greys)), 1e-4);
+      EXPECT_GT(difference(plain.slice(2, 0, greys)), 0.02);
+      EXPECT_GT(difference(fixed.slice(2, greys)), 0.5);
+      if (scale == 2.0) {
+        EXPECT_TRUE(at::equal(fixed.slice(2, 64), plain.slice(2, 64)));
+      }
+    }
+  }
 }
 
 TEST_F(TiledRunTest, GivesThePictureInOnePieceWhenTheDenoiserIsConditionedOnXSr) {
