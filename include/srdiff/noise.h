@@ -20,6 +20,11 @@ std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
 /// 8-bit picture and its exact 16-bit copy share their noise. Name, batch and tile do not enter.
 std::uint64_t noise_key(std::uint64_t seed, const at::Tensor& lr);
 
+/// The key of the noise of a pass of the model, from its picture's noise_key: the same for the
+/// first pass, which is number 0. What an earlier pass has made does not enter: it may differ by
+/// rounding, between tiles and one piece, and rounding must not give other noise.
+std::uint64_t pass_noise_key(std::uint64_t key, int pass);
+
 /// Standard normal noise ε [3,height,width] float32 for one image and one step.
 ///
 /// The value at (x, y) depends on key, step, x and y alone: the counter is (x, y, step, 0), its

@@ -124,12 +124,13 @@ class Upscaler {
   std::int64_t together(std::int64_t height, std::int64_t width,
                         const std::optional<int>& batch) const;
   at::Tensor upscale_whole(const at::Tensor& lr, const UpscalePlan& plan,
-                           const UpscalePlan::Pass& pass, const UpscaleObserver& observer) const;
+                           const UpscalePlan::Pass& pass, const std::vector<std::uint64_t>& keys,
+                           const UpscaleObserver& observer) const;
   void upscale_tiled(const at::Tensor& lr, const UpscalePlan& plan, const UpscalePlan::Pass& pass,
-                     const UpscaleObserver& observer, const RowSink& sink) const;
-  /// One pass over one image [1,3,h,w], in rows.
+                     std::uint64_t key, const UpscaleObserver& observer, const RowSink& sink) const;
+  /// One pass over one image [1,3,h,w], whose noise has the key, in rows.
   void run_pass(const at::Tensor& lr, const UpscalePlan& plan, const UpscalePlan::Pass& pass,
-                const UpscaleObserver& observer, const RowSink& sink) const;
+                std::uint64_t key, const UpscaleObserver& observer, const RowSink& sink) const;
   Image upscale_image(const Image& image, const UpscalePlan& plan,
                       const UpscaleObserver& observer) const;
 

@@ -38,6 +38,16 @@ std::uint64_t noise_key(std::uint64_t seed, const at::Tensor& lr) {
   return hash.first_u64();
 }
 
+std::uint64_t pass_noise_key(std::uint64_t key, int pass) {
+  if (pass == 0) {
+    return key;
+  }
+  Sha256 hash;
+  hash.update_u64(key);
+  hash.update_u64(static_cast<std::uint64_t>(pass));
+  return hash.first_u64();
+}
+
 at::Tensor noise_field(std::uint64_t key, int step, std::int64_t height, std::int64_t width,
                        std::int64_t y0, std::int64_t x0, c10::Device device) {
   return backend_for(device).noise({key}, step, height, width, y0, x0)[0];

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/backend.h"
+#include "engine/parallel_images.h"
 #include "pipeline/call_memo.h"
 #include "pipeline/mask.h"
 #include "pipeline/row_stages.h"
@@ -139,11 +140,11 @@ std::int64_t Upscaler::together(std::int64_t height, std::int64_t width,
 
 at::Tensor Upscaler::upscale_whole(const at::Tensor& lr, const UpscalePlan& plan,
                                    const UpscalePlan::Pass& pass,
+                                   const std::vector<std::uint64_t>& keys,
                                    const UpscaleObserver& observer) const {
   const MethodStages stages(model_.manifest(), plan, pass, memo_);
   const std::int64_t at_once = together(pass.height, pass.width, plan.settings().batch);
-  WholeImages made =
-      upscale_whole_images(model_, stages, pass.grid, plan.settings().seed, observer, lr, at_once);
+  WholeImages made = upscale_whole_images(model_, stages, pass.grid, keys, observer, lr, at_once);
   if (made.at_once < at_once) {
     *fitting_pixels_ = made.at_once * pass.height * pass.width;
   }
@@ -151,26 +152,26 @@ at::Tensor Upscaler::upscale_whole(const at::Tensor& lr, const UpscalePlan& plan
 }
 
 void Upscaler::upscale_tiled(const at::Tensor& lr, const UpscalePlan& plan,
-                             const UpscalePlan::Pass& pass, const UpscaleObserver& observer,
-                             const RowSink& sink) const {
+                             const UpscalePlan::Pass& pass, std::uint64_t key,
+                             const UpscaleObserver& observer, const RowSink& sink) const {
   const MethodStages stages(model_.manifest(), plan, pass, memo_);
   const std::int64_t tile_height = pass.grid.tile_height();
   const std::int64_t tile_width = pass.grid.tile_width();
   const std::int64_t at_once = together(tile_height, tile_width, plan.settings().batch);
   TiledRun run(model_, stages, pass.grid, observer, at_once);
-  run(lr, noise_key(plan.settings().seed, lr[0].slice(0, 0, 3)), sink);
+  run(lr, key, sink);
   if (run.tiles_at_once() < at_once) {
     *fitting_pixels_ = run.tiles_at_once() * tile_height * tile_width;
   }
 }
 
 void Upscaler::run_pass(const at::Tensor& lr, const UpscalePlan& plan,
-                        const UpscalePlan::Pass& pass, const UpscaleObserver& observer,
-                        const RowSink& sink) const {
+                        const UpscalePlan::Pass& pass, std::uint64_t key,
+                        const UpscaleObserver& observer, const RowSink& sink) const {
   if (pass.grid.tiles() == 1) {
-    sink(upscale_whole(lr, plan, pass, observer));
+    sink(upscale_whole(lr, plan, pass, {key}, observer));
   } else {
-    upscale_tiled(lr, plan, pass, observer, sink);
+    upscale_tiled(lr, plan, pass, key, observer, sink);
   }
 }
 
@@ -198,13 +199,18 @@ at::Tensor Upscaler::upscale(const at::Tensor& lr, const UpscalePlan& plan,
   }
   const UpscalePlan::Pass& pass = plan.passes().front();
   return within_memory(manifest, plan, [&] {
+    std::vector<std::uint64_t> keys(static_cast<std::size_t>(lr.size(0)));
+    run_in_parallel(lr.size(0), [&](std::int64_t i) {
+      keys[static_cast<std::size_t>(i)] = noise_key(plan.settings().seed, lr[i]);
+    });
     if (!plan.is_tiled()) {
-      return upscale_whole(lr, plan, pass, observer);
+      return upscale_whole(lr, plan, pass, keys, observer);
     }
     std::vector<at::Tensor> results;
     for (const at::Tensor& image : lr.split(1)) {
-      results.push_back(
-          all_rows([&](const RowSink& sink) { upscale_tiled(image, plan, pass, observer, sink); }));
+      const std::uint64_t key = keys[results.size()];
+      results.push_back(all_rows(
+          [&](const RowSink& sink) { upscale_tiled(image, plan, pass, key, observer, sink); }));
     }
     return at::cat(results);
   });
@@ -231,23 +237,26 @@ void Upscaler::upscale(const Image& image, const UpscalePlan& plan, const Pictur
 
   within_memory(model_.manifest(), plan, [&] {
     at::Tensor input = network_input(image).unsqueeze(0);
-    const UpscalePlan::Pass& last = plan.passes().back();
+    const std::uint64_t picture_key = noise_key(plan.settings().seed, input[0]);
+    const int later_passes = static_cast<int>(plan.passes().size()) - 1;
     UpscaleObserver its = observer;
-    for (const UpscalePlan::Pass& pass : plan.passes()) {
-      if (&pass != &last) {
-        input = all_rows([&](const RowSink& rows) { run_pass(input, plan, pass, its, rows); });
-        its.on_weight_map = {};  // it is shown of the first pass
-      }
+    for (int i = 0; i < later_passes; ++i) {
+      const UpscalePlan::Pass& pass = plan.passes()[static_cast<std::size_t>(i)];
+      const std::uint64_t key = pass_noise_key(picture_key, i);
+      input = all_rows([&](const RowSink& rows) { run_pass(input, plan, pass, key, its, rows); });
+      its.on_weight_map = {};  // it is shown of the first pass
     }
+    const UpscalePlan::Pass& last = plan.passes().back();
+    const std::uint64_t key = pass_noise_key(picture_key, later_passes);
     const ResizeRatio ratio = plan.ratio();
     if (ratio.up == ratio.down) {
-      run_pass(input, plan, last, its, finished);
+      run_pass(input, plan, last, key, its, finished);
       return;
     }
     const int scale = model_.manifest().scale;
     ResizedRows resized({last.height * scale, last.width * scale},
                         {plan.output_height(), plan.output_width()}, ratio, finished);
-    run_pass(input, plan, last, its, [&](const at::Tensor& rows) { resized.add(rows); });
+    run_pass(input, plan, last, key, its, [&](const at::Tensor& rows) { resized.add(rows); });
   });
 }
 

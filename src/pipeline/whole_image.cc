@@ -45,7 +45,7 @@ struct WholeRun {
   const Model& model;
   const MethodStages& stages;
   const TileGrid& grid;
-  std::uint64_t seed;
+  const std::vector<std::uint64_t>& keys;  ///< of the images' noise
 };
 
 /// Images that go through the stages together, one call of a network for all of them.
@@ -94,10 +94,8 @@ class ImageGroup {
     height_ = lr.size(2);
     width_ = lr.size(3);
     canvas_ = {0, run_.grid.canvas_height(), 0, run_.grid.canvas_width()};
-    keys_.clear();
-    for (std::int64_t i = 0; i < lr.size(0); ++i) {
-      keys_.push_back(noise_key(run_.seed, lr[i].slice(0, 0, 3)));
-    }
+    const auto first_key = run_.keys.begin() + first_image_;
+    keys_.assign(first_key, first_key + lr.size(0));
     planes_.assign(run_.stages.planes(), at::Tensor());
     planes_[lr_plane] = reflected_window(lr, canvas_).to(model.device());
     if (const LaidMask* mask = run_.stages.mask()) {
@@ -186,7 +184,7 @@ class WholeImagesRun {
         backend_for(run_.model.device()).one_image_per_call() ? 1 : last - first;
     parts_.clear();
     for (std::int64_t i = first; i < last; i += images) {
-      parts_.push_back({lr_.slice(0, i, i + images), ImageGroup(run_, observer_, progress_, i)});
+      parts_.push_back({i, lr_.slice(0, i, i + images), ImageGroup(run_, observer_, progress_, i)});
     }
     try {
       run_parts();
@@ -208,13 +206,14 @@ class WholeImagesRun {
     for (const Part& part : kept_) {
       results.push_back(finite_or_in_float32(
           run_.model, part.result, part.watch,
-          [&](const Model& exact, FiniteWatch& watch) { return again(exact, part.lr, watch); }));
+          [&](const Model& exact, FiniteWatch& watch) { return again(exact, part, watch); }));
     }
     return results.size() == 1 ? results.front() : at::cat(results);
   }
 
  private:
   struct Part {
+    std::int64_t first_image;
     at::Tensor lr;
     ImageGroup group;
     FiniteWatch watch = {};
@@ -238,11 +237,11 @@ class WholeImagesRun {
   }
 
   /// The work of one part with another model; its progress was reported before.
-  at::Tensor again(const Model& model, const at::Tensor& lr, FiniteWatch& watch) const {
+  at::Tensor again(const Model& model, const Part& part, FiniteWatch& watch) const {
     UpscaleObserver quiet;
     quiet.cancelled = observer_.cancelled;
     Progress none(quiet, 0);
-    return ImageGroup(run_, quiet, none, 0)(model, lr, watch).to(at::kCPU);
+    return ImageGroup(run_, quiet, none, part.first_image)(model, part.lr, watch).to(at::kCPU);
   }
 
   const WholeRun& run_;
@@ -257,10 +256,10 @@ class WholeImagesRun {
 }  // namespace
 
 WholeImages upscale_whole_images(const Model& model, const MethodStages& stages,
-                                 const TileGrid& grid, std::uint64_t seed,
+                                 const TileGrid& grid, const std::vector<std::uint64_t>& keys,
                                  const UpscaleObserver& observer, const at::Tensor& lr,
                                  std::int64_t at_once) {
-  const WholeRun shared = {model, stages, grid, seed};
+  const WholeRun shared = {model, stages, grid, keys};
   WholeImagesRun run(shared, observer, lr, stages.nfe());
   const std::int64_t fitted = run_with_memory_backoff(
       lr.size(0), at_once, "pictures",

@@ -94,6 +94,15 @@ TEST(NoiseKey, DependsOnSeedPixelsAndShape) {
   EXPECT_NE(noise_key(0, at::zeros({3, 4, 5})), noise_key(0, at::zeros({3, 5, 4})));
 }
 
+TEST(NoiseKey, EachPassHasItsOwn) {
+  const auto key = noise_key(0, picture());
+  EXPECT_EQ(pass_noise_key(key, 0), key);
+  EXPECT_NE(pass_noise_key(key, 1), key);
+  EXPECT_NE(pass_noise_key(key, 2), pass_noise_key(key, 1));
+  EXPECT_NE(pass_noise_key(key + 1, 1), pass_noise_key(key, 1));
+  EXPECT_EQ(pass_noise_key(key, 1), pass_noise_key(key, 1));
+}
+
 TEST(NoiseKey, AnEightBitPictureAndItsSixteenBitCopyShareTheirNoise) {
   const at::Tensor levels = at::arange(256, at::kFloat).repeat({3, 1}).reshape({3, 16, 16});
   const at::Tensor from8 = levels.div(255.0).mul(2.0).sub(1.0);
