@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs the tests.
 #   scripts/test.sh [default|pip-torch|asan|fuzz]
-#       asan: the unit tests only    fuzz: the fuzz targets, for 60 seconds
+#       asan: the unit tests only    fuzz: the fuzz targets, for 60 seconds, from one seed
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,7 +10,7 @@ case $preset in
   default | pip-torch | asan) ;;
   fuzz)
     scripts/setup.sh --fuzz
-    exec tests/fuzz/run.sh 60
+    exec tests/fuzz/run.sh 60 1
     ;;
   *)
     echo "usage: scripts/test.sh [default|pip-torch|asan|fuzz]" >&2

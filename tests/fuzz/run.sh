@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# run.sh SECONDS: builds the fuzz targets with clang and runs them for that long in all, from the
-# hostile corpus, the manifests and networks of models/ and what earlier runs found. Ends with 0 unless an input
-# crashes, leaks, hangs or takes too much memory; that input is kept in build/fuzz/findings.
+# run.sh SECONDS [SEED]: builds the fuzz targets with clang and runs them for that long in all, from
+# the hostile corpus, the manifests and networks of models/ and what earlier runs found. Ends with 0
+# unless an input crashes, leaks, hangs or takes too much memory; that input is kept in
+# build/fuzz/findings. With a SEED above 0 a fresh clone tries the same inputs in the same order each
+# time, so that a check says the same twice; without, others each time.
 # Needs: scripts/setup.sh --fuzz
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-seconds=${1:?usage: tests/fuzz/run.sh SECONDS}
+seconds=${1:?usage: tests/fuzz/run.sh SECONDS [SEED]}
+seed=${2:-0}
 
 cmake --preset fuzz
 cmake --build --preset fuzz
@@ -27,7 +30,7 @@ fuzz() {
   local target=$1 limit=$2
   shift 2
   LSAN_OPTIONS=suppressions=tests/fuzz/leaks.supp:print_suppressions=0 \
-    OMP_NUM_THREADS=1 "$work/tests/fuzz/fuzz_$target" -max_total_time="$limit" -timeout=300 \
+    OMP_NUM_THREADS=1 "$work/tests/fuzz/fuzz_$target" -seed="$seed" -max_total_time="$limit" -timeout=300 \
     -rss_limit_mb=3000 -max_len=20000 -print_final_stats=1 -close_fd_mask=3 \
     -artifact_prefix="$work/findings/$target-" "$@"
 }
