@@ -11,6 +11,8 @@ const char* remedy(ErrorCode code) {
       return "";
     case ErrorCode::decompression_bomb:
       return "; raise the limit (--max-ratio) if it is none";
+    case ErrorCode::picture_damaged:
+      return ", or have what is left of it read (--accept-damaged)";
     case ErrorCode::device_absent:
       return "; use --device cpu";
     case ErrorCode::half_precision_on_cpu:

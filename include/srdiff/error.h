@@ -11,6 +11,7 @@ namespace srdiff {
 enum class ErrorCode {
   other,
   decompression_bomb,             ///< DecodeLimits::max_pixels_per_byte is passed
+  picture_damaged,                ///< which DecodeLimits::accept_damaged might take
   device_absent,                  ///< a CUDA device that this machine does not have
   half_precision_on_cpu,          ///< fp16, which is not computed there
   precision_computed_wrongly,     ///< by this LibTorch on this device

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "srdiff/metadata.h"
 
@@ -21,6 +22,8 @@ struct Image {
   bool grey = false;
   /// What the file said besides; null: nothing.
   std::shared_ptr<const Metadata> metadata;
+  /// What could not be read of the file, in words; empty: nothing is missing.
+  std::string damage = {};
 
   std::int64_t width() const { return rgb.size(2); }
   std::int64_t height() const { return rgb.size(1); }

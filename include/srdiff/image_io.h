@@ -9,13 +9,16 @@
 
 namespace srdiff {
 
-/// Bounds that hold before a picture's pixels are decoded.
+/// Which pictures are decoded: bounds that hold before a pixel is, and what may be damaged.
 struct DecodeLimits {
   std::int64_t max_pixels = std::int64_t{1} << 28;  ///< width × height that a header may declare
   /// Declared pixels for each byte of the file, against decompression bombs. Pictures of up to
   /// 16 Mi pixels may be as flat as they like.
   double max_pixels_per_byte = 500.0;
   std::int64_t max_file_bytes = std::int64_t{1} << 30;
+  /// Reads what is left of a PNG, JPEG, TIFF or BMP whose data is damaged or cut, and fills the
+  /// rest with grey. Image::damage and a warning say what is missing.
+  bool accept_damaged = false;
 };
 
 /// Width and height that a picture file's header declares, in pixels; 0 × 0 where it does not say.

@@ -149,7 +149,9 @@ class BatchRun {
 BatchSummary run_batch(const Upscaler& upscaler, const WorkList& work,
                        const UpscaleSettings& settings, const BatchOptions& options,
                        const BatchObserver& observer) {
-  const BatchPlan plan{upscaler, work, settings, options, observer, run_hash(options.encode)};
+  const std::string run = run_hash(options.encode);
+  const BatchPlan plan{
+      upscaler, work, settings, options, observer, run, sha256_hex(run + " of damaged inputs")};
   return BatchRun(plan)();
 }
 

@@ -17,6 +17,7 @@ struct BatchJob {
   ImageSize input_size;
   std::shared_ptr<const UpscalePlan> plan = nullptr;
   double seconds = 0.0;
+  std::string damage = {};   ///< Image::damage of the input or its mask
   std::string encoded = {};  ///< the output's file, of a picture whose pixels would take too much
 
   /// Memory that the picture takes while it waits.
@@ -34,6 +35,9 @@ struct BatchPlan {
   const BatchOptions& options;
   const BatchObserver& observer;
   std::string run_sha256;  ///< JournalEntry::run_sha256
+  /// The same of damaged inputs, which other runs refuse: what is whole does not depend on whether
+  /// they are accepted.
+  std::string damaged_run_sha256;
 
   std::filesystem::path input_path(const WorkItem& item) const {
     return work.input_folder / item.name;

@@ -78,10 +78,15 @@ void BatchReader::read(const WorkItem& item) {
   if (!mask_file.empty()) {
     DecodeLimits of_mask = limits;
     of_mask.max_pixels = std::max(limits.max_pixels, plan->output_height() * plan->output_width());
-    plan->set_mask(mask_of(decode_image(mask, mask_file.string(), of_mask)), mask_file.string());
+    const Image picture = decode_image(mask, mask_file.string(), of_mask);
+    plan->set_mask(mask_of(picture), mask_file.string());
+    job.damage = picture.damage.empty() ? "" : "its mask " + picture.damage;
   }
   job.plan = plan;
   job.image = file.decode(limits);
+  if (!job.image.damage.empty()) {
+    job.damage = job.image.damage;
+  }
   check_encodable(output_layout(*job.plan, job.image), lower_case_extension(output),
                   output.string(), plan_.options.encode);
   const std::size_t bytes = job.bytes();
@@ -90,8 +95,13 @@ void BatchReader::read(const WorkItem& item) {
 
 bool BatchReader::is_done(const BatchJob& job) {
   const std::optional<JournalEntry> entry = journal_.find(job.item->output);
-  if (!entry || entry->input_sha256 != job.input_sha256 || entry->run_sha256 != plan_.run_sha256 ||
-      !holds(plan_.output_path(*job.item), *entry)) {
+  if (!entry || entry->input_sha256 != job.input_sha256) {
+    return false;
+  }
+  const bool of_this_run =
+      entry->run_sha256 == plan_.run_sha256 ||
+      (plan_.options.limits.accept_damaged && entry->run_sha256 == plan_.damaged_run_sha256);
+  if (!of_this_run || !holds(plan_.output_path(*job.item), *entry)) {
     return false;
   }
   journal_.keep(job.item->output, *entry);

@@ -22,12 +22,14 @@ void BatchWriter::write(BatchJob& job) {
   }
   folder_.make_folder_of(path);
   write_file_atomically(path, bytes);
-  journal_.append(job.item->output,
-                  {job.input_sha256, plan_.run_sha256, sha256_hex(bytes), bytes.size()});
+  journal_.append(
+      job.item->output,
+      {job.input_sha256, job.damage.empty() ? plan_.run_sha256 : plan_.damaged_run_sha256,
+       sha256_hex(bytes), bytes.size()});
   account_.finish({plan_.input_path(*job.item),
                    path,
                    ImageStatus::done,
-                   "",
+                   job.damage,
                    job.input_size,
                    {job.plan->output_width(), job.plan->output_height()},
                    job.seconds});

@@ -22,7 +22,7 @@ struct ImageReport {
   std::filesystem::path input;
   std::filesystem::path output;
   ImageStatus status = ImageStatus::done;
-  std::string reason = {};  ///< why it failed or was skipped
+  std::string reason = {};  ///< why it failed or was skipped; of one done, what its input lacks
   ImageSize input_size = {};
   ImageSize output_size = {};
   double seconds = 0.0;  ///< in the networks; of a batch its share

@@ -16,7 +16,8 @@ namespace srdiff {
 /// What a picture was made from, and what came out. Hashes are SHA-256.
 struct JournalEntry {
   std::string input_sha256;   ///< of the input file's bytes
-  std::string run_sha256;     ///< of model, settings and encoding: all that decides the output
+  std::string run_sha256;     ///< of model, settings and encoding: all that decides the output, and
+                              ///< whether the input was damaged
   std::string output_sha256;  ///< of the output file's bytes
   std::uint64_t output_size = 0;
 };

@@ -337,6 +337,29 @@ cv::Mat read_bmp_pixels(const ByteReader& bytes, const BmpInfo& info) {
   return pixels;
 }
 
+cv::Mat read_cut_bmp(const std::string& file, const BmpInfo& info, Damage& damage) {
+  if (!info.unfit.empty() || info.width < 1 || info.height < 1 ||
+      info.compression != BmpInfo::Compression::none || info.pixel_offset >= file.size()) {
+    return {};
+  }
+  const std::size_t stride = row_stride(info);
+  const auto rows = static_cast<std::size_t>(info.height);
+  const std::size_t there = std::min(rows, (file.size() - info.pixel_offset) / stride);
+  if (there == 0) {
+    return {};
+  }
+  std::string whole = file;
+  whole.resize(info.pixel_offset + rows * stride);
+  cv::Mat pixels = read_bmp_pixels(ByteReader(whole), info);
+  if (there < rows && !pixels.empty()) {
+    const auto missing = static_cast<int>(rows - there);
+    const int first = info.top_down ? static_cast<int>(there) : 0;  // else the last rows come first
+    fill_grey(pixels.rowRange(first, first + missing));
+    damage.add_rows(first, first + missing);
+  }
+  return pixels;
+}
+
 ImageHeader read_bmp_header(const ByteReader& bytes) {
   const BmpInfo info = read_bmp_info(bytes);
   ImageHeader header{ImageFormat::bmp, info.width, info.height, bytes.size() < 26};

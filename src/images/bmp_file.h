@@ -6,6 +6,7 @@
 #include <string>
 
 #include "images/byte_reader.h"
+#include "images/damage.h"
 
 namespace cv {
 class Mat;
@@ -40,5 +41,9 @@ BmpInfo read_bmp_info(const ByteReader& bytes);
 /// else BGR; 16 bits a channel where a mask has more than 8. Runs are
 /// clipped at the end of their row. Empty where the file ends too early or `info` is unfit.
 cv::Mat read_bmp_pixels(const ByteReader& bytes, const BmpInfo& info);
+
+/// The same of a file that ends before its last row: rows that are missing are grey, and noted.
+/// Empty where not a row is there, and for runs.
+cv::Mat read_cut_bmp(const std::string& file, const BmpInfo& info, Damage& damage);
 
 }  // namespace srdiff

@@ -13,6 +13,7 @@
 #include "images/bmp_file.h"
 #include "images/colour_conversion.h"
 #include "images/jpeg_file.h"
+#include "images/png_file.h"
 #include "images/tiff_file.h"
 #include "images/webp_file.h"
 #include "srdiff/error.h"
@@ -106,18 +107,69 @@ cv::Mat decode_any(const std::string& file, const ImageHeader& header, const std
   }
 }
 
-cv::Mat decode(const std::string& file, const ImageHeader& header, const std::string& name) {
-  cv::Mat decoded;
+/// Empty where the file is damaged or of a kind that is not known.
+cv::Mat decode_whole(const std::string& file, const ImageHeader& header, const std::string& name) {
+  watch_tiff_errors();
   try {
-    decoded = decode_any(file, header, name);
+    cv::Mat decoded = decode_any(file, header, name);
+    return tiff_failed ? cv::Mat() : decoded;
   } catch (const cv::Exception& error) {
     if (is_out_of_memory(error)) {
       throw;
     }
-    decoded.release();
+    return {};
   }
-  if (decoded.empty() || tiff_failed) {
-    throw InputError(name + ": cannot be decoded; it is damaged or of an unknown kind");
+}
+
+cv::Mat decode_damaged(const std::string& file, const ImageHeader& header, const std::string& name,
+                       Damage& damage) {
+  cv::Mat decoded;
+  switch (header.format) {
+    case ImageFormat::bmp:
+      decoded = read_cut_bmp(file, read_bmp_info(ByteReader(file)), damage);
+      break;
+    case ImageFormat::jpeg:
+      decoded = read_damaged_jpeg(file, damage);
+      break;
+    case ImageFormat::png:
+      decoded = read_damaged_png(file, damage);
+      break;
+    case ImageFormat::tiff:
+      decoded = read_tiff_pixels(file, header, name, &damage);
+      break;
+    default:
+      break;
+  }
+  if (decoded.empty()) {
+    throw InputError(name + ": is damaged, and not a row of it can be read");
+  }
+  if (!damage.any()) {
+    damage.add_doubt();  // a decoder has found something
+  }
+  return decoded;
+}
+
+/// Throws that a file cannot be decoded whole, with a code where a part of it might be.
+[[noreturn]] void refuse(const ImageHeader& header, const std::string& reason) {
+  throw InputError(reason, is_read_damaged(header) ? ErrorCode::picture_damaged : ErrorCode::other);
+}
+
+cv::Mat decode(const std::string& file, const ImageHeader& header, const std::string& name,
+               bool accept_damaged, Damage& damage) {
+  accept_damaged = accept_damaged && is_read_damaged(header);
+  const bool damaged_jpeg = header.format == ImageFormat::jpeg && is_damaged_jpeg(file);
+  if (damaged_jpeg && !accept_damaged) {
+    refuse(header, name + ": has damaged picture data; fetch or export it again");
+  }
+  cv::Mat decoded;
+  if (!damaged_jpeg && !header.truncated) {
+    decoded = decode_whole(file, header, name);
+  }
+  if (decoded.empty()) {
+    if (!accept_damaged) {
+      refuse(header, name + ": cannot be decoded; it is damaged or of an unknown kind");
+    }
+    decoded = decode_damaged(file, header, name, damage);
   }
   if (decoded.depth() != CV_8U && decoded.depth() != CV_16U) {
     throw InputError(name + ": has neither 8 nor 16 bits a channel; convert it first");
@@ -164,13 +216,23 @@ void divide_by_alpha(const at::Tensor& channels) {
 
 }  // namespace
 
-FilePixels::FilePixels(const std::string& file, const ImageHeader& header, const std::string& name)
-    : alpha_(header.alpha), inks_(header.cmyk) {
-  if (header.format == ImageFormat::jpeg && is_damaged_jpeg(file)) {
-    throw InputError(name + ": has damaged picture data; fetch or export it again");
+bool is_read_damaged(const ImageHeader& header) {
+  switch (header.format) {
+    case ImageFormat::bmp:
+    case ImageFormat::jpeg:
+    case ImageFormat::png:
+      return true;
+    case ImageFormat::tiff:
+      return !header.rgba_only;
+    default:
+      return false;
   }
-  watch_tiff_errors();
-  decoded_ = std::make_unique<cv::Mat>(decode(file, header, name));
+}
+
+FilePixels::FilePixels(const std::string& file, const ImageHeader& header, const std::string& name,
+                       bool accept_damaged)
+    : alpha_(header.alpha), inks_(header.cmyk) {
+  decoded_ = std::make_unique<cv::Mat>(decode(file, header, name, accept_damaged, damage_));
   const auto [low, high] = std::minmax(header.width, header.height);
   if (std::min(decoded_->cols, decoded_->rows) != low ||
       std::max(decoded_->cols, decoded_->rows) != high) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "images/damage.h"
 #include "images/image_header.h"
 
 namespace cv {
@@ -13,15 +14,22 @@ class Mat;
 
 namespace srdiff {
 
+/// Whether FilePixels reads what is left of a damaged file of this kind.
+bool is_read_damaged(const ImageHeader& header);
+
 /// A decoded picture with its samples as they are stored.
 class FilePixels {
  public:
-  /// The pixels of a file whose header was found good. Throws InputError "NAME: reason".
-  FilePixels(const std::string& file, const ImageHeader& header, const std::string& name);
+  /// The pixels of a file whose header was found good. Throws InputError "NAME: reason"; where
+  /// damage is accepted, that of a PNG, JPEG, TIFF or BMP is noted instead, as long as a row of it
+  /// can be read.
+  FilePixels(const std::string& file, const ImageHeader& header, const std::string& name,
+             bool accept_damaged);
   ~FilePixels();
   FilePixels(const FilePixels&) = delete;
   FilePixels& operator=(const FilePixels&) = delete;
 
+  const Damage& damage() const { return damage_; }
   int bit_depth() const;  ///< 8 or 16
   bool grey() const;      ///< one colour channel
 
@@ -36,6 +44,7 @@ class FilePixels {
 
  private:
   std::unique_ptr<cv::Mat> decoded_;
+  Damage damage_;
   ImageHeader::Alpha alpha_;
   bool inks_;
 };

@@ -13,6 +13,7 @@
 #include "images/image_format.h"
 #include "images/image_header.h"
 #include "images/metadata.h"
+#include "images/png_file.h"
 #include "images/tiff_file.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
@@ -66,8 +67,9 @@ void check_header(const ImageHeader& header, const std::string& bytes, const std
   if (header.format == ImageFormat::unknown) {
     throw InputError(name + ": is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP)");
   }
-  if (header.truncated) {
-    throw InputError(name + ": is cut short; fetch or export it again");
+  if (header.truncated && !(limits.accept_damaged && is_read_damaged(header))) {
+    throw InputError(name + ": is cut short; fetch or export it again",
+                     is_read_damaged(header) ? ErrorCode::picture_damaged : ErrorCode::other);
   }
   if (!header.unfit.empty()) {
     throw InputError(name + ": " + header.unfit);
@@ -113,7 +115,8 @@ std::shared_ptr<const Metadata> without_profile(const std::shared_ptr<const Meta
 FoundMetadata metadata_of(const std::string& bytes, const ImageHeader& header,
                           const std::string& name) {
   if (header.format != ImageFormat::bmp && !header.big_tiff) {
-    return read_metadata(bytes, header.beside, name);
+    const bool cut_png = header.format == ImageFormat::png && header.truncated;
+    return read_metadata(cut_png ? png_without_pixels(bytes) : bytes, header.beside, name);
   }
   // Exiv2 reads neither BMP nor BigTIFF. libtiff reads some of a BigTIFF's metadata.
   const Metadata blocks = header.big_tiff ? read_tiff_blocks(bytes, name) : header.beside;
@@ -127,8 +130,8 @@ int stored_orientation(const ImageHeader& header, const FoundMetadata& metadata)
 
 /// `found` is what metadata_of gives, where it has been read before.
 Image decoded(const std::string& bytes, const ImageHeader& header,
-              std::optional<FoundMetadata> found, const std::string& name) {
-  FilePixels pixels(bytes, header, name);
+              std::optional<FoundMetadata> found, const std::string& name, bool accept_damaged) {
+  FilePixels pixels(bytes, header, name, accept_damaged);
   warn_of_losses(header, name);
   FoundMetadata metadata = found ? *std::move(found) : metadata_of(bytes, header, name);
   if (header.cmyk) {
@@ -136,6 +139,10 @@ Image decoded(const std::string& bytes, const ImageHeader& header,
     metadata.blocks = without_profile(metadata.blocks);
   }
   Image image;
+  if (pixels.damage().any()) {
+    image.damage = pixels.damage().text(header.height);
+    log::warn("{}: {}", name, image.damage);
+  }
   image.bit_depth = pixels.bit_depth();
   image.grey = pixels.grey() || header.grey_alpha;
   const at::Tensor channels = std::move(pixels).channels(stored_orientation(header, metadata));
@@ -151,10 +158,11 @@ Image decoded(const std::string& bytes, const ImageHeader& header,
 }
 
 Image decoded_in_memory(const std::string& bytes, const ImageHeader& header,
-                        const std::optional<FoundMetadata>& metadata, const std::string& name) {
+                        const std::optional<FoundMetadata>& metadata, const std::string& name,
+                        bool accept_damaged) {
   const UnstoppableWork work;
   try {
-    return decoded(bytes, header, metadata, name);
+    return decoded(bytes, header, metadata, name, accept_damaged);
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) {
       throw;
@@ -207,7 +215,8 @@ void PictureFile::check(const DecodeLimits& limits) const {
 
 Image PictureFile::decode(const DecodeLimits& limits) {
   check(limits);
-  return decoded_in_memory(state_->bytes, state_->header, state_->metadata, state_->name);
+  return decoded_in_memory(state_->bytes, state_->header, state_->metadata, state_->name,
+                           limits.accept_damaged);
 }
 
 PictureFile open_picture(const fs::path& path, const DecodeLimits& limits) {
@@ -217,7 +226,7 @@ PictureFile open_picture(const fs::path& path, const DecodeLimits& limits) {
 Image decode_image(const std::string& bytes, const std::string& name, const DecodeLimits& limits) {
   const ImageHeader header = read_image_header(bytes);
   check_header(header, bytes, name, limits);
-  return decoded_in_memory(bytes, header, std::nullopt, name);
+  return decoded_in_memory(bytes, header, std::nullopt, name, limits.accept_damaged);
 }
 
 Image read_image(const fs::path& path, const DecodeLimits& limits) {

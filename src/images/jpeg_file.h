@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "images/damage.h"
+
 namespace cv {
 class Mat;
 }
@@ -15,5 +17,10 @@ bool is_damaged_jpeg(const std::string& file);
 /// C, M, Y and K of a JPEG with four channels, as amounts of ink: 0 is none. Adobe's programs store
 /// them inverted and say so. Empty where libjpeg cannot decode them.
 cv::Mat read_jpeg_inks(const std::string& file);
+
+/// The pixels of a JPEG whose data is damaged or cut, as far as libjpeg comes: 1 channel of grey,
+/// BGR, or inks as read_jpeg_inks gives them. What is missing is noted. Empty where not a row can
+/// be read.
+cv::Mat read_damaged_jpeg(const std::string& file, Damage& damage);
 
 }  // namespace srdiff

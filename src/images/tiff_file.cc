@@ -132,23 +132,30 @@ class TiffReader {
                    CV_MAKETYPE(format_.deep() ? CV_16U : CV_8U, channels));
   }
 
-  cv::Mat read() {
+  /// Blocks that cannot be read are noted where they may be `lost`.
+  cv::Mat read(std::vector<cv::Rect>* lost) {
     const cv::Size block = block_size();
     if (block.width < 1 || block.height < 1) {
       return {};
     }
+    bool any = false;
     for (int plane = 0; plane < (in_planes_ ? samples_ : 1); ++plane) {
       for (int y = 0; y < pixels_.rows; y += block.height) {
         for (int x = 0; x < pixels_.cols; x += block.width) {
           const cv::Rect inside(x, y, std::min(block.width, pixels_.cols - x),
                                 std::min(block.height, pixels_.rows - y));
-          if (!read_block(inside, plane)) {
+          if (read_block(inside, plane)) {
+            any = true;
+          } else if (lost != nullptr) {
+            lost->push_back(inside);
+            pixels_(inside).setTo(cv::Scalar::all(0));  // which any palette has
+          } else {
             return {};
           }
         }
       }
     }
-    return pixels_;
+    return any ? pixels_ : cv::Mat();
   }
 
   bool has_clipped() const { return format_.has_clipped(); }
@@ -263,28 +270,8 @@ void invert_grey(cv::Mat& pixels) {
   cv::bitwise_xor(pixels, flips, pixels);
 }
 
-}  // namespace
-
-cv::Mat read_tiff_pixels(const std::string& file, const ImageHeader& header,
-                         const std::string& name) {
-  TiffMemory<std::string_view> memory{file};
-  const std::unique_ptr<TIFF, decltype(&::TIFFClose)> owner(memory.open("r"), ::TIFFClose);
-  TIFF* const tiff = owner.get();
-  if (tiff == nullptr) {
-    return {};
-  }
-  const int photometric = tiff_field<std::uint16_t>(tiff, TIFFTAG_PHOTOMETRIC);
-  if (photometric == PHOTOMETRIC_YCBCR) {  // of a JPEG, which libjpeg turns into RGB
-    ::TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
-  }
-  TiffReader reader(tiff, header);
-  cv::Mat pixels = reader.read();
-  if (pixels.empty()) {
-    return {};
-  }
-  if (reader.has_clipped()) {
-    log::warn("{}: has values outside its nominal range, which are clipped to it", name);
-  }
+/// The file's samples as grey, colours of sRGB or inks.
+cv::Mat with_usual_colours(TIFF* tiff, int photometric, cv::Mat pixels) {
   switch (photometric) {
     case PHOTOMETRIC_MINISWHITE:
       invert_grey(pixels);
@@ -297,6 +284,39 @@ cv::Mat read_tiff_pixels(const std::string& file, const ImageHeader& header,
     default:
       return pixels;
   }
+}
+
+}  // namespace
+
+cv::Mat read_tiff_pixels(const std::string& file, const ImageHeader& header,
+                         const std::string& name, Damage* damage) {
+  TiffMemory<std::string_view> memory{file};
+  const std::unique_ptr<TIFF, decltype(&::TIFFClose)> owner(memory.open("r"), ::TIFFClose);
+  TIFF* const tiff = owner.get();
+  if (tiff == nullptr) {
+    return {};
+  }
+  const int photometric = tiff_field<std::uint16_t>(tiff, TIFFTAG_PHOTOMETRIC);
+  if (photometric == PHOTOMETRIC_YCBCR) {  // of a JPEG, which libjpeg turns into RGB
+    ::TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+  }
+  TiffReader reader(tiff, header);
+  std::vector<cv::Rect> lost;
+  cv::Mat pixels = reader.read(damage == nullptr ? nullptr : &lost);
+  if (pixels.empty()) {
+    return {};
+  }
+  if (reader.has_clipped()) {
+    log::warn("{}: has values outside its nominal range, which are clipped to it", name);
+  }
+  pixels = with_usual_colours(tiff, photometric, pixels);
+  for (const cv::Rect& block : lost) {
+    if (!pixels.empty()) {
+      fill_grey(pixels(block), header.cmyk);
+    }
+    damage->add_rows(block.y, block.y + block.height);
+  }
+  return pixels;
 }
 
 Metadata read_tiff_blocks(const std::string& file, const std::string& name) {

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "images/damage.h"
 #include "images/image_header.h"
 
 namespace cv {
@@ -15,9 +16,10 @@ namespace srdiff {
 /// behind them. Samples of up to 8 bits become 8, others 16; those of floating point reach
 /// from 0 to 1, or from SMinSampleValue to SMaxSampleValue where the file says that they go beyond
 /// 1; values outside are clamped with a warning that names the picture. A palette and Lab become
-/// colours of sRGB. Empty where libtiff cannot read them.
+/// colours of sRGB. Empty where libtiff cannot read them; where there is a `damage` to note it in,
+/// strips and tiles that it cannot read are grey, and it is empty where it reads none.
 cv::Mat read_tiff_pixels(const std::string& file, const ImageHeader& header,
-                         const std::string& name);
+                         const std::string& name, Damage* damage = nullptr);
 
 /// A TIFF's XMP, profile and resolution, for the kinds that Exiv2 does not read. Its EXIF and IPTC
 /// are left out with a warning that names the picture.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """check.py CONVERT_ALL: the corpus through the library. What make_corpus.py calls good must come
 out as Pillow reads it, what it calls bad must be refused in one line that names the file, and
-nothing may crash or hang."""
+nothing may crash or hang. Then the same with damaged pictures accepted: good ones are the same
+bytes, and of PNGs and JPEGs that are cut some are read."""
 import os
 import subprocess
 import sys
@@ -62,9 +63,9 @@ def compare(corpus, answers, output_of):
     return problems
 
 
-def through_library(convert_all, corpus, outputs):
+def through_library(convert_all, corpus, outputs, *options):
     names = sorted(os.listdir(corpus))
-    run = subprocess.run([convert_all, outputs, *(os.path.join(corpus, name) for name in names)],
+    run = subprocess.run([convert_all, *options, outputs, *(os.path.join(corpus, name) for name in names)],
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS)
     lines = run.stdout.decode().splitlines()
     if run.returncode or len(lines) != len(names):
@@ -76,14 +77,42 @@ def through_library(convert_all, corpus, outputs):
     return answers, lambda name: os.path.join(outputs, written[name]), left
 
 
+def damaged(convert_all, corpus, outputs, strict_answers, strict_output_of):
+    """What is wrong where damaged pictures are accepted."""
+    answers, output_of, left = through_library(convert_all, corpus, outputs, "--accept-damaged")
+    problems = [f"left over: {sorted(left)}"] if left else []
+    for name, answer in answers.items():
+        if strict_answers[name] == "done":
+            if answer != "done" or not same_bytes(output_of(name), strict_output_of(name)):
+                problems.append(f"{name!r}: another picture where damage is accepted: {answer}")
+        elif answer != "done":
+            message = answer.partition(" ")[2]
+            if not message.isprintable() or name not in message:
+                problems.append(f"{name!r}: not refused in one line that names it: {answer!r}")
+    read = [name for name in answers if answers[name] == "done" != strict_answers[name]]
+    print(f"{len(read)} damaged files read")
+    problems += [f"{name!r}: was not read: {answer}" for name, answer in answers.items()
+                 if "-hurt-" in name and answer != "done"]
+    return problems
+
+
+def same_bytes(a, b):
+    with open(a, "rb") as first, open(b, "rb") as second:
+        return first.read() == second.read()
+
+
 def main(convert_all):
     with tempfile.TemporaryDirectory(prefix="srdiff-hostile-") as work:
         corpus, outputs = os.path.join(work, "corpus"), os.path.join(work, "outputs")
+        accepted = os.path.join(work, "accepted")
         os.mkdir(outputs)
+        os.mkdir(accepted)
         make_corpus.write_all(corpus)
         answers, output_of, left = through_library(convert_all, corpus, outputs)
         if compare(corpus, answers, output_of) or left:
             raise SystemExit(f"FAILED; left over: {sorted(left)}")
+        if found := damaged(convert_all, corpus, accepted, answers, output_of):
+            raise SystemExit("FAILED; " + "\n".join(found))
 
 
 if __name__ == "__main__":

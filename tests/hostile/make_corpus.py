@@ -365,6 +365,41 @@ def cut():
         yield f"cut-last-{name}", data[:-1]
 
 
+def hurt():
+    """So damaged that a part can still be read, for --accept-damaged."""
+    generator = random.Random(3)
+    busy = Image.frombytes("RGB", (64, 64), bytes(generator.randrange(60, 200) for _ in range(64 * 64 * 3)))
+    no_codes = b"\xff\0" * 20  # of JPEG: ones alone are none
+
+    def cut_off(data):
+        return data[:len(data) * 3 // 4]
+
+    def spoilt(data, with_what):
+        middle = len(data) * 5 // 8
+        return data[:middle] + with_what + data[middle + len(with_what):]
+
+    for mode in ("L", "RGB", "RGBA", "P"):
+        yield f"hurt-cut-{mode}.png", cut_off(saved(busy.convert(mode), "PNG"))
+    yield "hurt-spoilt.png", spoilt(saved(busy, "PNG"), bytes(20))
+    deep = np.asarray(busy.convert("L"), int) * 257
+    yield "hurt-cut-16.png", cut_off(png(64, 64, 16, 0, rows(deep[..., None], 16)))
+    colours = np.asarray(busy, int)
+    yield "hurt-cut-interlaced.png", cut_off(png(64, 64, 8, 2, adam7(colours, 8), interlace=1))
+    for mode in ("L", "RGB", "CMYK"):
+        yield f"hurt-cut-{mode}.jpg", cut_off(saved(busy.convert(mode), "JPEG", quality=90))
+    yield "hurt-cut-progressive.jpg", cut_off(saved(busy, "JPEG", progressive=True))
+    yield "hurt-spoilt.jpg", spoilt(saved(busy, "JPEG", quality=90), no_codes)
+    restarting = saved(busy, "JPEG", quality=90, restart_marker_rows=1)
+    yield "hurt-spoilt-restarting.jpg", spoilt(restarting, no_codes)
+    for mode in ("1", "L", "RGB", "RGBA", "P", "LAB", "CMYK"):
+        of_mode = ImageCms.applyTransform(busy, ImageCms.buildTransform(
+            ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")) \
+            if mode == "LAB" else busy.convert(mode)
+        data = saved(of_mode, "TIFF", compression="tiff_lzw", strip_size=1)
+        yield f"hurt-spoilt-{mode}.tiff", spoilt(data, b"\xff" * 20)
+    yield "hurt-cut.bmp", cut_off(saved(busy, "BMP"))
+
+
 def without_counterpart():
     """What Pillow does not turn into RGB, or not as others do."""
     yield "lab.tiff", saved(RGB.convert("LAB"), "TIFF")
@@ -406,7 +441,8 @@ def write_all(folder):
     count = 0
     sources = (("good", (good_png, good_jpeg, good_webp, good_tiff, good_bmp, good_orientations,
                          good_names)),
-               ("bad", (bad_format, bad_png, bad_jpeg, bad_webp, bad_tiff, bad_bmp, cut)),
+               ("bad", (bad_format, bad_png, bad_jpeg, bad_webp, bad_tiff, bad_bmp, cut,
+                        hurt)),
                ("odd", (without_counterpart, forgivable, flipped)))
     for prefix, makers in sources:
         for maker in makers:

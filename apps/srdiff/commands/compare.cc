@@ -29,6 +29,7 @@ struct CompareArgs {
   double fail_percent = 0.0;
   std::string diff_image;
   double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
+  bool accept_damaged = false;
   bool json = false;
 };
 
@@ -75,6 +76,7 @@ srdiff::Image read_quietly(const std::string& path, const CompareArgs& args) {
   const QuietStderr quiet;
   srdiff::DecodeLimits limits;
   limits.max_pixels_per_byte = args.max_ratio;
+  limits.accept_damaged = args.accept_damaged;
   return srdiff::read_image(path, limits);
 }
 
@@ -217,6 +219,8 @@ void add_compare(CLI::App& app, Command& command) {
                  "Pixels for each byte of a picture above 16 Mi pixels")
       ->check(ratio_problem, "")
       ->capture_default_str();
+  sub.add_flag("--accept-damaged", args->accept_damaged,
+               "Read what is left of damaged pictures, grey where they end");
   sub.add_flag("--json", args->json, "Print JSON on standard output");
   sub.callback([args, &command] { command = [args] { return run_compare(*args); }; });
 }

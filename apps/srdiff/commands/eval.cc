@@ -71,6 +71,9 @@ void add_figure_options(CLI::App& sub, EvalArgs& args) {
       ->check(ratio_problem, "")
       ->capture_default_str()
       ->group("Limits, more");
+  sub.add_flag("--accept-damaged", args.accept_damaged,
+               "Read what is left of damaged pictures, grey where they end")
+      ->group("Limits, more");
 }
 }  // namespace
 

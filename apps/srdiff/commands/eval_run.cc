@@ -66,6 +66,7 @@ srdiff::FolderEvaluationOptions evaluation_options(const EvalArgs& args) {
   options.statistics = args.reference_stats;
   options.limit = args.limit;
   options.limits.max_pixels_per_byte = args.max_ratio;
+  options.limits.accept_damaged = args.accept_damaged;
   return options;
 }
 

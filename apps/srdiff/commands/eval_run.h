@@ -29,6 +29,7 @@ struct EvalArgs {
   srdiff::KernelDistanceOptions kid;
   std::int64_t patch = 0;
   double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
+  bool accept_damaged = false;
   bool json = false;
   bool quiet = false;
 };

@@ -78,6 +78,8 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
                        "Pixels for each byte of an input above 16 Mi pixels"))
       ->check(ratio_problem, "")
       ->capture_default_str();
+  limit(sub.add_flag("--accept-damaged", args.accept_damaged,
+                     "Read what is left of damaged pictures, grey where they end"));
 }
 
 /// The first option given that a single picture has no use for. --overwrite is not among them.
@@ -118,6 +120,7 @@ srdiff::DecodeLimits file_limits(const UpscaleArgs& args) {
   srdiff::DecodeLimits limits;
   limits.max_pixels_per_byte = args.max_ratio;
   limits.max_file_bytes = args.max_file_mib << 20;
+  limits.accept_damaged = args.accept_damaged;
   return limits;
 }
 

@@ -37,6 +37,7 @@ struct UpscaleArgs {
   std::int64_t max_pixels = 0;  ///< 0: the model's own limit
   std::int64_t max_file_mib = 1024;
   double max_ratio = srdiff::DecodeLimits().max_pixels_per_byte;
+  bool accept_damaged = false;
   std::string save_steps;
   std::string mask;
   std::string save_weight_map;
