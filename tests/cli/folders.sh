@@ -186,6 +186,22 @@ case_collision() {
   refuses_folder 2 '0.jpg and 0.png: both would become 0.webp' in out --format webp
 }
 
+# A link stands for what such a file system does: the journal is found by its name in capitals.
+case_a_file_system_without_case() {
+  mkdir in out
+  pictures make in/b.png 8x8
+  pictures make in/B.png 10x8
+  folder in elsewhere
+  said '2 of 2 pictures done'
+  ln -s .srdiff.journal out/.SRDIFF.JOURNAL
+  run upscale "${folder_options[@]}" in out
+  [[ $status -eq 2 ]] || fail "it ended with $status"
+  said 'B.png and b.png: would become one file in out, which does not tell capital letters from small'
+  [[ -z $(find out -name '*.png') ]] || fail 'a picture was written'
+  rm in/B.png
+  folder in out
+}
+
 case_existing_outputs() {
   pictures many in 5
   folder in out
