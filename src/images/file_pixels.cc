@@ -107,12 +107,11 @@ cv::Mat decode_any(const std::string& file, const ImageHeader& header, const std
   }
 }
 
-/// Empty where the file is damaged or of a kind that is not known.
-cv::Mat decode_whole(const std::string& file, const ImageHeader& header, const std::string& name) {
-  watch_tiff_errors();
+/// What a decoder gives, or nothing where OpenCV throws; that memory runs out is handed on.
+template <typename Decode>
+cv::Mat pixels_or_nothing(const Decode& decode) {
   try {
-    cv::Mat decoded = decode_any(file, header, name);
-    return tiff_failed ? cv::Mat() : decoded;
+    return decode();
   } catch (const cv::Exception& error) {
     if (is_out_of_memory(error)) {
       throw;
@@ -121,25 +120,34 @@ cv::Mat decode_whole(const std::string& file, const ImageHeader& header, const s
   }
 }
 
-cv::Mat decode_damaged(const std::string& file, const ImageHeader& header, const std::string& name,
-                       Damage& damage) {
-  cv::Mat decoded;
+/// Empty where the file is damaged or of a kind that is not known.
+cv::Mat decode_whole(const std::string& file, const ImageHeader& header, const std::string& name) {
+  watch_tiff_errors();
+  const cv::Mat decoded = pixels_or_nothing([&] { return decode_any(file, header, name); });
+  return tiff_failed ? cv::Mat() : decoded;
+}
+
+/// Empty where nothing is left.
+cv::Mat decode_part(const std::string& file, const ImageHeader& header, const std::string& name,
+                    Damage& damage) {
   switch (header.format) {
     case ImageFormat::bmp:
-      decoded = read_cut_bmp(file, read_bmp_info(ByteReader(file)), damage);
-      break;
+      return read_cut_bmp(file, read_bmp_info(ByteReader(file)), damage);
     case ImageFormat::jpeg:
-      decoded = read_damaged_jpeg(file, damage);
-      break;
+      return read_damaged_jpeg(file, damage);
     case ImageFormat::png:
-      decoded = read_damaged_png(file, damage);
-      break;
+      return read_damaged_png(file, damage);
     case ImageFormat::tiff:
-      decoded = read_tiff_pixels(file, header, name, &damage);
-      break;
+      return read_tiff_pixels(file, header, name, &damage);
     default:
-      break;
+      return {};
   }
+}
+
+cv::Mat decode_damaged(const std::string& file, const ImageHeader& header, const std::string& name,
+                       Damage& damage) {
+  watch_tiff_errors();
+  cv::Mat decoded = pixels_or_nothing([&] { return decode_part(file, header, name, damage); });
   if (decoded.empty()) {
     throw InputError(name + ": is damaged, and not a row of it can be read");
   }
@@ -167,7 +175,10 @@ cv::Mat decode(const std::string& file, const ImageHeader& header, const std::st
   }
   if (decoded.empty()) {
     if (!accept_damaged) {
-      refuse(header, name + ": cannot be decoded; it is damaged or of an unknown kind");
+      refuse(
+          header,
+          name +
+              ": cannot be decoded; it is damaged or of an unknown kind; fetch or export it again");
     }
     decoded = decode_damaged(file, header, name, damage);
   }

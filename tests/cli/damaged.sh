@@ -57,7 +57,7 @@ case_one_picture() {
     ! grep -q 'damaged' "$logs/stderr" || fail 'a sound picture is called damaged'
     halves_of "$kind.png" "sound-$kind.png" 40
   done
-  refuses 1 "cut.bmp: cannot be decoded; it is damaged or of an unknown kind$remedy" \
+  refuses 1 "cut.bmp: cannot be decoded; it is damaged or of an unknown kind; fetch or export it again$remedy" \
     upscale --model tiny cut.bmp out.png
   upscales cut.bmp out.bmp --accept-damaged --quiet
   says_once 'cut.bmp: is damaged: rows 1 to 17 of 64 are grey or wrong'
