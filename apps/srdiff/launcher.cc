@@ -61,8 +61,9 @@ void forget_limits_of_opencv() {
   }
 }
 
-[[noreturn]] void fail(const std::string& reason) {
-  std::fprintf(stderr, "srdiff: %s; install srdiff and what it needs again\n", reason.c_str());
+[[noreturn]] void fail(const std::string& reason,
+                       const char* remedy = "install srdiff and what it needs again") {
+  std::fprintf(stderr, "srdiff: %s; %s\n", reason.c_str(), remedy);
   std::_Exit(exit_model_unusable);  // a thread may be hashing
 }
 
@@ -78,6 +79,11 @@ void launch(int argc, char** argv) {
     std::_Exit(exit_model_unusable);
   }
   const fs::path path = tool_path(folder);
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    fail(folder.string() + ": holds the program without its other half, srdiff-tool.so",
+         "copy both, or make a link to the program where it is installed");
+  }
   open_libraries(fs::path(path).replace_extension(".libraries"));
   // Global, as the libraries of a program are: LibTorch opens more of them when they are needed.
   void* const tool = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL);

@@ -98,7 +98,15 @@ case_little_address_space() {
 case_alone() {
   copy_program
   rm program/srdiff-tool.*
-  refuses 4 'srdiff-tool.so: cannot open shared object file' --version
+  refuses 4 "$PWD/program: holds the program without its other half, srdiff-tool.so; copy both" \
+    --version
+}
+
+case_by_a_link() {
+  copy_program
+  ln -s "$PWD/program/srdiff" link
+  SRDIFF=$PWD/link
+  makes_the_same
 }
 
 case_another_tool() {
