@@ -33,11 +33,14 @@ command -v debootstrap >/dev/null || fail 'needs debootstrap: apt-get install de
 if [[ ! -e $root/etc/os-release ]]; then
   components=main
   [[ $suite != noble ]] || components=main,universe
+  echo "run.sh: making a bare $suite in $root" >&2
   mkdir -p "$root"
   debootstrap --variant=minbase --components="$components" "$suite" "$root" "${source[@]}"
 fi
 root=$(cd "$root" && pwd)
 cp /etc/resolv.conf "$root/etc/resolv.conf"
+# The authorities that this machine trusts: a network may have one of its own, which pip asks for.
+cp /etc/ssl/certs/ca-certificates.crt "$root/authorities.crt"
 
 # What is committed, over what an earlier run has left: times of unchanged files stay, for ninja.
 mkdir -p "$root/srdiff" build/systems
@@ -58,7 +61,7 @@ scripts/setup.sh
 if [[ $preset == pip-torch && ! -e /torch/bin/activate ]]; then
   python3 -m venv /torch
   . /torch/bin/activate
-  pip install -q torch
+  PIP_CERT=/authorities.crt pip install -q torch
 fi
 [[ $preset != pip-torch ]] || . /torch/bin/activate
 cmake --preset $preset
