@@ -61,7 +61,8 @@ scripts/setup.sh
 if [[ $preset == pip-torch && ! -e /torch/bin/activate ]]; then
   python3 -m venv /torch
   . /torch/bin/activate
-  PIP_CERT=/authorities.crt pip install -q torch
+  export PIP_CERT=/authorities.crt SSL_CERT_FILE=/authorities.crt
+  pip install -q torch
 fi
 [[ $preset != pip-torch ]] || . /torch/bin/activate
 cmake --preset $preset
