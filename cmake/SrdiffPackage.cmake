@@ -75,8 +75,9 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS srdiff-models)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "python3, python3-matplotlib")  # plot_sweep.py
 set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "enlarge pictures by diffusion super-resolution
 srdiff enlarges photographs and small faces with a diffusion model that
-needs a handful of network evaluations: PNG, JPEG, WebP, TIFF and BMP,
-one picture or a folder of them, with their metadata, on a processor.
+needs a handful of network evaluations: PNG, JPEG, WebP, TIFF, BMP,
+JPEG XL, AVIF and HEIC, one picture or a folder of them, with their
+metadata, on a processor.
 The models are in the package srdiff-models.")
 
 set(CPACK_DEBIAN_MODELS_PACKAGE_NAME srdiff-models)

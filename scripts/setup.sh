@@ -30,6 +30,7 @@ pictures=(
   g++ cmake ninja-build
   libopencv-dev libexiv2-dev libpng-dev libtiff-dev libjpeg-dev liblcms2-dev
   libcli11-dev libspdlog-dev nlohmann-json3-dev libssl-dev libzip-dev
+  libjxl-dev libavif-dev libheif-dev     # JPEG XL, AVIF, HEIC: srdiff can be built without
   libgtest-dev python3-numpy python3-pil # tests
 )
 torch=(
@@ -42,8 +43,9 @@ say_what_is_needed() {
 setup.sh: $1
 srdiff needs: GCC 12 or later (or Clang), CMake 3.25 or later, Ninja, and the headers of
   OpenCV 4.6 or later (core, imgcodecs), exiv2 0.27 or 0.28, libpng, libtiff, libjpeg, Little CMS 2,
-  CLI11 2, spdlog (with fmt), nlohmann-json, OpenSSL 3, libzip; for the tests GoogleTest, and Python
-  with numpy and Pillow
+  CLI11 2, spdlog (with fmt), nlohmann-json, OpenSSL 3, libzip; for JPEG XL, AVIF and HEIC libjxl 0.7,
+  libavif 0.11 and libheif 1.13 or later, each of which may be missing; for the tests GoogleTest, and
+  Python with numpy and Pillow
 Debian calls them: ${pictures[*]}
 LibTorch 1.13 or later: your distribution's, with the preset default, or PyPI's:
 $pip_way
@@ -63,8 +65,11 @@ case $release in
   bookworm)
     torch+=(libdnnl-dev) # convolutions straight to oneDNN 2, which LibTorch uses too
     ;;
-  trixie) ;; # its oneDNN is version 3, which srdiff leaves to LibTorch
+  trixie) # its oneDNN is version 3, which srdiff leaves to LibTorch
+    pictures+=(libheif-plugin-libde265) # without it libheif decodes no HEIC
+    ;;
   noble)
+    pictures+=(libheif-plugin-libde265)
     torch=() # Ubuntu 24.04 packages no LibTorch
     untried='the names are Ubuntu'\''s, but srdiff was not built there yet'
     ;;

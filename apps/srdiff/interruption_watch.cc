@@ -20,7 +20,7 @@ constexpr auto patience = std::chrono::seconds(1);
 constexpr auto between_looks = std::chrono::milliseconds(100);
 
 [[noreturn]] void end_now() {
-  srdiff::log::error("interrupted; the picture that was being read was not made");
+  srdiff::log::error("interrupted; the picture that was being read or written was not made");
   srdiff::remove_own_temporary_files();
   std::_Exit(exit_interrupted);
 }

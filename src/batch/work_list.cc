@@ -228,7 +228,11 @@ void check_writable(const fs::path& output_folder) {
 
 void check_format(const std::string& word) {
   if (!word.empty() && !is_format_word(word)) {
-    throw UsageError("the format '" + word + "' is not known; give " + list_of_formats());
+    const bool known = format_of_ending("." + word) != ImageFormat::unknown;
+    throw UsageError(
+        "the format '" + word + "' " +
+        (known ? "cannot be written: " + why_not_written("." + word) : "is not known") + "; give " +
+        list_of_formats());
   }
 }
 
@@ -236,7 +240,7 @@ fs::path output_name(const fs::path& name, const WorkListOptions& options) {
   std::string ending = name.extension().string();
   if (!options.format.empty()) {
     ending = "." + options.format;
-  } else if (!is_picture_name(name)) {
+  } else if (!why_not_written(lower_case_extension(name)).empty()) {
     ending = ".png";
   }
   return name.parent_path() / (name.stem().string() + options.suffix + ending);

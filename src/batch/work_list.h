@@ -11,7 +11,8 @@
 
 namespace srdiff {
 
-/// Throws UsageError unless a word is png, jpg, jpeg, webp, tif, tiff, bmp or empty.
+/// Throws UsageError unless a word is empty or the ending, without its dot, of a format that srdiff
+/// writes.
 void check_format(const std::string& word);
 
 /// Which pictures of a folder, and what becomes of their names.

@@ -49,11 +49,14 @@ class Transform {
   cmsHTRANSFORM transform_ = nullptr;
 };
 
-Profile cmyk_profile(const std::string& icc) {
+Profile profile_of(const std::string& icc) {
   // By default littlecms prints what is wrong with a profile; the caller reports it instead.
   ::cmsSetLogErrorHandler(nullptr);
-  Profile profile =
-      owned(::cmsOpenProfileFromMem(icc.data(), static_cast<cmsUInt32Number>(icc.size())));
+  return owned(::cmsOpenProfileFromMem(icc.data(), static_cast<cmsUInt32Number>(icc.size())));
+}
+
+Profile cmyk_profile(const std::string& icc) {
+  Profile profile = profile_of(icc);
   const bool fits = profile != nullptr && ::cmsGetColorSpace(profile.get()) == cmsSigCmykData;
   return fits ? std::move(profile) : owned(nullptr);
 }
@@ -128,7 +131,63 @@ cv::Mat lab_to_bgr_of(const cv::Mat& lab, bool is_signed, const Transform& trans
   });
 }
 
+/// From 16 bits a channel to as many or 8, each row on its own.
+template <typename Sample>
+cv::Mat between_profiles_of(const cv::Mat& pixels, cmsHTRANSFORM transform) {
+  const int channels = pixels.channels();
+  const int colours = channels <= 2 ? 1 : 3;
+  constexpr int shift = sizeof(Sample) == 1 ? 257 : 1;
+  const auto width = static_cast<std::size_t>(pixels.cols);
+  std::vector<std::uint16_t> in(width * static_cast<std::size_t>(colours));
+  std::vector<std::uint16_t> out(in.size());
+  cv::Mat result(pixels.size(), CV_MAKETYPE(cv::DataType<Sample>::depth, channels));
+  for (int y = 0; y < pixels.rows; ++y) {
+    const auto* row = pixels.ptr<std::uint16_t>(y);
+    for (int x = 0; x < pixels.cols; ++x) {
+      std::copy_n(row + x * channels, colours, in.begin() + x * colours);
+    }
+    ::cmsDoTransform(transform, in.data(), out.data(), static_cast<cmsUInt32Number>(pixels.cols));
+    auto* to = result.ptr<Sample>(y);
+    for (int i = 0; i < pixels.cols * channels; ++i) {
+      const int channel = i % channels;
+      const int level = channel < colours
+                            ? out[static_cast<std::size_t>(i / channels * colours + channel)]
+                            : row[i];
+      to[i] = static_cast<Sample>((level + shift / 2) / shift);
+    }
+  }
+  return result;
+}
+
 }  // namespace
+
+cv::Mat between_profiles(const cv::Mat& pixels, const std::string& from, const std::string& to,
+                         bool deep) {
+  const Profile source = profile_of(from);
+  const Profile target = profile_of(to);
+  const cmsUInt32Number format = pixels.channels() <= 2 ? TYPE_GRAY_16 : TYPE_BGR_16;
+  if (source == nullptr || target == nullptr) {
+    return {};
+  }
+  const std::unique_ptr<void, decltype(&::cmsDeleteTransform)> transform(
+      ::cmsCreateTransform(source.get(), format, target.get(), format, INTENT_RELATIVE_COLORIMETRIC,
+                           cmsFLAGS_NOCACHE),
+      ::cmsDeleteTransform);
+  if (transform == nullptr) {
+    return {};
+  }
+  return deep ? between_profiles_of<std::uint16_t>(pixels, transform.get())
+              : between_profiles_of<std::uint8_t>(pixels, transform.get());
+}
+
+bool is_usable_profile(const std::string& icc) {
+  const Profile profile = profile_of(icc);
+  if (profile == nullptr) {
+    return false;
+  }
+  const bool grey = ::cmsGetColorSpace(profile.get()) == cmsSigGrayData;
+  return Transform(profile, grey ? TYPE_GRAY_8 : TYPE_RGB_8, false).is_usable();
+}
 
 cv::Mat cmyk_to_bgr(const cv::Mat& inks, const std::string& icc, bool& by_profile) {
   const bool deep = inks.depth() == CV_16U;

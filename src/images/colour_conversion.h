@@ -18,4 +18,12 @@ cv::Mat cmyk_to_bgr(const cv::Mat& inks, const std::string& icc, bool& by_profil
 /// alpha). `is_signed`: a and b are signed numbers as in CIELab; in ICCLab they are offset.
 cv::Mat lab_to_bgr(const cv::Mat& lab, bool is_signed);
 
+/// Grey or BGR, and perhaps alpha, of 16 bits each, from one ICC profile's colours to those of
+/// another, relative to white; of 16 bits if `deep`, else of 8. Empty where a profile does not fit.
+cv::Mat between_profiles(const cv::Mat& pixels, const std::string& from, const std::string& to,
+                         bool deep);
+
+/// Whether colours can be converted from a profile of grey or RGB.
+bool is_usable_profile(const std::string& icc);
+
 }  // namespace srdiff

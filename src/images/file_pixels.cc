@@ -13,6 +13,7 @@
 #include "images/bmp_file.h"
 #include "images/colour_conversion.h"
 #include "images/jpeg_file.h"
+#include "images/optional_formats.h"
 #include "images/png_file.h"
 #include "images/tiff_file.h"
 #include "images/webp_file.h"
@@ -102,6 +103,10 @@ cv::Mat decode_any(const std::string& file, const ImageHeader& header, const std
       turn_as_stored(pixels, header.orientation);
       return pixels;
     }
+    case ImageFormat::jxl:
+    case ImageFormat::avif:
+    case ImageFormat::heic:
+      return read_optional_pixels(file, header);
     default:
       return decode_by_opencv(file);
   }

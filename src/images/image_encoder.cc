@@ -43,6 +43,10 @@ void check_size(const ImageLayout& layout, const std::string& extension, const s
     throw InputError(would_be + " holds at most " + std::to_string(limits.max_side) + " a side" +
                      remedy);
   }
+  if (layout.height > limits.max_pixels / layout.width) {
+    throw InputError(would_be + " holds at most " + std::to_string(limits.max_pixels) + " pixels" +
+                     remedy);
+  }
   const FileLayout file = file_layout(layout, format);
   const std::int64_t row_bytes = file.width * file.channels * (file.bit_depth / 8);
   if (file.height > limits.max_bytes / row_bytes) {
@@ -121,7 +125,7 @@ void check_encodable(const ImageLayout& layout, const std::string& extension,
   if (options.quality < 1 || options.quality > 100) {
     throw UsageError("quality = " + std::to_string(options.quality) + " is outside 1 to 100");
   }
-  if (format == ImageFormat::unknown) {
+  if (!traits_of(format).writes) {
     throw InputError(failure(name, extension));
   }
   check_size(layout, extension, name);
@@ -201,18 +205,25 @@ std::string ImageEncoder::finish() {
     throw UsageError(picture->name + ": has " + std::to_string(picture->rows) + " of " +
                      std::to_string(layout.height) + " rows");
   }
-  std::string file = picture->encoder->finish();
-  picture->encoder.reset();
   const Metadata none;
   const Metadata& blocks = layout.metadata ? *layout.metadata : none;
-  if (picture->options.strip_metadata ||
-      (is_empty(blocks) && (made_by.empty() || !traits.exif_and_xmp))) {
-    return file;
-  }
+  const bool without = picture->options.strip_metadata ||
+                       (is_empty(blocks) && (made_by.empty() || !traits.exif_and_xmp));
   const bool resolution_in_exif = traits.exif_and_xmp && !traits.resolution;
   const EncodedFacts facts = {picture->format, layout.width, layout.height,
                               picture->file.channels < 3,
                               resolution_in_exif ? blocks.resolution : std::nullopt};
+  if (!without && traits.metadata_by_encoder) {
+    picture->encoder->take_metadata(metadata_to_write(facts, blocks, made_by, picture->name));
+  }
+  std::string file = picture->encoder->finish();
+  picture->encoder.reset();
+  if (without) {
+    return file;
+  }
+  if (traits.metadata_by_encoder) {
+    return embed_beside(std::move(file), picture->format, blocks, picture->name);
+  }
   file = embed_metadata(std::move(file), facts, blocks, traits.exif_and_xmp ? made_by : "",
                         picture->name);
   return embed_beside(std::move(file), picture->format, blocks, picture->name);

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/file_io.h"
+#include "images/optional_formats.h"
 
 namespace srdiff {
 namespace {
@@ -18,6 +19,7 @@ std::vector<FormatTraits> table() {
   return {
       {.format = ImageFormat::png,
        .words = {"png"},
+       .title = "PNG",
        .max_side = 1'000'000,  // libpng's own limit, of writers and readers
        .max_bytes = any_bytes,
        .sixteen_bits = true,
@@ -25,12 +27,14 @@ std::vector<FormatTraits> table() {
        .grey = true,
        .grey_alpha = true,
        .profile = true,
+       .code_points = true,
        .exif_and_xmp = true,
        .iptc = true,
        .comments = true,
        .resolution = true},
       {.format = ImageFormat::jpeg,
        .words = {"jpg", "jpeg", "jpe", "jfif"},
+       .title = "JPEG",
        .max_side = 65'500,
        .max_bytes = any_bytes,
        .grey = true,
@@ -41,6 +45,7 @@ std::vector<FormatTraits> table() {
        .resolution = true},
       {.format = ImageFormat::webp,
        .words = {"webp"},
+       .title = "WebP",
        .max_side = 16'383,
        .max_bytes = any_bytes,
        .alpha = true,
@@ -48,6 +53,7 @@ std::vector<FormatTraits> table() {
        .exif_and_xmp = true},
       {.format = ImageFormat::tiff,
        .words = {"tiff", "tif"},
+       .title = "TIFF",
        .max_side = readable_side,
        // The file must stay below 4 GiB, and LZW can make noise larger by half: 12 bits for 8.
        .max_bytes = 4096 * mebibyte / 3 * 2 - mebibyte,
@@ -60,10 +66,46 @@ std::vector<FormatTraits> table() {
        .resolution = true},
       {.format = ImageFormat::bmp,
        .words = {"bmp"},
+       .title = "BMP",
        .max_side = readable_side,
        .max_bytes = 2047 * mebibyte,  // OpenCV counts a BMP's bytes as int
        .grey = true,
        .resolution = true},
+      {.format = ImageFormat::jxl,
+       .words = {"jxl"},
+       .title = "JPEG XL",
+       .writes = has_library(ImageFormat::jxl),
+       // Those of codestream level 5, beyond which decoders need not read.
+       .max_side = 1 << 18,
+       .max_pixels = 1 << 28,
+       .max_bytes = any_bytes,
+       .sixteen_bits = true,
+       .alpha = true,
+       .grey = true,
+       .grey_alpha = true,
+       .profile = true,
+       .code_points = true,
+       .exif_and_xmp = true,
+       .metadata_by_encoder = true},
+      {.format = ImageFormat::avif,
+       .words = {"avif"},
+       .title = "AVIF",
+       .writes = has_library(ImageFormat::avif),
+       .max_side = 1 << 15,  // libavif, which browsers read with, decodes no larger ones
+       .max_pixels = 1 << 28,
+       .max_bytes = any_bytes,
+       .sixteen_bits = true,
+       .alpha = true,
+       .grey = true,
+       .grey_alpha = true,
+       .profile = true,
+       .code_points = true,
+       .exif_and_xmp = true,
+       .metadata_by_encoder = true},
+      {.format = ImageFormat::heic,
+       .words = {"heic", "heif", "hif"},
+       .title = "HEIC",
+       .writes = false},
   };
 }
 
@@ -75,7 +117,7 @@ const std::vector<FormatTraits>& image_formats() {
 }
 
 const FormatTraits& traits_of(ImageFormat format) {
-  static const FormatTraits none;
+  static const FormatTraits none = {.writes = false};
   const auto& all = image_formats();
   const auto found = std::find_if(all.begin(), all.end(), [format](const FormatTraits& traits) {
     return traits.format == format;
@@ -97,16 +139,41 @@ ImageFormat format_of_ending(const std::string& ending) {
 }
 
 bool is_format_word(const std::string& word) {
-  return format_of_ending("." + word) != ImageFormat::unknown;
+  return traits_of(format_of_ending("." + word)).writes;
 }
 
 std::string list_of_formats(const std::string& before) {
-  const auto& all = image_formats();
+  std::vector<std::string> words;
+  for (const FormatTraits& traits : image_formats()) {
+    if (traits.writes) {
+      words.push_back(before + traits.words.front());
+    }
+  }
   std::string list;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    list += (i == 0 ? "" : i + 1 < all.size() ? ", " : " or ") + before + all[i].words.front();
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    list += (i == 0 ? "" : i + 1 < words.size() ? ", " : " or ") + words[i];
   }
   return list;
+}
+
+std::string list_of_titles() {
+  std::string list;
+  for (const FormatTraits& traits : image_formats()) {
+    list += (list.empty() ? "" : ", ") + traits.title;
+  }
+  return list;
+}
+
+std::string why_not_written(const std::string& ending) {
+  const ImageFormat format = format_of_ending(ending);
+  if (traits_of(format).writes) {
+    return {};
+  }
+  if (format == ImageFormat::unknown) {
+    return "its ending names no format that srdiff writes";
+  }
+  return has_library(format) ? traits_of(format).title + " is read but not written"
+                             : built_without(format);
 }
 
 bool is_hidden(const fs::path& name) {

@@ -2,6 +2,9 @@
 
 #include <string_view>
 
+#include "images/iso_media.h"
+#include "images/optional_formats.h"
+
 namespace srdiff {
 
 ImageHeader read_image_header(const std::string& text) {
@@ -23,7 +26,11 @@ ImageHeader read_image_header(const std::string& text) {
   if (bytes.has(0, "BM"sv)) {
     return read_bmp_header(bytes);
   }
-  return {};
+  if (bytes.has(0, "\xFF\x0A"sv) || bytes.has(0, "\0\0\0\x0CJXL \r\n\x87\n"sv)) {
+    return read_optional_header(ImageFormat::jxl, bytes);
+  }
+  const ImageFormat of_brands = format_of_brands(bytes);
+  return of_brands == ImageFormat::unknown ? ImageHeader{} : read_optional_header(of_brands, bytes);
 }
 
 }  // namespace srdiff

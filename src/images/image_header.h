@@ -23,6 +23,8 @@ struct ImageHeader {
   std::string unfit = {};
   bool several_pictures = false;  ///< an animation or pages, of which the first is decoded
   bool holds_video = false;       ///< a JPEG that is followed by one, as in a motion photo
+  int pictures_beside = 0;        ///< that belong to a HEIC's, such as a gain map or a depth map
+  bool floating_point = false;    ///< a JPEG XL's samples, which may lie outside the range
   bool grey_alpha = false;        ///< a PNG with one colour channel and alpha
   bool cmyk = false;              ///< its colours are inks, which are converted to sRGB
   /// The grey, in [0,1], that a PNG without alpha calls transparent.
@@ -31,11 +33,14 @@ struct ImageHeader {
   std::string foreign_colour = {};
   /// What a fourth channel of the decoded pixels is.
   Alpha alpha = Alpha::straight;
-  int orientation = 1;  ///< a TIFF's, numbered as EXIF's
-  /// A TIFF's channels beyond its colours, and which of all channels is its alpha; −1: none is.
+  /// Of the formats that state it outside EXIF (TIFF, JPEG XL, AVIF), numbered as EXIF's.
+  int orientation = 1;
+  /// Channels beyond the colours, of TIFF and JPEG XL, and which of all is alpha; −1: none is.
   int extra_channels = 0;
   int alpha_channel = -1;
-  Metadata beside = {};  ///< what it says outside EXIF, XMP, IPTC and the profile
+  /// What it says outside EXIF, XMP, IPTC and the profile; of JPEG XL, AVIF and HEIC all it says,
+  /// as it is stored.
+  Metadata beside = {};
   bool big_tiff = false;
   /// A TIFF that libtiff only gives as RGBA of 8 bits (YCbCr that is not compressed as JPEG).
   bool rgba_only = false;

@@ -65,7 +65,7 @@ void check_header(const ImageHeader& header, const std::string& bytes, const std
     throw InputError(name + ": is larger than the " + std::to_string(max_bytes) + " bytes allowed");
   }
   if (header.format == ImageFormat::unknown) {
-    throw InputError(name + ": is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP)");
+    throw InputError(name + ": is not a picture that srdiff reads (" + list_of_titles() + ")");
   }
   if (header.truncated && !(limits.accept_damaged && is_read_damaged(header))) {
     throw InputError(name + ": is cut short; fetch or export it again",
@@ -91,6 +91,13 @@ void warn_of_losses(const ImageHeader& header, const std::string& name) {
   if (header.holds_video) {
     log::warn("{}: holds a video beside its picture, which is left out", name);
   }
+  if (header.pictures_beside > 0) {
+    log::warn("{}: holds {} beside its picture, such as a gain map or a depth map, left out", name,
+              header.pictures_beside == 1 ? "another picture" : "other pictures");
+  }
+  if (header.floating_point) {
+    log::warn("{}: is floating point; values outside 0 to 1 are clipped to it", name);
+  }
   const int lost_channels = header.extra_channels - (header.alpha_channel >= 0 ? 1 : 0);
   if (lost_channels > 0) {
     log::warn("{}: has {} channel{} beside its colours, left out", name, lost_channels,
@@ -112,8 +119,17 @@ std::shared_ptr<const Metadata> without_profile(const std::shared_ptr<const Meta
   return std::make_shared<const Metadata>(std::move(others));
 }
 
+/// JPEG XL, AVIF and HEIC: their headers hold the metadata and state the orientation, whatever EXIF
+/// says.
+bool is_boxed(ImageFormat format) {
+  return format == ImageFormat::jxl || format == ImageFormat::avif || format == ImageFormat::heic;
+}
+
 FoundMetadata metadata_of(const std::string& bytes, const ImageHeader& header,
                           const std::string& name) {
+  if (is_boxed(header.format)) {
+    return upright_metadata(header.beside, name);
+  }
   if (header.format != ImageFormat::bmp && !header.big_tiff) {
     const bool cut_png = header.format == ImageFormat::png && header.truncated;
     return read_metadata(cut_png ? png_without_pixels(bytes) : bytes, header.beside, name);
@@ -125,7 +141,8 @@ FoundMetadata metadata_of(const std::string& bytes, const ImageHeader& header,
 
 /// EXIF's, of the pixels as they are stored.
 int stored_orientation(const ImageHeader& header, const FoundMetadata& metadata) {
-  return header.format == ImageFormat::tiff ? header.orientation : metadata.orientation;
+  const bool states_it = header.format == ImageFormat::tiff || is_boxed(header.format);
+  return states_it ? header.orientation : metadata.orientation;
 }
 
 /// `found` is what metadata_of gives, where it has been read before.
@@ -234,9 +251,9 @@ Image read_image(const fs::path& path, const DecodeLimits& limits) {
 }
 
 void check_writable_format(const fs::path& path) {
-  if (!is_picture_name(path)) {
-    throw UsageError(path.string() + ": its ending names no format that srdiff writes; use " +
-                     list_of_formats("."));
+  const std::string reason = why_not_written(lower_case_extension(path));
+  if (!reason.empty()) {
+    throw UsageError(path.string() + ": " + reason + "; use " + list_of_formats("."));
   }
 }
 

@@ -12,7 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "images/colour_conversion.h"
 #include "images/exiv2_versions.h"
+#include "images/image_header.h"
+#include "images/webp_file.h"
 #include "images/xmp_packet.h"
 #include "srdiff/logging.h"
 
@@ -197,10 +200,9 @@ void set_resolution(Exiv2::ExifData& exif, const Resolution& resolution) {
   exif["Exif.Image.ResolutionUnit"] = static_cast<std::uint16_t>(resolution.unit);
 }
 
-void set_exif(Exiv2::Image& image, const std::string& block, const EncodedFacts& facts,
+void add_exif(Exiv2::ExifData& exif, const std::string& block, const EncodedFacts& facts,
               bool made_here) {
   const Exiv2::ExifData carried = decode_exif(block);
-  Exiv2::ExifData& exif = image.exifData();  // a TIFF's own tags are there already
   for (const Exiv2::Exifdatum& datum : carried) {
     if (!is_of_the_file(datum)) {
       exif[datum.key()].setValue(&datum.value());
@@ -221,8 +223,8 @@ void set_exif(Exiv2::Image& image, const std::string& block, const EncodedFacts&
   }
 }
 
-void set_xmp(Exiv2::Image& image, const std::string& packet, const EncodedFacts& facts,
-             const std::string& made_by) {
+Exiv2::XmpData xmp_to_write(const std::string& packet, const EncodedFacts& facts,
+                            const std::string& made_by) {
   Exiv2::XmpData xmp = decode_xmp(packet);
   const auto correct = [&](const char* key, std::int64_t value) {
     if (xmp.findKey(Exiv2::XmpKey(key)) != xmp.end()) {
@@ -234,16 +236,15 @@ void set_xmp(Exiv2::Image& image, const std::string& packet, const EncodedFacts&
   if (!made_by.empty()) {
     add_history(xmp, made_by);
   }
-  image.setXmpData(xmp);
+  return xmp;
 }
 
-void set_icc(Exiv2::Image& image, const std::string& icc, const EncodedFacts& facts) {
+void check_fits(const std::string& icc, const EncodedFacts& facts) {
   if (colour_space(icc) != (facts.grey ? "GRAY" : "RGB ")) {
     throw std::invalid_argument(std::string("it is for ") + colour_space(icc) +
                                 " values, and the picture is written as " +
                                 (facts.grey ? "grey" : "RGB"));
   }
-  exiv2_versions::set_colour_profile(image, data_of(icc), icc.size());
 }
 
 void set_iptc(Exiv2::Image& image, const std::string& block) {
@@ -255,36 +256,15 @@ void set_iptc(Exiv2::Image& image, const std::string& block) {
   image.setIptcData(iptc);
 }
 
-/// The file with the extended header that WebP needs before a colour profile. Exiv2 0.27 would add
-/// it with the profile under a wrong name. The encoder has written it where there is alpha.
-std::string with_extended_header(const std::string& webp, const EncodedFacts& facts) {
-  constexpr std::size_t riff_header_bytes = 12;
-  constexpr std::size_t chunk_bytes = 18;
-  if (webp.compare(0, 4, "RIFF") != 0 || webp.compare(riff_header_bytes, 4, "VP8X") == 0) {
-    return webp;
-  }
-  std::string chunk("VP8X\x0a", 5);
-  chunk.resize(chunk_bytes, '\0');
-  std::string file = webp.substr(0, riff_header_bytes) + chunk + webp.substr(riff_header_bytes);
-  const auto put = [&file](std::size_t offset, std::size_t bytes, std::uint64_t value) {
-    for (std::size_t i = 0; i < bytes; ++i) {
-      file[offset + i] = static_cast<char>(value >> 8 * i & 0xff);
-    }
-  };
-  put(4, 4, file.size() - 8);
-  put(riff_header_bytes + 12, 3, static_cast<std::uint64_t>(facts.width - 1));
-  put(riff_header_bytes + 15, 3, static_cast<std::uint64_t>(facts.height - 1));
-  return file;
-}
-
 }  // namespace
 
 bool is_made_by_srdiff(const std::string& file) {
+  const ImageHeader header = read_image_header(file);
   const Exiv2Session session;
   try {
-    const auto image = open(file);
-    image->readMetadata();
-    const Exiv2::ExifData& exif = image->exifData();
+    const Exiv2::ExifData exif = traits_of(header.format).metadata_by_encoder
+                                     ? decode_exif(header.beside.exif)
+                                     : open(file)->exifData();
     const auto software = exif.findKey(Exiv2::ExifKey("Exif.Image.Software"));
     return software != exif.end() && software->toString().rfind("srdiff ", 0) == 0;
   } catch (const std::exception&) {
@@ -356,14 +336,19 @@ std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const
   // Each block is written on its own, so that one that fails does not take others with it.
   if (!blocks.icc.empty()) {
     attempt("colour profile", [&] {
-      file = changed(with_extended_header(file, facts), traits.profile,
-                     [&](Exiv2::Image& image) { set_icc(image, blocks.icc, facts); });
+      file = changed(
+          facts.format == ImageFormat::webp ? with_extended_header(file, facts.width, facts.height)
+                                            : file,
+          traits.profile, [&](Exiv2::Image& image) {
+            check_fits(blocks.icc, facts);
+            exiv2_versions::set_colour_profile(image, data_of(blocks.icc), blocks.icc.size());
+          });
     });
   }
   if (!blocks.exif.empty() || !made_by.empty() || facts.resolution) {
     attempt("EXIF", [&] {
       file = changed(file, traits.exif_and_xmp, [&](Exiv2::Image& image) {
-        set_exif(image, blocks.exif, facts, !made_by.empty());
+        add_exif(image.exifData(), blocks.exif, facts, !made_by.empty());  // a TIFF has tags there
       });
     });
   }
@@ -374,11 +359,81 @@ std::string embed_metadata(std::string encoded, const EncodedFacts& facts, const
   }
   if (!blocks.xmp.empty() || !made_by.empty()) {
     attempt("XMP", [&] {
-      file = changed(file, traits.exif_and_xmp,
-                     [&](Exiv2::Image& image) { set_xmp(image, blocks.xmp, facts, made_by); });
+      file = changed(file, traits.exif_and_xmp, [&](Exiv2::Image& image) {
+        image.setXmpData(xmp_to_write(blocks.xmp, facts, made_by));
+      });
     });
   }
   return file;
+}
+
+FoundMetadata upright_metadata(const Metadata& stored, const std::string& name) {
+  const Exiv2Session session;
+  const Attempts attempt(name, "read");
+  Metadata blocks = stored;
+  blocks.exif.clear();
+  blocks.xmp.clear();
+  blocks.icc.clear();
+  if (!stored.exif.empty()) {
+    attempt("EXIF", [&] {
+      Exiv2::ExifData exif;
+      const Exiv2::ByteOrder order = Exiv2::ExifParser::decode(
+          exif, data_of(stored.exif), static_cast<std::uint32_t>(stored.exif.size()));
+      blocks.exif = upright_exif(exif, order, name);
+    });
+  }
+  if (!stored.xmp.empty()) {
+    attempt("XMP", [&] { blocks.xmp = upright_xmp(stored.xmp, true, name); });
+  }
+  if (!stored.icc.empty()) {
+    attempt("colour profile", [&] {
+      if (!is_profile(stored.icc)) {
+        throw std::invalid_argument("it is no ICC profile");
+      }
+      blocks.icc = stored.icc;
+    });
+  }
+  return {is_empty(blocks) ? nullptr : std::make_shared<const Metadata>(std::move(blocks)), 1};
+}
+
+Metadata metadata_to_write(const EncodedFacts& facts, const Metadata& blocks,
+                           const std::string& made_by, const std::string& name) {
+  const Exiv2Session session;
+  const Attempts attempt(name, "written");
+  Metadata written;
+  written.cicp = blocks.cicp;
+  if (!blocks.icc.empty()) {
+    attempt("colour profile", [&] {
+      check_fits(blocks.icc, facts);
+      if (facts.format == ImageFormat::jxl && !is_usable_profile(blocks.icc)) {
+        throw std::invalid_argument("it is damaged or of an unknown kind");
+      }
+      written.icc = blocks.icc;
+    });
+  }
+  if (!blocks.exif.empty() || !made_by.empty() || facts.resolution) {
+    attempt("EXIF", [&] {
+      Exiv2::ExifData exif;
+      add_exif(exif, blocks.exif, facts, !made_by.empty());
+      written.exif = encode_exif(exif, Exiv2::littleEndian);
+    });
+  }
+  if (!blocks.iptc.empty()) {
+    attempt("IPTC", [] { throw std::invalid_argument("the output's format does not hold it"); });
+  }
+  if (!blocks.xmp.empty() || !made_by.empty()) {
+    attempt("XMP", [&] { written.xmp = encode_xmp(xmp_to_write(blocks.xmp, facts, made_by)); });
+  }
+  return written;
+}
+
+int orientation_in(const std::string& exif) {
+  const Exiv2Session session;
+  try {
+    return orientation_of(decode_exif(exif)).value_or(1);
+  } catch (const std::exception&) {
+    return 1;
+  }
 }
 
 bool is_empty(const Metadata& metadata) {

@@ -21,6 +21,10 @@ struct FoundMetadata {
 FoundMetadata read_metadata(const std::string& file, const Metadata& beside,
                             const std::string& name);
 
+/// The same of blocks as the header of a JPEG XL, AVIF or HEIC holds them. EXIF's orientation
+/// counts for nothing there.
+FoundMetadata upright_metadata(const Metadata& stored, const std::string& name);
+
 bool is_empty(const Metadata& metadata);
 
 /// What the EXIF block says.
@@ -39,6 +43,15 @@ struct EncodedFacts {
   /// For EXIF where it says none, in a format that has no other place for it.
   std::optional<Resolution> resolution = {};
 };
+
+/// The blocks to write into such a picture, for the formats whose encoders write them: with
+/// `made_by` as below, and empty where one cannot be written or the format does not hold it, with a
+/// warning that names the picture.
+Metadata metadata_to_write(const EncodedFacts& facts, const Metadata& blocks,
+                           const std::string& made_by, const std::string& name);
+
+/// Of an EXIF block, 1…8; 1 where it does not say.
+int orientation_in(const std::string& exif);
 
 /// The encoded picture with the blocks in it, and with `made_by`, unless
 /// empty, as a step of the XMP history and srdiff as EXIF's Software. What cannot be written is

@@ -8,6 +8,8 @@
 
 #include "base/text_escape.h"
 #include "images/byte_reader.h"
+#include "images/code_points.h"
+#include "images/optional_formats.h"
 #include "srdiff/logging.h"
 
 namespace srdiff {
@@ -100,8 +102,8 @@ std::string embed_beside(std::string encoded, ImageFormat format, const Metadata
     log::warn("{}: its text ({}) is left out: the output's format does not hold it", name,
               printable(keywords(blocks.png_text)));
   }
-  const std::string srgb("\x01\x0d\x00\x01", 4);  // ITU-T H.273: its primaries, its curve
-  if (!png && !blocks.cicp.empty() && blocks.cicp != srgb) {
+  const bool holds_cicp = traits_of(format).code_points && holds_code_points(format, blocks.cicp);
+  if (!holds_cicp && !are_srgb(blocks.cicp)) {
     log::warn("{}: its colours are not sRGB, and what says so (cICP) is left out", name);
   }
   if (!traits_of(format).comments && !blocks.comments.empty()) {

@@ -1,5 +1,6 @@
 #include "images/row_encoder.h"
 
+#include "images/optional_formats.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -16,6 +17,10 @@ std::unique_ptr<RowEncoder> make_row_encoder(const FileLayout& layout, ImageForm
     case ImageFormat::webp:
     case ImageFormat::bmp:
       return make_whole_picture_encoder(layout, format, quality, failure);
+    case ImageFormat::jxl:
+    case ImageFormat::avif:
+      return make_optional_encoder(layout, format, quality, failure);
+    case ImageFormat::heic:
     case ImageFormat::unknown:
       break;
   }

@@ -32,12 +32,16 @@ class RowEncoder {
   /// order.
   virtual void add_row(const unsigned char* samples) = 0;
 
+  /// What the file shall say besides its pixels, before `finish`: for the formats whose encoders
+  /// write metadata. Code points of colour that the format has no word for are left out.
+  virtual void take_metadata(const Metadata& /*blocks*/) {}
+
   /// The file, once all rows are there.
   virtual std::string finish() = 0;
 };
 
-/// `quality`, 1…100, is for JPEG and WebP; `failure` is what an error says. Throws InputError where
-/// the format is unknown.
+/// `quality`, 1…100, is for the lossy formats; `failure` is what an error says. Throws InputError
+/// where the format is unknown.
 std::unique_ptr<RowEncoder> make_row_encoder(const FileLayout& layout, ImageFormat format,
                                              int quality, const std::string& failure);
 

@@ -90,4 +90,24 @@ cv::Mat first_frame(const std::string& file, const ImageHeader& header) {
   return whole;
 }
 
+std::string with_extended_header(const std::string& webp, std::int64_t width, std::int64_t height) {
+  constexpr std::size_t riff_header_bytes = 12;
+  constexpr std::size_t chunk_bytes = 18;
+  if (webp.compare(0, 4, "RIFF") != 0 || webp.compare(riff_header_bytes, 4, "VP8X") == 0) {
+    return webp;
+  }
+  std::string chunk("VP8X\x0a", 5);
+  chunk.resize(chunk_bytes, '\0');
+  std::string file = webp.substr(0, riff_header_bytes) + chunk + webp.substr(riff_header_bytes);
+  const auto put = [&file](std::size_t offset, std::size_t bytes, std::uint64_t value) {
+    for (std::size_t i = 0; i < bytes; ++i) {
+      file[offset + i] = static_cast<char>(value >> 8 * i & 0xff);
+    }
+  };
+  put(4, 4, file.size() - 8);
+  put(riff_header_bytes + 12, 3, static_cast<std::uint64_t>(width - 1));
+  put(riff_header_bytes + 15, 3, static_cast<std::uint64_t>(height - 1));
+  return file;
+}
+
 }  // namespace srdiff

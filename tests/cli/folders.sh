@@ -159,7 +159,7 @@ case_a_folder_that_cannot_be_entered() {
 
 case_files_that_are_left_out_are_counted() {
   pictures many in 1
-  touch in/a.heic in/b.raw
+  touch in/a.svg in/b.raw
   folder in out
   said '2 files were left out, whose names do not end as pictures'
 }

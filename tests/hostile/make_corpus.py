@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""make_corpus.py FOLDER: odd and malformed pictures, the same bytes each time.
+"""make_corpus.py FOLDER: odd and malformed pictures, the same bytes each time. Those of JPEG XL, AVIF
+and HEIC come from the folder samples/; SRDIFF_FORMATS names the endings of those that are good, by
+default all of "jxl avif heic": a build may lack their libraries.
 
-    good-ENDING-*  valid: must be read, as Pillow reads them
+    good-ENDING-*  valid: must be read, as Pillow reads them (or as sample_shows says)
     bad-ENDING-*   must be refused
     odd-ENDING-*   damaged where a decoder may forgive it, or without a counterpart in Pillow: must be
                    read or refused
@@ -236,6 +238,43 @@ def good_orientations():
             tiff_entries(W, H, 3, 16, 2, len(deep), t274=(3, [orientation])), deep)
 
 
+SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples")
+FORMATS = os.environ.get("SRDIFF_FORMATS", "jxl avif heic").split()
+UPRIGHT = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
+           5: Image.TRANSPOSE, 6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}
+
+
+def sample(name):
+    with open(os.path.join(SAMPLES, name), "rb") as file:
+        return file.read()
+
+
+def samples(wanted=True):
+    for name in sorted(os.listdir(SAMPLES)):
+        if (name.rsplit(".", 1)[1] in FORMATS) == wanted:
+            yield name, sample(name)
+
+
+def sample_shows(name):
+    """What a file of samples/ shows, and by how much a channel may differ from it."""
+    stem, ending = name.split(".")
+    lossy = {"lossy.jxl": 40, "halved-colour.avif": 40, "halved-colour.heic": 40, "limited.avif": 5,
+             "premultiplied.avif": 8, "exif6.heic": 24, "ten-bit.avif": 2, "twelve-bit.avif": 2}
+    if stem.startswith("turned"):
+        return RGB.transpose(UPRIGHT[int(stem[6:])]), 2
+    picture = {"grey": GREY, "grey16": GREY, "rgba": RGBA, "rgba16": RGBA, "premultiplied": RGBA,
+               "greya": Image.merge("LA", (GREY, RGBA.getchannel("A")))}.get(stem, RGB)
+    return (RGBA if name == "twelve-bit.avif" else picture), lossy.get(name, 2)
+
+
+def good_samples():
+    yield from samples()
+
+
+def samples_without_library():
+    yield from samples(wanted=False)
+
+
 def good_names():
     plain = saved(RGB, "PNG")
     for ending, data in (("png", saved(RGB, "JPEG", quality=95)), ("jpg", plain),
@@ -342,6 +381,29 @@ def bad_bmp():
         yield f"{name}.bmp", bmp(width, height, bits, black)
 
 
+def resized(data, width, height):
+    """An AVIF or HEIC whose items all declare another size."""
+    parts = data.split(b"ispe\0\0\0\0")
+    size = struct.pack(">II", width, height)
+    return parts[0] + b"".join(b"ispe\0\0\0\0" + size + part[8:] for part in parts[1:])
+
+
+def bad_samples():
+    yield "signature.jxl", b"\xff\x0a"
+    yield "container-signature.jxl", b"\0\0\0\x0cJXL \r\n\x87\n"
+    yield "no-codestream.jxl", sample("container.jxl")[:32]
+    # A codestream of 1,000,000 x 1,000,000 pixels, which says no more.
+    yield "huge.jxl", bytes.fromhex("ff0a7e420f007e420f00") + b"\0" * 60
+    for name in ("rgb.avif", "rgb.heic"):
+        kind = name[4:]
+        yield f"huge.{kind}", resized(sample(name), 60000, 60000)
+        yield f"bomb.{kind}", resized(sample(name), 12000, 12000)
+        yield f"0x0.{kind}", resized(sample(name), 0, 0)
+        yield f"4g.{kind}", resized(sample(name), 2 ** 32 - 1, 2 ** 32 - 1)
+        yield f"no-meta.{kind}", sample(name).replace(b"meta", b"free")
+        yield f"no-data.{kind}", sample(name).replace(b"mdat", b"free")[:-200]
+
+
 def bases():
     """One of each kind, for cutting and flipping."""
     return {"plain.png": saved(RGB, "PNG"), "alpha.png": saved(RGBA, "PNG"),
@@ -354,11 +416,14 @@ def bases():
             "lossless.webp": saved(RGBA, "WEBP", lossless=True),
             "plain.tiff": saved(RGB, "TIFF"), "lzw.tiff": saved(RGBA, "TIFF", compression="tiff_lzw"),
             "jpeg.tiff": saved(RGB, "TIFF", compression="jpeg"),
-            "plain.bmp": saved(RGB, "BMP"), "palette.bmp": saved(RGB.quantize(16), "BMP")}
+            "plain.bmp": saved(RGB, "BMP"), "palette.bmp": saved(RGB.quantize(16), "BMP"),
+            **{"base-" + name: sample(name) for name in (
+                "rgb.jxl", "lossy.jxl", "turned5.jxl", "rgba.avif", "ten-bit.avif", "rgb.heic")}}
 
 
 def cut():
-    for name in ("plain.png", "plain.jpg", "lossy.webp", "plain.tiff", "plain.bmp"):
+    for name in ("plain.png", "plain.jpg", "lossy.webp", "plain.tiff", "plain.bmp", "base-rgb.jxl",
+                 "base-turned5.jxl", "base-rgba.avif", "base-rgb.heic"):
         data = bases()[name]
         for part in range(1, 13):
             yield f"cut{part:02}-{name}", data[:max(1, len(data) * part // 13)]
@@ -422,6 +487,8 @@ def forgivable():
     data = scene(3).astype("uint8").tobytes()
     lie = tiff_entries(W, H, 3, 8, 2, len(data), t279=(4, [0xfffffff0]))
     yield "strip-bytes.tiff", tiff(lie, data)
+    for name in ("rgb.avif", "rgb.heic"):  # libavif stretches the picture
+        yield "wider." + name[4:], resized(sample(name), W + 40, H)
 
 
 def flipped():
@@ -440,9 +507,9 @@ def write_all(folder):
     os.makedirs(folder, exist_ok=True)
     count = 0
     sources = (("good", (good_png, good_jpeg, good_webp, good_tiff, good_bmp, good_orientations,
-                         good_names)),
-               ("bad", (bad_format, bad_png, bad_jpeg, bad_webp, bad_tiff, bad_bmp, cut,
-                        hurt)),
+                         good_samples, good_names)),
+               ("bad", (bad_format, bad_png, bad_jpeg, bad_webp, bad_tiff, bad_bmp, bad_samples,
+                        samples_without_library, cut, hurt)),
                ("odd", (without_counterpart, forgivable, flipped)))
     for prefix, makers in sources:
         for maker in makers:

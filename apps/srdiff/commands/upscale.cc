@@ -6,6 +6,7 @@
 
 #include "commands/commands.h"
 #include "commands/upscale_args.h"
+#include "images/image_format.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 
@@ -50,8 +51,8 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
 void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   const auto output = [](auto* option) { return option->group("Output"); };
   output(sub.add_option("--format", args.format,
-                        "png, jpg, webp or tiff, of a folder's outputs or of stdout"));
-  output(sub.add_option("--quality", args.encode.quality, "Of JPEG and WebP, 1 to 100"))
+                        srdiff::list_of_formats() + ", of a folder's outputs or of stdout"));
+  output(sub.add_option("--quality", args.encode.quality, "Of JPEG, WebP, JPEG XL, AVIF, 1 to 100"))
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   output(sub.add_flag("--strip-metadata", args.encode.strip_metadata, "Write pixels only"));
@@ -150,14 +151,17 @@ void add_upscale(CLI::App& app, Command& command) {
   auto args = std::make_shared<UpscaleArgs>();
   CLI::App& sub = *app.add_subcommand("upscale", "Enlarge a picture, or a folder of pictures");
   sub.footer(
-      "Of a folder, files that end in .png .jpg .jpeg .jfif .jpe .webp .tif .tiff .bmp are taken,\n"
-      "unless their names start with a dot. What --glob takes besides becomes PNG.\n"
+      "Of a folder, files that end in .png .jpg .jpeg .jfif .jpe .webp .tif .tiff .bmp .jxl .avif\n"
+      ".heic .heif .hif are taken, unless their names start with a dot. HEIC becomes PNG, and so "
+      "does\n"
+      "what --glob takes besides.\n"
       "Without --model, pictures of up to 16x16 are treated as faces, others as photographs.\n"
       "Exit status: 0 done, 1 a picture failed, 2 wrong usage, 4 model or device unusable, 130\n"
       "interrupted. Settings left out are the model's (srdiff models info MODEL); options can "
       "also\n"
       "come from a file: --config FILE, TOML with a section [upscale].");
-  sub.add_option("IN", args->input, "Picture (PNG, JPEG, WebP, TIFF, BMP) or folder; - for stdin")
+  sub.add_option("IN", args->input,
+                 "Picture (" + srdiff::list_of_titles() + ") or folder; - for stdin")
       ->required();
   sub.add_option("OUT", args->output, "Picture to write, by its ending, or folder; - for stdout")
       ->required();

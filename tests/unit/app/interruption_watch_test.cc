@@ -36,7 +36,7 @@ TEST(InterruptionWatchTest, DoesNotWaitForADecoder) {
   const srdiff::support::TemporaryFolder folder;
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EXIT(decode_for_a_minute(folder.path()), ::testing::ExitedWithCode(exit_interrupted),
-              "interrupted; the picture that was being read was not made");
+              "interrupted; the picture that was being read or written was not made");
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(30));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }

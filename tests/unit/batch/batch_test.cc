@@ -211,7 +211,8 @@ TEST_F(BatchTest, TheCallerWordsAFailureByItsCode) {
   const BatchSummary summary = run(options);
   ASSERT_EQ(summary.failures.size(), 1U);
   EXPECT_EQ(summary.failures[0].reason,
-            "is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP), worded");
+            "is not a picture that srdiff reads (PNG, JPEG, WebP, TIFF, BMP, JPEG XL, AVIF, HEIC), "
+            "worded");
   EXPECT_NE(read_file(folder_.path() / "report").find(", worded"), std::string::npos);
 }
 

@@ -112,7 +112,7 @@ TEST_F(WorkListTest, AFolderThatCannotBeListedIsNamed) {
 }
 
 TEST_F(WorkListTest, FilesThatAreLeftOutForTheirEndingsAreCounted) {
-  for (const char* name : {"a.png", "b.heic", "below/c.raw", ".hidden.txt", "x/d.raw"}) {
+  for (const char* name : {"a.png", "b.svg", "below/c.raw", ".hidden.txt", "x/d.raw"}) {
     make(name);
   }
   EXPECT_EQ(list().left_out, 1U);

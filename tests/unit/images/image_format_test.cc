@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "images/optional_formats.h"
+
 namespace srdiff {
 namespace {
 
@@ -9,7 +11,9 @@ TEST(ImageFormat, EachEndingHasOneFormat) {
   for (const FormatTraits& traits : image_formats()) {
     for (const std::string& word : traits.words) {
       EXPECT_EQ(format_of_ending("." + word), traits.format) << word;
-      EXPECT_TRUE(is_format_word(word) && is_picture_name("a." + word)) << word;
+      EXPECT_TRUE(is_picture_name("a." + word)) << word;
+      EXPECT_EQ(is_format_word(word), traits.writes) << word;
+      EXPECT_EQ(why_not_written("." + word).empty(), traits.writes) << word;
       EXPECT_FALSE(is_format_word("." + word)) << word;
     }
   }
@@ -26,8 +30,11 @@ TEST(ImageFormat, CamerasAndBrowsersEndingsOfJpegAreTaken) {
 }
 
 TEST(ImageFormat, MessagesNameTheUsualEndings) {
-  EXPECT_EQ(list_of_formats(), "png, jpg, webp, tiff or bmp");
-  EXPECT_EQ(list_of_formats("."), ".png, .jpg, .webp, .tiff or .bmp");
+  if (has_library(ImageFormat::jxl) && has_library(ImageFormat::avif)) {
+    EXPECT_EQ(list_of_formats(), "png, jpg, webp, tiff, bmp, jxl or avif");
+    EXPECT_EQ(list_of_formats("."), ".png, .jpg, .webp, .tiff, .bmp, .jxl or .avif");
+  }
+  EXPECT_EQ(list_of_titles(), "PNG, JPEG, WebP, TIFF, BMP, JPEG XL, AVIF, HEIC");
 }
 
 }  // namespace

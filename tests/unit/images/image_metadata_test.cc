@@ -7,13 +7,23 @@
 #include <utility>
 #include <vector>
 
+#include "images/optional_formats.h"
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
 
 namespace srdiff {
 namespace {
 
-constexpr const char* with_metadata[] = {".png", ".jpg", ".webp", ".tiff"};
+/// The endings of the formats that hold it.
+const std::vector<std::string> with_metadata = [] {
+  std::vector<std::string> endings = {".png", ".jpg", ".webp", ".tiff"};
+  for (const ImageFormat format : {ImageFormat::jxl, ImageFormat::avif}) {
+    if (has_library(format)) {
+      endings.push_back("." + traits_of(format).words.front());
+    }
+  }
+  return endings;
+}();
 
 /// What is logged while it lives.
 class Log {
@@ -81,9 +91,11 @@ bool contains(const std::string& text, const std::string& words) {
 }
 
 TEST(ImageMetadata, ComesThroughEveryFormatThatHoldsIt) {
-  const Image image = picture(
-      {.exif = exif_block(1), .xmp = packet("xmp:Label=\"a label\""), .icc = profile("RGB ")});
-  for (const char* extension : with_metadata) {
+  for (const std::string& extension : with_metadata) {
+    // JPEG XL's encoder wants a profile that is one: see ColoursOfAProfileKeepTheirValues.
+    const std::string icc = extension == ".jxl" ? "" : profile("RGB ");
+    const Image image =
+        picture({.exif = exif_block(1), .xmp = packet("xmp:Label=\"a label\""), .icc = icc});
     const Log log;
     const Image back = there_and_back(image, extension);
     ASSERT_TRUE(back.metadata) << extension;
@@ -141,7 +153,7 @@ TEST(ImageMetadata, TheSizeIsKnownBeforeDecoding) {
 }
 
 TEST(ImageMetadata, TheOrientationIsAppliedAndThenOne) {
-  for (const char* extension : with_metadata) {
+  for (const std::string& extension : with_metadata) {
     for (int orientation = 1; orientation <= 8; ++orientation) {
       Image stored =
           picture({.exif = exif_block(static_cast<char>(orientation)),
@@ -175,7 +187,7 @@ TEST(ImageMetadata, AProfileForOtherChannelsIsLeftOut) {
 TEST(ImageMetadata, SaysHowAPictureWasMade) {
   const Image image = picture({.xmp = packet("xmp:Label=\"a label\"")});
   const EncodeOptions options = {.made_by = R"({"seed":7})"};
-  for (const char* extension : with_metadata) {
+  for (const std::string& extension : with_metadata) {
     const std::string file = encode_image(image, extension, "x", options);
     EXPECT_EQ(encode_image(image, extension, "y", options), file) << extension;
     const Image once = decode_image(file, "x");
@@ -191,7 +203,7 @@ TEST(ImageMetadata, SaysHowAPictureWasMade) {
 TEST(ImageMetadata, CanBeStripped) {
   const Image image = picture({.exif = exif_block(1), .icc = profile("RGB ")});
   const EncodeOptions options = {.strip_metadata = true, .made_by = "srdiff"};
-  for (const char* extension : with_metadata) {
+  for (const std::string& extension : with_metadata) {
     EXPECT_FALSE(there_and_back(image, extension, options).metadata) << extension;
   }
 }
@@ -199,11 +211,33 @@ TEST(ImageMetadata, CanBeStripped) {
 TEST(ImageMetadata, AFailureIsAWarningAndThePictureIsWritten) {
   const Log log;
   const Image image = picture({.exif = "no EXIF", .xmp = "no XML", .iptc = "no IIM"});
-  for (const char* extension : with_metadata) {
+  for (const std::string& extension : with_metadata) {
     EXPECT_EQ(there_and_back(image, extension).width(), 32) << extension;
   }
   EXPECT_TRUE(log.has("x.webp: its IPTC cannot be written and is left out")) << log.text();
   EXPECT_TRUE(log.has("x.png: its XMP cannot be written and is left out")) << log.text();
+}
+
+TEST(ImageMetadata, AProfileThatIsNoneIsLeftOutOfAJpegXl) {
+  if (!has_library(ImageFormat::jxl)) {
+    GTEST_SKIP() << built_without(ImageFormat::jxl);
+  }
+  const Log log;
+  EXPECT_FALSE(there_and_back(picture({.icc = profile("RGB ")}), ".jxl").metadata);
+  EXPECT_TRUE(log.has("x.jxl: its colour profile cannot be written and is left out")) << log.text();
+}
+
+TEST(ImageMetadata, CodePointsWithoutAWordInAJpegXlAreLeftOut) {
+  if (!has_library(ImageFormat::jxl)) {
+    GTEST_SKIP() << built_without(ImageFormat::jxl);
+  }
+  Metadata metadata;
+  metadata.cicp = std::string("\x05\x05\x00\x01", 4);  // an old television's
+  const Log log;
+  EXPECT_FALSE(there_and_back(picture(metadata), ".jxl").metadata);
+  EXPECT_TRUE(log.has("x.jxl: its colours are not sRGB, and what says so (cICP) is left out"))
+      << log.text();
+  EXPECT_EQ(there_and_back(picture(metadata), ".png").metadata->cicp, metadata.cicp);
 }
 
 TEST(ImageMetadata, BmpHasNone) {
