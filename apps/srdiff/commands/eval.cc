@@ -101,6 +101,8 @@ void add_eval(CLI::App& app, Command& command) {
   const auto output = [](auto* option) { return option->group("Output"); };
   output(sub.add_flag("--json", args->json, "Print JSON on standard output, not a table"));
   output(sub.add_option("--csv", args->csv, "File for each picture's figures"));
+  output(sub.add_option("--html", args->html,
+                        "Page to look at the pictures with their figures, worst first"));
   output(sub.add_flag("--quiet", args->quiet, "Print warnings and errors only"));
   sub.callback([&sub, args, &command] {
     for (const CLI::Option* option : sub.get_options()) {

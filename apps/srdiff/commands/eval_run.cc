@@ -11,6 +11,7 @@
 #include "output/evaluation_output.h"
 #include "output/json_output.h"
 #include "output/progress_bar.h"
+#include "page/eval_page.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
 
@@ -136,6 +137,9 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
                                                network_trust(args.method.trust_model));
   }
 
+  if (!args.html.empty()) {
+    check_eval_page(args, options.evaluation.metrics);
+  }
   ImageFigureTable csv(options.evaluation.metrics);
   ProgressBar bar(args.quiet);
   srdiff::FolderEvaluationObserver observer;
@@ -143,8 +147,18 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   observer.on_progress = [&](std::int64_t done, std::int64_t total) {
     bar.update(done, total, "pictures");
   };
-  if (!args.csv.empty()) {
-    observer.on_image = [&](const srdiff::ImageFigures& figures) { csv.add(figures); };
+  std::optional<EvalPage> page;
+  if (!args.html.empty()) {
+    page.emplace(args, options.evaluation.metrics,
+                 run.method ? std::optional(run.method->manifest.scale) : args.scale);
+  }
+  if (!args.csv.empty() || page) {
+    observer.on_image = [&](const srdiff::ImageFigures& figures) {
+      csv.add(figures);
+      if (page) {
+        page->add(figures);
+      }
+    };
   }
   const srdiff::FeatureNetwork* network = run.network ? &*run.network : nullptr;
   if (run.method) {
@@ -177,6 +191,9 @@ nlohmann::ordered_json document_of(const EvalArgs& args, const EvalRun& run, dou
     document["settings"] = to_json(run.method->settings);
   } else {
     document["output"] = args.output;
+  if (page) {
+    page->write(run);
+  }
   }
   if (run.network) {
     document["features"] = to_json(run.network->manifest());

@@ -21,6 +21,7 @@ struct EvalArgs {
   std::string reference_stats;
   std::string save;
   std::string csv;
+  std::string html;
   std::string golden;
   bool update_golden = false;
   std::set<std::string> given;  // options on the command line: they go before a golden file's

@@ -27,6 +27,7 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
                        "Skip what is done and unchanged, go on with the rest"));
   folders(sub.add_option("--report", args.report, "JSON Lines file: what became of each picture"));
   const auto more = [](auto* option) { return option->group(folder_more_group); };
+  more(sub.add_option("--html", args.html, "Page to look at the pictures, before and after"));
   auto* const glob =
       sub.add_option("--glob", args.globs, "Take what fits this pattern only, whatever its ending")
           ->expected(1)
@@ -51,7 +52,7 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
 void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   const auto output = [](auto* option) { return option->group("Output"); };
   output(sub.add_option("--format", args.format,
-                        srdiff::list_of_formats() + ", of a folder's outputs or of stdout"));
+                        srdiff::list_of_formats() + " for a folder's outputs or stdout"));
   output(sub.add_option("--quality", args.encode.quality, "Of JPEG, WebP, JPEG XL, AVIF, 1 to 100"))
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
@@ -151,18 +152,15 @@ void add_upscale(CLI::App& app, Command& command) {
   auto args = std::make_shared<UpscaleArgs>();
   CLI::App& sub = *app.add_subcommand("upscale", "Enlarge a picture, or a folder of pictures");
   sub.footer(
-      "Of a folder, files that end in .png .jpg .jpeg .jfif .jpe .webp .tif .tiff .bmp .jxl .avif\n"
-      ".heic .heif .hif are taken, unless their names start with a dot. HEIC becomes PNG, and so "
-      "does\n"
-      "what --glob takes besides.\n"
+      "Read are " + srdiff::list_of_titles() +
+      "; of a folder, files with their endings,\n"
+      "unless the names start with a dot. HEIC, and what --glob takes besides, becomes PNG.\n"
       "Without --model, pictures of up to 16x16 are treated as faces, others as photographs.\n"
       "Exit status: 0 done, 1 a picture failed, 2 wrong usage, 4 model or device unusable, 130\n"
       "interrupted. Settings left out are the model's (srdiff models info MODEL); options can "
       "also\n"
       "come from a file: --config FILE, TOML with a section [upscale].");
-  sub.add_option("IN", args->input,
-                 "Picture (" + srdiff::list_of_titles() + ") or folder; - for stdin")
-      ->required();
+  sub.add_option("IN", args->input, "Picture or folder; - for stdin")->required();
   sub.add_option("OUT", args->output, "Picture to write, by its ending, or folder; - for stdout")
       ->required();
   sub.add_option("MORE", args->more,

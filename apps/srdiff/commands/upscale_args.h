@@ -22,6 +22,7 @@ struct FolderArgs {
   bool resume = false;
   bool fail_fast = false;
   std::string report;
+  std::string html;
   std::string shard = "1/1";
 };
 

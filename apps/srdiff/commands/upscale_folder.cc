@@ -25,6 +25,8 @@
 #include "interruption.h"
 #include "output/json_output.h"
 #include "output/progress_bar.h"
+#include "page/html_page.h"
+#include "page/upscale_page.h"
 #include "remedies.h"
 #include "shell_words.h"
 #include "srdiff/device.h"
@@ -192,7 +194,8 @@ srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method
 }
 
 srdiff::BatchSummary run(const UpscaleArgs& args, const Method& method,
-                         const srdiff::Upscaler& upscaler, const srdiff::WorkList& work) {
+                         const srdiff::Upscaler& upscaler, const srdiff::WorkList& work,
+                         std::optional<UpscalePage>& page) {
   std::optional<QuietStderr> quiet;
   if (!args.verbose) {
     quiet.emplace();
@@ -200,8 +203,10 @@ srdiff::BatchSummary run(const UpscaleArgs& args, const Method& method,
   ProgressBar bar(args.quiet);
   srdiff::BatchObserver observer;
   observer.cancelled = [] { return interrupted.load(); };
-  observer.on_image = [&bar](const srdiff::ImageReport& image,
-                             const srdiff::BatchProgress& progress) {
+  observer.on_image = [&](const srdiff::ImageReport& image, const srdiff::BatchProgress& progress) {
+    if (page) {
+      page->add(image);
+    }
     srdiff::log::debug("{}: {}, {:.2f} s", image.output.string(), to_string(image.status),
                        image.seconds);
     bar.update(progress);
@@ -259,6 +264,9 @@ nlohmann::ordered_json summary_json(const UpscaleArgs& args, const Method& metho
 }
 
 int upscale_listed(const UpscaleArgs& args, srdiff::WorkList work) {
+  if (!args.folder.html.empty()) {
+    check_page_file(args.folder.html, args.folder.overwrite);
+  }
   check_outputs(work, existing(args.folder));
   Method method = choose_method_for(args, work);
   check_report(args.folder.report, work, files_in_use(args, method));
@@ -268,8 +276,16 @@ int upscale_listed(const UpscaleArgs& args, srdiff::WorkList work) {
   const double load_seconds = load_watch.seconds();
 
   const Stopwatch run_watch;
-  const srdiff::BatchSummary summary = run(args, method, upscaler, work);
+  std::optional<UpscalePage> page;
+  if (!args.folder.html.empty()) {
+    page.emplace(args.folder.html, work.input_folder);
+  }
+  const srdiff::BatchSummary summary = run(args, method, upscaler, work, page);
   print_summary(args, summary, work.left_out, run_watch.seconds());
+  if (page) {
+    page->write(args.output, srdiff::made_by(method.manifest, method.settings, method.precision),
+                summary);
+  }
   if (args.json) {
     print_json(summary_json(args, method, summary, load_seconds, run_watch.seconds()));
   }
