@@ -16,7 +16,7 @@
 namespace srdiff {
 namespace {
 
-constexpr EnumWords<Metric, 10> metric_words = {"the metric",
+constexpr EnumWords<Metric, 11> metric_words = {"the metric",
                                                 {{{Metric::fid, "fid"},
                                                   {Metric::kid, "kid"},
                                                   {Metric::prdc, "prdc"},
@@ -26,7 +26,8 @@ constexpr EnumWords<Metric, 10> metric_words = {"the metric",
                                                   {Metric::ssim_y, "ssim-y"},
                                                   {Metric::ms_ssim, "ms-ssim"},
                                                   {Metric::sharpness, "sharpness"},
-                                                  {Metric::consistency, "consistency"}}}};
+                                                  {Metric::consistency, "consistency"},
+                                                  {Metric::niqe, "niqe"}}}};
 
 constexpr EnumWords<Better, 3> better_words = {
     "the direction",
@@ -59,6 +60,8 @@ std::string title(Metric metric) {
       return "sharpness (1 as the reference)";
     case Metric::consistency:
       return "consistency (MSE x 10^5)";
+    case Metric::niqe:
+      return "NIQE";
     default:
       return to_string(metric);
   }
@@ -70,42 +73,13 @@ at::Tensor inner_luma(const at::Tensor& image) {
   return crop_border(luma(image), border);
 }
 
-/// Nothing where the pictures do not allow the metric.
-std::optional<double> measure(Metric metric, const at::Tensor& reference, const at::Tensor& output,
-                              const at::Tensor& input) {
-  switch (metric) {
-    case Metric::psnr:
-      return psnr(reference, output).item<double>();
-    case Metric::ssim:
-      return ssim(reference, output).item<double>();
-    case Metric::psnr_y:
-      return psnr(inner_luma(reference), inner_luma(output)).item<double>();
-    case Metric::ssim_y:
-      return ssim(inner_luma(reference), inner_luma(output)).item<double>();
-    case Metric::ms_ssim: {
-      const auto value = ms_ssim(reference, output);
-      return value ? std::optional<double>(value->item<double>()) : std::nullopt;
-    }
-    case Metric::sharpness: {
-      const auto value = sharpness(reference, output).item<double>();
-      return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
-    }
-    case Metric::consistency:
-      return input.defined()
-                 ? std::optional<double>(consistency(output, input.unsqueeze(0)).item<double>() *
-                                         consistency_unit)
-                 : std::nullopt;
-    default:
-      return std::nullopt;
-  }
-}
-
 /// Why a metric has no value for some pictures.
 std::string gap(Metric metric, std::int64_t without) {
   const std::string pictures = std::to_string(without) + " pictures ";
   return metric == Metric::ms_ssim
              ? pictures + "left out: below " + std::to_string(ms_ssim_min_side) + " pixels a side"
          : metric == Metric::sharpness ? pictures + "left out: their references are flat"
+         : metric == Metric::niqe      ? pictures + "left out: flat, or smaller than 96x192 pixels"
                                        : pictures + "left out: their inputs are not known";
 }
 
@@ -153,6 +127,10 @@ bool needs_features(Metric metric) {
   return metric == Metric::fid || metric == Metric::kid || metric == Metric::prdc;
 }
 
+bool needs_pairs(Metric metric) {
+  return !needs_features(metric) && metric != Metric::niqe;
+}
+
 std::int64_t pictures_needed(Metric metric, const EvaluationOptions& options) {
   return metric == Metric::prdc ? options.neighbours + 1 : needs_features(metric) ? 2 : 1;
 }
@@ -168,6 +146,9 @@ Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
     if (!needs_features(metric)) {
       tallies_.push_back({metric});
     }
+  }
+  if (wants(options_, Metric::niqe) && !options_.niqe_model) {
+    throw UsageError("niqe needs its parameters (scripts/get_niqe.sh)");
   }
   if (tallies_.size() == options_.metrics.size()) {
     return;
@@ -224,6 +205,48 @@ void Evaluator::add(FeatureCollector& collector, const at::Tensor& image) const 
   }
 }
 
+std::optional<double> Evaluator::measure(Metric metric, const at::Tensor& reference,
+                                         const at::Tensor& output, const at::Tensor& input) const {
+  switch (metric) {
+    case Metric::psnr:
+      return psnr(reference, output).item<double>();
+    case Metric::ssim:
+      return ssim(reference, output).item<double>();
+    case Metric::psnr_y:
+      return psnr(inner_luma(reference), inner_luma(output)).item<double>();
+    case Metric::ssim_y:
+      return ssim(inner_luma(reference), inner_luma(output)).item<double>();
+    case Metric::ms_ssim: {
+      const auto value = ms_ssim(reference, output);
+      return value ? std::optional<double>(value->item<double>()) : std::nullopt;
+    }
+    case Metric::sharpness: {
+      const auto value = sharpness(reference, output).item<double>();
+      return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
+    }
+    case Metric::consistency:
+      return input.defined()
+                 ? std::optional<double>(consistency(output, input.unsqueeze(0)).item<double>() *
+                                         consistency_unit)
+                 : std::nullopt;
+    case Metric::niqe:
+      return niqe(output[0], *options_.niqe_model);
+    default:
+      return std::nullopt;
+  }
+}
+
+void Evaluator::add_to(Tally& tally, double value) {
+  ++tally.count;
+  if (std::isinf(value) || std::isinf(tally.mean)) {  // its distance from a mean is no number
+    tally.mean += value;
+    return;
+  }
+  const double distance = value - tally.mean;
+  tally.mean += distance / static_cast<double>(tally.count);
+  tally.scatter += distance * (value - tally.mean);
+}
+
 ImageFigures Evaluator::compare(const std::string& image, const at::Tensor& reference,
                                 const at::Tensor& output, const at::Tensor& input) {
   const ScopedTimer timer(comparison_seconds_);
@@ -231,20 +254,29 @@ ImageFigures Evaluator::compare(const std::string& image, const at::Tensor& refe
   for (Tally& tally : tallies_) {
     const std::optional<double> value =
         measure(tally.metric, reference.unsqueeze(0), output.unsqueeze(0), input);
-    if (!value) {
-      continue;
+    if (value) {
+      figures.values.emplace_back(tally.metric, *value);
+      add_to(tally, *value);
     }
-    figures.values.emplace_back(tally.metric, *value);
-    ++tally.count;
-    if (std::isinf(*value) || std::isinf(tally.mean)) {  // its distance from a mean is no number
-      tally.mean += *value;
-      continue;
-    }
-    const double distance = *value - tally.mean;
-    tally.mean += distance / static_cast<double>(tally.count);
-    tally.scatter += distance * (*value - tally.mean);
   }
   ++compared_;
+  return figures;
+}
+
+ImageFigures Evaluator::measure_alone(const std::string& image, const at::Tensor& output) {
+  const ScopedTimer timer(comparison_seconds_);
+  ImageFigures figures{image, {}};
+  for (Tally& tally : tallies_) {
+    if (needs_pairs(tally.metric)) {
+      continue;
+    }
+    const std::optional<double> value = measure(tally.metric, {}, output.unsqueeze(0), {});
+    if (value) {
+      figures.values.emplace_back(tally.metric, *value);
+      add_to(tally, *value);
+    }
+  }
+  ++measured_alone_;
   return figures;
 }
 
@@ -283,7 +315,8 @@ std::vector<Figure> Evaluator::distances(const FeatureSet& reference,
 
 Figure Evaluator::summary(const Tally& tally) const {
   Figure figure{to_string(tally.metric), title(tally.metric), tally.mean};
-  figure.better = tally.metric == Metric::consistency ? Better::lower
+  figure.better = tally.metric == Metric::consistency || tally.metric == Metric::niqe
+                      ? Better::lower
                   : tally.metric == Metric::sharpness ? Better::near_one
                                                       : Better::higher;
   if (tally.count == 0) {
@@ -293,8 +326,9 @@ Figure Evaluator::summary(const Tally& tally) const {
   } else {
     figure.spread = std::sqrt(tally.scatter / static_cast<double>(tally.count));
   }
-  if (tally.count < compared_) {
-    figure.note = gap(tally.metric, compared_ - tally.count);
+  const std::int64_t seen = needs_pairs(tally.metric) ? compared_ : compared_ + measured_alone_;
+  if (tally.count < seen) {
+    figure.note = gap(tally.metric, seen - tally.count);
   }
   return figure;
 }

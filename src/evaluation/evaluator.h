@@ -11,11 +11,12 @@
 
 #include "evaluation/feature_set.h"
 #include "evaluation/kernel_distance.h"
+#include "evaluation/niqe.h"
 
 namespace srdiff {
 
 /// What can be measured. The first three compare two sets of pictures in a feature network's space,
-/// the others a picture with its own reference.
+/// the last looks at a picture alone, the others compare it with its own reference.
 enum class Metric {
   fid,          ///< Fréchet distance, frechet.h
   kid,          ///< kernel_distance.h
@@ -27,14 +28,18 @@ enum class Metric {
   ms_ssim,      ///< pictures of 161 pixels a side and more
   sharpness,    ///<
   consistency,  ///< of the output, reduced again, with its low-resolution input
+  niqe,         ///< niqe.h
 };
 
-/// "fid", "kid", "prdc", "psnr", "ssim", "psnr-y", "ssim-y", "ms-ssim", "sharpness", "consistency".
+/// "fid", "kid", "prdc", "psnr", "ssim", "psnr-y", "ssim-y", "ms-ssim", "sharpness", "consistency",
+/// "niqe".
 std::string to_string(Metric metric);
 /// From such words, separated by commas. Throws UsageError on any other word.
 std::vector<Metric> parse_metrics(const std::string& words);
 /// Compares sets: fid, kid, prdc.
 bool needs_features(Metric metric);
+/// Compares a picture with its own reference: all but fid, kid, prdc and niqe.
+bool needs_pairs(Metric metric);
 
 enum class Better {
   lower,
@@ -69,7 +74,8 @@ struct EvaluationOptions {
   /// are represented by a random choice.
   std::int64_t sample_size = 10000;
   KernelDistanceOptions kid = {};
-  int neighbours = 5;  ///< prdc's k
+  std::shared_ptr<const NiqeModel> niqe_model = nullptr;  ///< what niqe compares with
+  int neighbours = 5;                                     ///< prdc's k
   /// fid, kid and prdc look at squares of this side, cut side by side from each picture's top left
   /// corner, what is left over dropped; 0: at whole pictures.
   std::int64_t patch = 0;
@@ -106,8 +112,8 @@ struct Evaluation {
 class Evaluator {
  public:
   /// `network` is needed by fid, kid and prdc and must outlive the evaluator.
-  /// Throws UsageError when it is missing, when `reference_set` was seen by another one or kept no
-  /// features though kid or prdc need them, or when KID's subsets hold nothing.
+  /// Throws UsageError when it or niqe's model is missing, when `reference_set` was seen by another
+  /// one or kept no features though kid or prdc need them, or when KID's subsets hold nothing.
   Evaluator(EvaluationOptions options, const FeatureNetwork* network,
             std::shared_ptr<const FeatureSet> reference_set = nullptr);
 
@@ -123,6 +129,9 @@ class Evaluator {
   ImageFigures compare(const std::string& image, const at::Tensor& reference,
                        const at::Tensor& output, const at::Tensor& input);
 
+  /// Measures an output that has no reference: niqe.
+  ImageFigures measure_alone(const std::string& image, const at::Tensor& output);
+
   /// Throws UsageError when a set is too small for a metric.
   Evaluation result();
 
@@ -135,7 +144,11 @@ class Evaluator {
     double scatter = 0.0;
   };
 
+  static void add_to(Tally& tally, double value);
   void add(FeatureCollector& collector, const at::Tensor& image) const;
+  /// Nothing where the pictures do not allow the metric.
+  std::optional<double> measure(Metric metric, const at::Tensor& reference,
+                                const at::Tensor& output, const at::Tensor& input) const;
   std::vector<Figure> distances(const FeatureSet& reference, const FeatureSet& output) const;
   Figure summary(const Tally& tally) const;
 
@@ -147,6 +160,7 @@ class Evaluator {
   std::int64_t references_ = 0;  ///< pictures added
   std::int64_t outputs_ = 0;     ///< the same
   std::int64_t compared_ = 0;
+  std::int64_t measured_alone_ = 0;
   double comparison_seconds_ = 0.0;
   double distance_seconds_ = 0.0;
 };

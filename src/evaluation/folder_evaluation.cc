@@ -108,7 +108,7 @@ void evaluate_sets(FolderRun& run, const std::vector<fs::path>& outputs) {
     run.progress(++done, total);
   }
   for (const fs::path& path : outputs) {
-    with_name(path, [&] { run.evaluator().add_output(run.read(path)); });
+    run.add_alone(path, run.read(path));
     run.progress(++done, total);
   }
 }

@@ -36,7 +36,7 @@ FolderRun::FolderRun(const FolderEvaluationOptions& options, const FeatureNetwor
 
 bool FolderRun::compares_pictures() const {
   const auto& metrics = options_.evaluation.metrics;
-  return !std::all_of(metrics.begin(), metrics.end(), needs_features);
+  return std::any_of(metrics.begin(), metrics.end(), needs_pairs);
 }
 
 std::vector<fs::path> FolderRun::limited(std::vector<fs::path> files) const {
@@ -59,6 +59,20 @@ void FolderRun::add_pair(const fs::path& path, const at::Tensor& reference,
     evaluator_->add_output(output);
     const ImageFigures figures =
         evaluator_->compare(path.stem().string(), reference, output, input);
+    if (observer_.on_image) {
+      observer_.on_image(figures);
+    }
+  });
+}
+
+void FolderRun::add_alone(const fs::path& path, const at::Tensor& output) {
+  with_name(path, [&] {
+    evaluator_->add_output(output);
+    const auto& metrics = options_.evaluation.metrics;
+    if (std::all_of(metrics.begin(), metrics.end(), needs_features)) {
+      return;
+    }
+    const ImageFigures figures = evaluator_->measure_alone(path.stem().string(), output);
     if (observer_.on_image) {
       observer_.on_image(figures);
     }

@@ -44,6 +44,9 @@ class FolderRun {
   void add_pair(const std::filesystem::path& path, const at::Tensor& reference,
                 const at::Tensor& output, const at::Tensor& input);
 
+  /// Adds a picture without a reference, whose file is `path`, and measures it alone.
+  void add_alone(const std::filesystem::path& path, const at::Tensor& output);
+
   /// Throws UsageError where a metric needs more pictures than there are. Of patches that shows
   /// later.
   void check_numbers(std::size_t outputs) const;

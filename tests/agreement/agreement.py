@@ -7,6 +7,7 @@ pictures, folders   PSNR and SSIM of scikit-image, MS-SSIM of pytorch-msssim: to
 features            the Inception export against pytorch-fid's module: to 1e-4
 distances           FID of pytorch-fid and torch-fidelity, KID of torch-fidelity: to 1e-3 relative;
                     statistics as .npz from and to pytorch-fid
+niqe                NIQE of BasicSR: to 1e-3 relative
 inception           the same distances with Inception's 2048 features, in minutes; ctest leaves it out
 
 The weights are random: what agrees on them agrees on the real ones. It runs itself with the python
@@ -14,6 +15,7 @@ that `scripts/setup.sh --peers` makes, build/peers/bin/python; without the packa
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -213,6 +215,46 @@ def case_distances(folder):
 def case_inception(folder):
     network = random_inception()
     compare_distances(folder, network, their_module(network, 2048)[0], 2048, count=100)
+
+
+def basicsr_niqe():
+    """BasicSR's function of luma [height,width], and its folder of parameters; without the package's own
+    imports, which want more than it uses."""
+    import importlib.util
+    import types
+    import scipy.ndimage
+    root = importlib.util.find_spec("basicsr").submodule_search_locations[0]
+    for name in ("cv2", "basicsr", "basicsr.utils", "basicsr.metrics", "basicsr.metrics.metric_util"):
+        sys.modules[name] = types.ModuleType(name)
+    util = sys.modules["basicsr.metrics.metric_util"]
+    util.reorder_image = util.to_y_channel = None  # for pictures that are no luma yet
+    filters = types.ModuleType("scipy.ndimage.filters")  # its name in later versions of SciPy
+    filters.convolve = scipy.ndimage.convolve
+    sys.modules["scipy.ndimage.filters"] = filters
+    for name in ("utils.registry", "utils.matlab_functions", "metrics.niqe"):
+        spec = importlib.util.spec_from_file_location(
+            "basicsr." + name, os.path.join(root, *name.split(".")) + ".py")
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    parameters = os.path.join(root, "metrics", "niqe_pris_params.npz")
+    arrays = np.load(parameters)
+    return parameters, lambda luma: module.niqe(
+        luma, arrays["mu_pris_param"], arrays["cov_pris_param"], arrays["gaussian_window"])
+
+
+def case_niqe(folder):
+    parameters, their_niqe = basicsr_niqe()
+    os.makedirs(os.path.join(folder, "features", "niqe"))
+    shutil.copy(parameters, os.path.join(folder, "features", "niqe", "niqe.npz"))
+    os.environ["SRDIFF_FEATURES"] = os.path.join(folder, "features")
+    pictures = [picture(1, 200, 300), picture(2, 391, 517, 3.0), picture(3, 96, 192, 20.0)]
+    pictures.append(np.asarray(Image.open(os.path.join(ROOT, "docs", "images", "before-after.png")).convert("RGB")))
+    for i, pixels in enumerate(pictures):
+        save(os.path.join(folder, str(i)), [pixels])
+        levels = pixels.astype(np.float32) / 255
+        luma = np.round(levels @ np.array([65.481, 128.553, 24.966], np.float32) + 16)
+        found = evaluated("--output", os.path.join(folder, str(i)), "--metrics", "niqe")
+        agree("NIQE of BasicSR", found["niqe"], their_niqe(luma), relative=1e-3)
 
 
 if __name__ == "__main__":

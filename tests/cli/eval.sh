@@ -119,6 +119,23 @@ case_pictures_that_cannot_be_used() {
   refuses 1 'has the name of' eval --reference a --output a
 }
 
+case_niqe_needs_no_reference() {
+  mkdir out
+  pictures make out/a.png 200x300
+  pictures make out/b.png 20x30
+  SRDIFF_FEATURES=$PWD/none refuses 4 'niqe needs its parameters, niqe/niqe.npz among the feature networks' \
+    eval --output out --metrics niqe
+  mkdir -p features/niqe
+  "$PYTHON" -c 'import numpy as np
+np.savez("features/niqe/niqe.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))'
+  export SRDIFF_FEATURES=$PWD/features
+  measures --output out --metrics niqe
+  holds 'd["images"] == 2 and 0 < f["niqe"]["value"] < 100'
+  succeeds eval --output out --metrics niqe --html page.html
+  grep -qF '"after":"./out/a.png"' page.html || fail 'the page shows nothing'
+  refuses 2 'name the folder of references' eval --output out --metrics niqe,psnr
+}
+
 case_reference_statistics_are_kept() {
   references a 6
   cp -r a b

@@ -53,8 +53,8 @@ int run_eval(const EvalArgs& args) {
 void add_figure_options(CLI::App& sub, EvalArgs& args) {
   const auto figures = [](auto* option) { return option->group("Figures"); };
   figures(sub.add_option("--metrics", args.metrics,
-                         "Of fid,kid,prdc,psnr,ssim,psnr-y,ssim-y,ms-ssim,sharpness,consistency;\n"
-                         "default: what can be of them but psnr-y, ssim-y, sharpness"));
+                         "Of fid,kid,prdc,psnr,ssim,psnr-y,ssim-y,ms-ssim,sharpness,consistency,\n"
+                         "niqe; default: what can be of them but psnr-y, ssim-y, sharpness, niqe"));
   figures(sub.add_option("--features", args.features,
                          "Feature network of fid, kid, prdc: a name, or a folder with a /"));
   figures(sub.add_option("--patch", args.patch,

@@ -57,12 +57,23 @@ void check_metrics(const EvalArgs& args, const std::vector<Metric>& metrics) {
   }
 }
 
+/// Whether some of the metrics compare pictures with others.
+bool wants_references(const std::string& words) {
+  const std::vector<Metric> metrics = srdiff::parse_metrics(words);
+  return std::any_of(metrics.begin(), metrics.end(),
+                     [](Metric metric) { return metric != Metric::niqe; });
+}
+
 srdiff::FolderEvaluationOptions evaluation_options(const EvalArgs& args) {
   srdiff::FolderEvaluationOptions options;
   options.evaluation.metrics = chosen_metrics(args);
   check_metrics(args, options.evaluation.metrics);
   options.evaluation.kid = args.kid;
   options.evaluation.patch = args.patch;
+  const auto& metrics = options.evaluation.metrics;
+  if (std::find(metrics.begin(), metrics.end(), Metric::niqe) != metrics.end()) {
+    options.evaluation.niqe_model = srdiff::load_niqe_model();
+  }
   options.reference = args.reference;
   options.statistics = args.reference_stats;
   options.limit = args.limit;
@@ -77,7 +88,8 @@ void check_args(const EvalArgs& args) {
   if (args.output.empty() == args.method.model.empty()) {
     throw srdiff::UsageError("name either --output, pictures to measure, or --model to run");
   }
-  if (args.reference.empty() && args.reference_stats.empty()) {
+  const bool alone = !args.metrics.empty() && !wants_references(args.metrics);
+  if (args.reference.empty() && args.reference_stats.empty() && !alone) {
     throw srdiff::UsageError("name the folder of references: --reference DIR");
   }
   if (!args.output.empty() && !args.save.empty()) {
@@ -125,6 +137,9 @@ bool wants_features(const EvalArgs& args, const std::vector<Metric>& metrics) {
 
 EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   const srdiff::FolderEvaluationOptions options = evaluation_options(args);
+  if (!args.html.empty()) {
+    check_eval_page(args, options.evaluation.metrics);
+  }
   EvalRun run;
   if (args.output.empty()) {
     run.method = choose_method(args.method);
@@ -137,9 +152,6 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
                                                network_trust(args.method.trust_model));
   }
 
-  if (!args.html.empty()) {
-    check_eval_page(args, options.evaluation.metrics);
-  }
   ImageFigureTable csv(options.evaluation.metrics);
   ProgressBar bar(args.quiet);
   srdiff::FolderEvaluationObserver observer;
@@ -179,6 +191,9 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   if (!args.csv.empty()) {
     srdiff::write_file_atomically(args.csv, csv.text());
   }
+  if (page) {
+    page->write(run);
+  }
   tell_left_out(args, options.evaluation.metrics);
   return run;
 }
@@ -191,9 +206,6 @@ nlohmann::ordered_json document_of(const EvalArgs& args, const EvalRun& run, dou
     document["settings"] = to_json(run.method->settings);
   } else {
     document["output"] = args.output;
-  if (page) {
-    page->write(run);
-  }
   }
   if (run.network) {
     document["features"] = to_json(run.network->manifest());
