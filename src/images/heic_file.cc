@@ -1,7 +1,9 @@
 #include <ATen/Parallel.h>
 #include <libheif/heif.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -25,6 +27,11 @@ class HeicPicture {
       throw std::bad_alloc();
     }
     ::heif_context_set_max_decoding_threads(context_, at::get_num_threads());
+    // A picture of several tiles states its size once more, and libheif makes room for that one.
+    const ItemSize declared = largest_item(ByteReader(file));
+    const std::int64_t side = std::max(declared.width, declared.height);
+    ::heif_context_set_maximum_image_size_limit(
+        context_, static_cast<int>(std::clamp<std::int64_t>(side + 1, 1, 1 << 30)));
     error_ =
         ::heif_context_read_from_memory_without_copy(context_, file.data(), file.size(), nullptr);
     if (error_.code == heif_error_Ok) {

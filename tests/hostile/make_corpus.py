@@ -404,6 +404,12 @@ def bad_samples():
         yield f"no-data.{kind}", sample(name).replace(b"mdat", b"free")[:-200]
 
 
+    # The tiles' canvas, which the file states beside the picture's size.
+    canvas = struct.pack(">HH", W, H)
+    assert sample("grey.heic").count(canvas) == 1
+    yield "canvas.heic", sample("grey.heic").replace(canvas, struct.pack(">HH", 28744, 22899))
+
+
 def bases():
     """One of each kind, for cutting and flipping."""
     return {"plain.png": saved(RGB, "PNG"), "alpha.png": saved(RGBA, "PNG"),
