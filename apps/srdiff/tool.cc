@@ -24,6 +24,7 @@
 #include "remedies.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "typed_options.h"
 #include "version.h"
 
 std::vector<std::string> command_line;
@@ -136,6 +137,7 @@ int parse_and_run(int argc, char** argv) {
   CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations"};
   app.set_version_flag("--version", version_line());
   add_help_files_option(app);
+  tell_typed_options(app);
   app.set_config("--config", "",
                  "TOML file with options, a section a subcommand: [upscale] t = 300")
       ->check(config_file_problem, "");

@@ -3,10 +3,16 @@
 #include <array>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "srdiff/error.h"
 
 namespace srdiff {
+
+/// The words that the parse function of an enumeration takes, in the order of its message.
+/// Specialised beside an enumeration's table.
+template <typename Enum>
+std::vector<std::string> words_of();
 
 /// The words of an enumeration, for printing and parsing.
 template <typename Enum, std::size_t Count>
@@ -21,6 +27,14 @@ struct EnumWords {
       }
     }
     return "?";
+  }
+
+  std::vector<std::string> all() const {
+    std::vector<std::string> result;
+    for (const auto& [value, word] : words) {
+      result.emplace_back(word);
+    }
+    return result;
   }
 
   Enum parse(const std::string& text) const {

@@ -20,6 +20,7 @@
 #include "engine/cpu/activation_pool.h"
 #include "engine/cpu/blas_threads.h"
 #include "engine/cuda/device_state.h"
+#include "engine/device_choices.h"
 #include "engine/scoped_threads.h"
 #include "srdiff/error.h"
 
@@ -28,6 +29,10 @@ namespace {
 
 constexpr EnumWords<c10::ScalarType, 3> precision_words = {
     "the precision", {{{c10::kFloat, "fp32"}, {c10::kBFloat16, "bf16"}, {c10::kHalf, "fp16"}}}};
+
+constexpr const char* any_device = "auto";
+constexpr const char* processor_device = "cpu";
+constexpr const char* graphics_device = "cuda";
 
 int cuda_devices() {
   return static_cast<int>(torch::cuda::device_count());
@@ -108,16 +113,24 @@ void set_calling_threads(int count) {
 }  // namespace
 
 c10::Device parse_device(const std::string& word) {
-  if (word == "auto") {
+  if (word == any_device) {
     return cuda_devices() > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
   }
-  if (word == "cpu") {
+  if (word == processor_device) {
     return c10::kCPU;
   }
-  if (word.rfind("cuda", 0) == 0) {
+  if (word.rfind(graphics_device, 0) == 0) {
     return cuda_device(word);
   }
   throw UsageError("the device '" + word + "' is not known; give auto, cpu, cuda or cuda:N");
+}
+
+std::vector<std::string> device_choices() {
+  return {any_device, processor_device, graphics_device};
+}
+
+std::vector<std::string> precision_choices() {
+  return precision_words.all();
 }
 
 c10::ScalarType parse_precision(const std::string& word) {

@@ -123,6 +123,10 @@ std::vector<Metric> parse_metrics(const std::string& words) {
   return metrics;
 }
 
+std::vector<std::string> metric_choices() {
+  return metric_words.all();
+}
+
 bool needs_features(Metric metric) {
   return metric == Metric::fid || metric == Metric::kid || metric == Metric::prdc;
 }

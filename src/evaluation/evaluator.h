@@ -36,6 +36,8 @@ enum class Metric {
 std::string to_string(Metric metric);
 /// From such words, separated by commas. Throws UsageError on any other word.
 std::vector<Metric> parse_metrics(const std::string& words);
+/// The words that parse_metrics takes, in the order of the enumeration.
+std::vector<std::string> metric_choices();
 /// Compares sets: fid, kid, prdc.
 bool needs_features(Metric metric);
 /// Compares a picture with its own reference: all but fid, kid, prdc and niqe.

@@ -52,6 +52,11 @@ SamplerKind parse_sampler(const std::string& word) {
   return sampler_words.parse(word);
 }
 
+template <>
+std::vector<std::string> words_of<SamplerKind>() {
+  return sampler_words.all();
+}
+
 ReverseSteps::ReverseSteps(Schedule schedule, std::vector<int> grid, const SamplerOptions& options)
     : schedule_(std::move(schedule)), grid_(std::move(grid)), options_(options) {
   check_grid(grid_, options_.kind);

@@ -59,6 +59,11 @@ GridSpacing parse_grid_spacing(const std::string& word) {
   return spacing_words.parse(word);
 }
 
+template <>
+std::vector<std::string> words_of<GridSpacing>() {
+  return spacing_words.all();
+}
+
 void check_step_counts(int T, int t, int nfe) {
   if (t < 0 || t > T) {
     throw UsageError("t = " + std::to_string(t) + " is outside the schedule; give 0 to " +

@@ -132,6 +132,11 @@ ColorFix parse_color_fix(const std::string& word) {
   return color_fix_words.parse(word);
 }
 
+template <>
+std::vector<std::string> words_of<ColorFix>() {
+  return color_fix_words.all();
+}
+
 std::string to_string(Condition condition) {
   return condition_words.word(condition);
 }

@@ -5,7 +5,9 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
+#include "base/enum_words.h"
 #include "srdiff/upscale_settings.h"
 
 namespace srdiff {
@@ -35,6 +37,16 @@ struct Setting {
   bool in_figures = true;           ///< whether golden files and sweeps name it
   bool in_journal = true;           ///< whether the JSON of settled settings has it by its name
 };
+
+// What parse_word takes.
+template <>
+std::vector<std::string> words_of<Start>();
+template <>
+std::vector<std::string> words_of<SamplerKind>();
+template <>
+std::vector<std::string> words_of<GridSpacing>();
+template <>
+std::vector<std::string> words_of<ColorFix>();
 
 /// Reads a setting that is a word. Throws UsageError naming the known words.
 template <typename Word>

@@ -112,6 +112,11 @@ Start parse_start(const std::string& word) {
   return start_words.parse(word);
 }
 
+template <>
+std::vector<std::string> words_of<Start>() {
+  return start_words.all();
+}
+
 bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest) {
   return settings.start != Start::noise || manifest.condition == Condition::x_sr;
 }

@@ -26,8 +26,6 @@ same_folder() {
     fail "$1 and $2 differ: $(head -5 "$logs/difference")"
 }
 
-said() { grep -qF -e "$1" "$logs/stderr" || fail "it does not say '$1'"; }
-
 # report EXPRESSION: of the lines of report.jsonl, `lines`.
 report() {
   "$PYTHON" -c 'import json, sys

@@ -81,6 +81,9 @@ refuses_upscale() {
   fi
 }
 
+# said TEXT: the last run said it.
+said() { grep -qF -e "$1" "$logs/stderr" || fail "it does not say '$1'"; }
+
 same_bytes() { cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
 other_bytes() { ! cmp -s "$1" "$2" || fail "$1 and $2 are the same"; }
 

@@ -48,6 +48,7 @@ case_manual() {
 
 # bash_offers WORD...: what bash offers for the last word, a line each, sorted
 bash_offers() {
+  local LC_ALL=C
   COMP_WORDS=(srdiff "$@") COMP_CWORD=$# COMPREPLY=()
   _srdiff
   ((${#COMPREPLY[@]} == 0)) || printf '%s\n' "${COMPREPLY[@]}" | sort
@@ -57,6 +58,30 @@ expect_offers() {
   shift
   [[ $(bash_offers "$@" | paste -sd '|') == "$expected" ]] ||
     fail "srdiff $*: $(bash_offers "$@" | paste -sd '|') and not $expected"
+}
+bash_values() {
+  local command formats
+  expect_offers 'ddim|ddpm|dpmpp' upscale --sampler ''
+  expect_offers 'ddim|ddpm' eval --sampler dd
+  expect_offers 'noise|predicted|sr' upscale --start ''
+  expect_offers 'logsnr|quadratic|uniform' upscale --grid ''
+  expect_offers 'consistency|neutral|none' upscale --color-fix ''
+  # What is written depends on the libraries that are there.
+  ! srdiff upscale . out --format no 2>"$scratch/refusal" || fail 'a format of that name'
+  formats=$(sed 's/.*; give //; s/, \| or /\n/g' "$scratch/refusal" | LC_ALL=C sort | paste -sd '|')
+  expect_offers "$formats" upscale --format ''
+  [[ $formats == *jpg* && $formats != *heic* ]] || fail "the formats $formats"
+  for command in upscale eval sweep bench; do
+    expect_offers 'auto|bf16|fp16|fp32' "$command" --precision ''
+    expect_offers 'auto|cpu|cuda' "$command" --device ''
+  done
+  expect_offers 'auto' upscale --tile ''
+  expect_offers 'consistency|fid|kid|ms-ssim|niqe|prdc|psnr|psnr-y|sharpness|ssim|ssim-y' eval --metrics ''
+  expect_offers 'fid,psnr|fid,psnr-y' eval --metrics fid,ps
+  expect_offers 'ddim|ddpm|dpmpp' upscale --sampler =
+  expect_offers 'dpmpp' upscale --sampler = dp
+  expect_offers '' upscale --sampler x
+  expect_offers 'd.txt' upscale --report = d
 }
 case_bash() {
   # shellcheck disable=SC1091  # written above
@@ -71,11 +96,17 @@ case_bash() {
   LC_ALL=C expect_offers 'e.jpg' upscale --overwrite e
   expect_offers 'd.txt' upscale --report d
   expect_offers '' upscale --nfe d
+  bash_values
   _srdiff_models_of_test=$(srdiff models list 2>/dev/null | sed -n '1s/ .*//p')
   [[ -z $_srdiff_models_of_test ]] ||
     expect_offers "$_srdiff_models_of_test" upscale --model "$_srdiff_models_of_test"
 }
 
+# zsh_completes LINE WORD: a key at the end of LINE makes WORD of it
+zsh_completes() {
+  grep -q -- "$2" <<<"$(zsh -f "$scratch/ask.zsh" "$help/completions" "$1")" ||
+    fail "$1 is not completed to $2"
+}
 case_zsh() {
   command -v zsh >/dev/null || exit 77
   zsh -n "$help/completions/_srdiff" || fail 'not sound'
@@ -92,11 +123,18 @@ zpty -w -n z $'\x15'"print -- do''ne"$'\n'
 zpty -r -m z line '*done*'
 print -r -- "$line"
 END
-  grep -q 'upscale' <<<"$(zsh -f "$scratch/ask.zsh" "$help/completions" 'srdiff ups')" ||
-    fail 'ups is not completed to upscale'
+  zsh_completes 'srdiff ups' upscale
+  zsh_completes 'srdiff upscale --sampler dp' dpmpp
+  zsh_completes 'srdiff upscale --format t' tiff
+  zsh_completes 'srdiff bench --device cu' cuda
+  zsh_completes 'srdiff eval --metrics fid,cons' fid,consistency
 }
 
 fish_offers() { fish --no-config -c "source '$help/completions/srdiff.fish'; complete -C '$1'"; }
+fish_shows() {
+  [[ $(fish_offers "$2" | cut -f 1 | LC_ALL=C sort | paste -sd '|') == "$1" ]] ||
+    fail "$2: $(fish_offers "$2") and not $1"
+}
 case_fish() {
   command -v fish >/dev/null || exit 77
   fish --no-config -n "$help/completions/srdiff.fish" || fail 'not sound'
@@ -104,6 +142,12 @@ case_fish() {
   fish_offers 'srdiff models ver' | grep -q '^verify' || fail 'ver is not completed to verify'
   fish_offers 'srdiff upscale --mod' | grep -q '^--model' || fail '--mod is not completed'
   ! fish_offers 'srdiff models --over' | grep -q . || fail 'models is offered --overwrite'
+  fish_shows 'ddim|ddpm|dpmpp' 'srdiff upscale --sampler '
+  fish_shows 'dpmpp' 'srdiff upscale --sampler dp'
+  fish_shows 'tiff' 'srdiff upscale --format t'
+  fish_shows 'auto|cpu|cuda' 'srdiff bench --device '
+  fish_shows 'fid,psnr|fid,psnr-y' 'srdiff eval --metrics fid,ps'
+  fish_shows '--metrics=fid,kid' 'srdiff eval --metrics=fid,ki'
   fish_offers 'srdiff upscale e' | grep -q '^e.jpg' || fail 'a picture is not offered'
 }
 

@@ -173,9 +173,8 @@ void add_bench(CLI::App& app, Command& command) {
   sub.add_option("--compare", args->compare, "An earlier --json: print the ratios to it");
 
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
-  machine(sub.add_option("--device", method.device, "auto, cpu, cuda or cuda:N"));
-  machine(
-      sub.add_option("--precision", method.precision, "fp32, bf16, (GPU) fp16 or auto (denoiser)"));
+  machine(add_device_option(sub, method));
+  machine(add_precision_option(sub, method, "fp32, bf16, (GPU) fp16 or auto (denoiser)"));
   machine(sub.add_option("--threads", method.threads, "Processor threads"));
 
   const auto output = [](auto* option) { return option->group("Output"); };

@@ -5,7 +5,9 @@
 #include "commands/commands.h"
 #include "commands/eval_run.h"
 #include "commands/stopwatch.h"
+#include "evaluation/evaluator.h"
 #include "exit_status.h"
+#include "help/offered_words.h"
 #include "output/evaluation_output.h"
 #include "output/json_output.h"
 #include "srdiff/error.h"
@@ -52,9 +54,11 @@ int run_eval(const EvalArgs& args) {
 
 void add_figure_options(CLI::App& sub, EvalArgs& args) {
   const auto figures = [](auto* option) { return option->group("Figures"); };
-  figures(sub.add_option("--metrics", args.metrics,
-                         "Of fid,kid,prdc,psnr,ssim,psnr-y,ssim-y,ms-ssim,sharpness,consistency,\n"
-                         "niqe; default: what can be of them but psnr-y, ssim-y, sharpness, niqe"));
+  auto* const metrics =
+      sub.add_option("--metrics", args.metrics,
+                     "Of fid,kid,prdc,psnr,ssim,psnr-y,ssim-y,ms-ssim,sharpness,consistency,\n"
+                     "niqe; default: what can be of them but psnr-y, ssim-y, sharpness, niqe");
+  figures(offer_words(metrics, {srdiff::metric_choices(), /*is_list=*/true}));
   figures(sub.add_option("--features", args.features,
                          "Feature network of fid, kid, prdc: a name, or a folder with a /"));
   figures(sub.add_option("--patch", args.patch,

@@ -5,16 +5,22 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "base/parse_number.h"
 #include "blas_memory.h"
 #include "cache_folder.h"
+#include "engine/device_choices.h"
+#include "help/offered_words.h"
 #include "srdiff/error.h"
 
 namespace {
 
+/// Leaves a choice to the program.
+constexpr const char* any_choice = "auto";
+
 std::optional<int> parse_count(const std::string& what, const std::string& word) {
-  if (word == "auto") {
+  if (word == any_choice) {
     return std::nullopt;
   }
   const std::optional<int> count = srdiff::parse_number<int>(word);
@@ -35,6 +41,18 @@ template <typename Value>
 constexpr bool is_word<std::optional<Value>> = std::is_enum_v<Value>;
 template <>
 constexpr bool is_word<srdiff::Start> = true;
+
+/// The words that a setting's option takes, of its numbers apart.
+template <typename Option>
+std::vector<std::string> choices_of() {
+  if constexpr (std::is_enum_v<Option>) {
+    return srdiff::words_of<Option>();
+  } else if constexpr (is_word<Option>) {
+    return srdiff::words_of<typename Option::value_type>();
+  } else {
+    return {any_choice};
+  }
+}
 
 /// Takes the word that was given for a setting.
 template <typename Value>
@@ -77,7 +95,8 @@ CLI::Option* add_option(CLI::App& sub, MethodArgs& args,
   if constexpr (std::is_same_v<Option, bool>) {
     option = sub.add_flag(name, args.switched_off[setting.name], setting.description);
   } else if (is_word<Option> || setting.takes_auto) {
-    option = sub.add_option(name, args.words[setting.name], setting.description);
+    option = offer_words(sub.add_option(name, args.words[setting.name], setting.description),
+                         {choices_of<Option>()});
   } else if constexpr (!is_word<Option>) {
     option = sub.add_option(name, args.options.*setting.option, setting.description);
   }
@@ -107,7 +126,7 @@ const char* title(srdiff::SettingGroup group) {
 template <typename Find>
 Method method_of(const MethodArgs& args, const Find& find) {
   const srdiff::UpscaleOptions options = upscale_options(args);
-  const bool any_precision = args.precision == "auto";
+  const bool any_precision = args.precision == any_choice;
   const c10::ScalarType precision =
       any_precision ? c10::kFloat : srdiff::parse_precision(args.precision);
   set_up_networks(args);
@@ -151,14 +170,25 @@ void add_method_options(CLI::App& sub, MethodArgs& args) {
 
 void add_machine_options(CLI::App& sub, MethodArgs& args) {
   const auto machine = [](auto* option) { return option->group("Machine")->capture_default_str(); };
-  machine(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"));
-  machine(sub.add_option("--precision", args.precision,
-                         "fp32, bf16 or (GPU) fp16 (denoiser), or auto: the\n"
-                         "fastest that gives fp32's pictures"))
+  machine(add_device_option(sub, args));
+  machine(add_precision_option(sub, args,
+                               "fp32, bf16 or (GPU) fp16 (denoiser), or auto: the\n"
+                               "fastest that gives fp32's pictures"))
       ->group("Machine, more");
   machine(sub.add_option("--threads", args.threads, "Processor threads"));
   add_setting_option(sub, args, "batch");
   add_trust_option(sub, args.trust_model)->group("Machine, more");
+}
+
+CLI::Option* add_device_option(CLI::App& sub, MethodArgs& args) {
+  return offer_words(sub.add_option("--device", args.device, "auto, cpu, cuda or cuda:N"),
+                     {srdiff::device_choices()});
+}
+
+CLI::Option* add_precision_option(CLI::App& sub, MethodArgs& args, const char* description) {
+  std::vector<std::string> words = srdiff::precision_choices();
+  words.emplace_back(any_choice);
+  return offer_words(sub.add_option("--precision", args.precision, description), {words});
 }
 
 CLI::Option* add_trust_option(CLI::App& sub, bool& trust) {

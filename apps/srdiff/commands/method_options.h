@@ -33,6 +33,10 @@ void add_method_options(CLI::App& sub, MethodArgs& args);
 /// Adds the group "Machine" alone.
 void add_machine_options(CLI::App& sub, MethodArgs& args);
 
+/// Adds --device, --precision. add_machine_options does it too.
+CLI::Option* add_device_option(CLI::App& sub, MethodArgs& args);
+CLI::Option* add_precision_option(CLI::App& sub, MethodArgs& args, const char* description);
+
 /// Adds --trust-model, which `trust` gets. add_machine_options does it for MethodArgs.
 CLI::Option* add_trust_option(CLI::App& sub, bool& trust);
 

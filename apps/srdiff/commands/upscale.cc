@@ -1,14 +1,18 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "commands/commands.h"
 #include "commands/upscale_args.h"
+#include "help/offered_words.h"
 #include "images/image_format.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "typed_options.h"
 
 namespace {
 
@@ -28,31 +32,40 @@ void add_folder_options(CLI::App& sub, FolderArgs& args) {
   folders(sub.add_option("--report", args.report, "JSON Lines file: what became of each picture"));
   const auto more = [](auto* option) { return option->group(folder_more_group); };
   more(sub.add_option("--html", args.html, "Page to look at the pictures, before and after"));
-  auto* const glob =
-      sub.add_option("--glob", args.globs, "Take what fits this pattern only, whatever its ending")
-          ->expected(1)
-          ->take_all();
-  more(glob);
-  auto* const exclude = sub.add_option("--exclude", args.excludes,
-                                       "Leave out files and folders that fit this pattern")
-                            ->expected(1)
-                            ->take_all();
-  more(exclude);
-  auto* const files_from = sub.add_option(
-      "--files-from", args.files_from, "Take the names below IN that this file lists, - for stdin");
-  more(files_from)->excludes(glob)->excludes(exclude);
+  more(
+      sub.add_option("--glob", args.globs, "Take what fits this pattern only, whatever its ending"))
+      ->expected(1)
+      ->take_all();
+  more(sub.add_option("--exclude", args.excludes,
+                      "Leave out files and folders that fit this pattern"))
+      ->expected(1)
+      ->take_all();
+  more(sub.add_option("--files-from", args.files_from,
+                      "Take the names below IN that this file lists, - for stdin"));
   more(sub.add_flag("-0,--null", args.null_separated,
-                    "The list has NUL between its names, not line ends"))
-      ->needs(files_from);
+                    "The list has NUL between its names, not line ends"));
   more(sub.add_option("--suffix", args.suffix, "Goes between a name and its ending"));
   more(sub.add_flag("--fail-fast", args.fail_fast, "Stop at the first picture that fails"));
   more(sub.add_option("--shard", args.shard, "Part I/N of the pictures, the same for each run"));
 }
 
+/// The usual ending of each format that is written.
+std::vector<std::string> format_words() {
+  std::vector<std::string> words;
+  for (const srdiff::FormatTraits& format : srdiff::image_formats()) {
+    if (format.writes) {
+      words.push_back(format.words.front());
+    }
+  }
+  return words;
+}
+
 void add_output_options(CLI::App& sub, UpscaleArgs& args) {
   const auto output = [](auto* option) { return option->group("Output"); };
-  output(sub.add_option("--format", args.format,
-                        srdiff::list_of_formats() + " for a folder's outputs or stdout"));
+  output(
+      offer_words(sub.add_option("--format", args.format,
+                                 srdiff::list_of_formats() + " for a folder's outputs or stdout"),
+                  {format_words()}));
   output(sub.add_option("--quality", args.encode.quality, "Of JPEG, WebP, JPEG XL, AVIF, 1 to 100"))
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
@@ -84,11 +97,11 @@ void add_output_options(CLI::App& sub, UpscaleArgs& args) {
                      "Read what is left of damaged pictures, grey where they end"));
 }
 
-/// The first option given that a single picture has no use for. --overwrite is not among them.
-std::string first_used(const CLI::App& sub) {
-  const auto used = sub.get_options([](const CLI::Option* option) {
-    const bool is_flag = option->get_expected_min() == 0;  // a configuration may say false
-    return option->count() > 0 && (!is_flag || option->as<bool>()) &&
+/// The first option typed that a single picture has no use for. --overwrite is not among them.
+std::string first_used(const CLI::App& sub, const std::set<std::string>& typed) {
+  const auto used = sub.get_options([&typed](const CLI::Option* option) {
+    const bool is_flag = option->get_expected_min() == 0;  // it may be set to false
+    return typed.count(option->get_name()) > 0 && (!is_flag || option->as<bool>()) &&
            option->get_name() != "--overwrite" &&
            (option->get_group() == folder_group || option->get_group() == folder_more_group);
   });
@@ -100,11 +113,11 @@ int run_upscale(const UpscaleArgs& args) {
                     : args.verbose ? spdlog::level::debug
                                    : spdlog::level::info);
   if (!args.more.empty()) {
-    return upscale_files(args);
+    return upscale_files(with_fitting_preferences(args, Inputs::named_pictures));
   }
   std::error_code error;
   if (fs::is_directory(args.input, error)) {
-    return upscale_folder(args);
+    return upscale_folder(with_fitting_preferences(args, Inputs::folder));
   }
   // Below a working folder that was deleted all is missing; that is said elsewhere.
   if (args.input != "-" && !fs::exists(args.input, error) && !fs::current_path(error).empty()) {
@@ -113,7 +126,7 @@ int run_upscale(const UpscaleArgs& args) {
   if (!args.folder.used.empty()) {
     throw srdiff::UsageError(args.input + ": is no folder, which " + args.folder.used + " needs");
   }
-  return upscale_file(args);
+  return upscale_file(with_fitting_preferences(args, Inputs::one_picture));
 }
 
 }  // namespace
@@ -177,7 +190,8 @@ void add_upscale(CLI::App& app, Command& command) {
   add_output_options(sub, *args);
   sub.callback([&app, &sub, args, &command] {
     args->config = app.get_config_ptr()->as<std::string>();
-    args->folder.used = first_used(sub);
+    args->typed = typed_options(sub);
+    args->folder.used = first_used(sub, args->typed);
     command = [args] { return run_upscale(*args); };
   });
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@
 
 /// What only a folder has.
 struct FolderArgs {
-  std::string used;  ///< the first of these options given that one picture cannot have, or empty
+  std::string used;  ///< the first of these options typed that one picture cannot have, or empty
   bool recursive = false;
   std::vector<std::string> globs;
   std::vector<std::string> excludes;
@@ -32,7 +33,9 @@ struct UpscaleArgs {
   std::vector<std::string> more;  ///< words behind these two: then several pictures are inputs
   MethodArgs method;
   FolderArgs folder;
-  std::string config;  ///< file of options, or empty
+  std::string config;                 ///< file of options, or empty
+  std::vector<std::string> left_out;  ///< settings of this file that were, of what would be made
+  std::set<std::string> typed;  ///< the options that did not come from this file, as "--recursive"
   std::string format;
   srdiff::EncodeOptions encode;
   std::int64_t max_pixels = 0;  ///< 0: the model's own limit
@@ -69,6 +72,18 @@ struct Variant {
 /// OUT-1.png, OUT-2.png, … or, where OUT is a folder, OUT/1.png, …, by the seeds from `seed` on.
 /// `args.output` is OUT as it was typed. Throws UsageError where no names or seeds can be made.
 std::vector<Variant> list_variants(const UpscaleArgs& args, std::uint64_t seed);
+
+/// What the words IN and OUT name.
+enum class Inputs { one_picture, named_pictures, folder };
+
+/// The arguments without what a configuration alone asks for and such inputs have no use for: there
+/// it is a preference, which must not keep a picture from being made. What was typed stays, and
+/// overrides its opposite in the configuration. What is not
+/// made therefore stands in `left_out`.
+UpscaleArgs with_fitting_preferences(UpscaleArgs args, Inputs inputs);
+
+/// Says what `left_out` holds, when the rest of the arguments is known to be right.
+void tell_left_out(const UpscaleArgs& args);
 
 int upscale_file(const UpscaleArgs& args);
 int upscale_folder(const UpscaleArgs& args);

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
@@ -39,29 +38,35 @@ namespace {
 namespace fs = std::filesystem;
 using Stop = srdiff::BatchSummary::Stop;
 
-bool is_typed(const std::string& option) {
-  const auto names_follow = std::find(command_line.begin(), command_line.end(), "--");
-  return std::any_of(command_line.begin(), names_follow,
-                     [&](const std::string& word) { return option_name(word) == option; });
-}
-
 /// What is typed overrides its opposite in a configuration: the command that goes on after a stop
 /// is the typed one with --resume.
-srdiff::Existing existing(const FolderArgs& args) {
-  bool resume = args.resume;
-  if (args.resume && args.overwrite) {
-    resume = is_typed("--resume");
-    if (resume == is_typed("--overwrite")) {
+srdiff::Existing existing(const UpscaleArgs& args) {
+  bool resume = args.folder.resume;
+  if (args.folder.resume && args.folder.overwrite) {
+    resume = args.typed.count("--resume") > 0;
+    if (resume == (args.typed.count("--overwrite") > 0)) {
       throw srdiff::UsageError("--overwrite excludes --resume");
     }
   }
-  return resume           ? srdiff::Existing::resume
-         : args.overwrite ? srdiff::Existing::overwrite
-                          : srdiff::Existing::refuse;
+  return resume                  ? srdiff::Existing::resume
+         : args.folder.overwrite ? srdiff::Existing::overwrite
+                                 : srdiff::Existing::refuse;
+}
+
+void check_list(const UpscaleArgs& args) {
+  const FolderArgs& folder = args.folder;
+  if (!folder.files_from.empty() && !(folder.globs.empty() && folder.excludes.empty())) {
+    throw srdiff::UsageError(std::string("--files-from excludes ") +
+                             (folder.globs.empty() ? "--exclude" : "--glob"));
+  }
+  if (folder.null_separated && folder.files_from.empty() && args.typed.count("--null") > 0) {
+    throw srdiff::UsageError("--null requires --files-from");
+  }
 }
 
 void check_arguments(const UpscaleArgs& args) {
-  existing(args.folder);
+  existing(args);
+  check_list(args);
   if (args.output == "-") {
     throw srdiff::UsageError(args.input + ": is a folder; standard output takes one picture");
   }
@@ -183,7 +188,7 @@ std::vector<fs::path> files_in_use(const UpscaleArgs& args, const Method& method
 
 srdiff::BatchOptions batch_options(const UpscaleArgs& args, const Method& method) {
   srdiff::BatchOptions options;
-  options.existing = existing(args.folder);
+  options.existing = existing(args);
   options.fail_fast = args.folder.fail_fast;
   options.limits = decode_limits(args, method.manifest);
   options.encode = encode_options(args, method);
@@ -267,7 +272,8 @@ int upscale_listed(const UpscaleArgs& args, srdiff::WorkList work) {
   if (!args.folder.html.empty()) {
     check_page_file(args.folder.html, args.folder.overwrite);
   }
-  check_outputs(work, existing(args.folder));
+  check_outputs(work, existing(args));
+  tell_left_out(args);
   Method method = choose_method_for(args, work);
   check_report(args.folder.report, work, files_in_use(args, method));
 

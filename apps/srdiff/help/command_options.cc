@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "help/offered_words.h"
 #include "images/image_format.h"
 
 std::vector<const CLI::App*> subcommands_of(const CLI::App& command) {
@@ -48,6 +49,9 @@ bool takes_value(const CLI::Option& option) {
 }
 
 WordKind kind_of(const CLI::Option& option) {
+  if (!offered_words(option).words.empty()) {
+    return WordKind::word;
+  }
   const std::string text = option.get_description();
   for (const char* type : {"INT", "UINT", "FLOAT"}) {
     if (option.get_type_name().rfind(type, 0) == 0) {
@@ -60,6 +64,14 @@ WordKind kind_of(const CLI::Option& option) {
   }
   return option.get_positional() && (says("Picture") || says("picture")) ? WordKind::picture
                                                                          : WordKind::file;
+}
+
+std::string words_of_option(const CLI::Option& option, const std::string& between) {
+  std::string text;
+  for (const std::string& word : offered_words(option).words) {
+    text += (text.empty() ? "" : between) + word;
+  }
+  return text;
 }
 
 std::string picture_endings(const std::string& between) {

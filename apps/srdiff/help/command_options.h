@@ -7,7 +7,7 @@
 /// What CLI11 knows of a command, as manual pages and shell completions need it.
 
 /// What a word on the command line is, as far as its description tells.
-enum class WordKind { picture, model, number, file };
+enum class WordKind { picture, model, number, word, file };
 
 /// The commands below a command, in the order in which help names them.
 std::vector<const CLI::App*> subcommands_of(const CLI::App& command);
@@ -27,6 +27,9 @@ std::string description_of(const CLI::Option& option);
 
 bool takes_value(const CLI::Option& option);
 WordKind kind_of(const CLI::Option& option);
+
+/// The words that an option of the kind `word` offers, between them `between`.
+std::string words_of_option(const CLI::Option& option, const std::string& between);
 
 /// "png|jpg|…", the endings of the files that are read as pictures.
 std::string picture_endings(const std::string& between);

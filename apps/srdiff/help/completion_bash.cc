@@ -2,6 +2,7 @@
 
 #include "help/command_options.h"
 #include "help/help_files.h"
+#include "help/offered_words.h"
 
 namespace {
 
@@ -28,11 +29,27 @@ const char* bash_function_of(WordKind kind) {
     case WordKind::model:
       return "_srdiff_models";
     case WordKind::number:
+    case WordKind::word:
       return ":";
     case WordKind::file:
       break;
   }
   return "_srdiff_files";
+}
+
+/// The shell's `case` of the options whose values are words of a list. Of several in one value the
+/// last is completed.
+void write_bash_values(std::ostream& script, const CLI::App& command) {
+  script << "      case $previous in\n";
+  for (const CLI::Option* option : options_of(command)) {
+    if (takes_value(*option) && kind_of(*option) == WordKind::word) {
+      script << "        " << bash_joined(spellings_of(*option), " | ") << ") values='"
+             << words_of_option(*option, " ") << '\''
+             << (offered_words(*option).is_list ? " before=${current%\"${current##*,}\"}" : "")
+             << " ;;\n";
+    }
+  }
+  script << "      esac\n";
 }
 
 /// The arms of the shell's `case` for a command and those below it: its options, those of them that
@@ -45,7 +62,7 @@ void write_bash_command(std::ostream& script, const CLI::App& command) {
   for (const CLI::Option* option : options_of(command)) {
     for (const std::string& spelling : spellings_of(*option)) {
       options.push_back(spelling);
-      if (takes_value(*option)) {
+      if (takes_value(*option) && kind_of(*option) != WordKind::word) {
         (kind_of(*option) == WordKind::model    ? with_model
          : kind_of(*option) == WordKind::number ? with_number
                                                 : with_file)
@@ -61,7 +78,9 @@ void write_bash_command(std::ostream& script, const CLI::App& command) {
          << "      with_file=' " << bash_joined(with_file, " ") << " '\n"
          << "      commands='" << bash_joined(bash_names_of(subcommands_of(command)), " ") << "'\n"
          << "      words=" << (words.empty() ? "" : bash_function_of(kind_of(*words.front())))
-         << "\n      ;;\n";
+         << '\n';
+  write_bash_values(script, command);
+  script << "      ;;\n";
   for (const CLI::App* subcommand : subcommands_of(command)) {
     write_bash_command(script, *subcommand);
   }
@@ -99,14 +118,23 @@ std::string bash_completion(const CLI::App& app) {
             "_srdiff() {\n"
             "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
             "  local command=srdiff word options with_model with_number with_file commands words\n"
+            "  local values= before=\n"
             "  COMPREPLY=()\n"
+            "  if [[ $current == = ]]; then\n"
+            "    current=\n"
+            "  elif [[ $previous == = ]]; then\n"
+            "    previous=${COMP_WORDS[COMP_CWORD - 2]}\n"
+            "  fi\n"
             "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD - 1}\"; do\n"
             "    case \"$command $word\" in\n";
   write_bash_names(script, app);
   script << "    esac\n  done\n  case $command in\n";
   write_bash_command(script, app);
   script << "  esac\n"
-            "  if [[ $with_model == *\" $previous \"* ]]; then\n"
+            "  if [[ $values ]]; then\n"
+            "    mapfile -t COMPREPLY < <(compgen -P \"$before\" -W \"$values\""
+            " -- \"${current#\"$before\"}\")\n"
+            "  elif [[ $with_model == *\" $previous \"* ]]; then\n"
             "    _srdiff_models \"$current\"\n"
             "  elif [[ $with_file == *\" $previous \"* ]]; then\n"
             "    _srdiff_files \"$current\"\n"

@@ -2,6 +2,7 @@
 
 #include "help/command_options.h"
 #include "help/help_files.h"
+#include "help/offered_words.h"
 
 namespace {
 
@@ -45,11 +46,22 @@ std::string fish_action_of(WordKind kind) {
     case WordKind::model:
       return " -a '(__srdiff_models)'";
     case WordKind::number:
+    case WordKind::word:
       return " -f";
     case WordKind::file:
       break;
   }
   return " -F";
+}
+
+std::string fish_action_of(const CLI::Option& option) {
+  const std::string action = fish_action_of(kind_of(option));
+  if (kind_of(option) != WordKind::word) {
+    return action;
+  }
+  const std::string words = words_of_option(option, " ");
+  return action + " -a " +
+         fish_quoted(offered_words(option).is_list ? "(__srdiff_list " + words + ")" : words);
 }
 
 void write_fish_option(std::ostream& script, const CLI::Option& option, const std::string& start) {
@@ -62,7 +74,7 @@ void write_fish_option(std::ostream& script, const CLI::Option& option, const st
   }
   script << " -d " << fish_quoted(description_of(option));
   if (takes_value(option)) {
-    script << " -r" << fish_action_of(kind_of(option));
+    script << " -r" << fish_action_of(option);
   }
   script << '\n';
 }
@@ -91,6 +103,11 @@ std::string fish_completion(const CLI::App& app) {
   script << "# fish completion of srdiff, which writes it from its own options\n"
             "function __srdiff_models\n"
             "    srdiff models list 2>/dev/null | string replace -r ' .*' ''\n"
+            "end\n"
+            "function __srdiff_list\n"
+            "    set -l value (commandline -ct | string replace -r '^--[^=]*=' '')\n"
+            "    set -l before (string replace -r '[^,]*$' '' -- \"$value\")\n"
+            "    printf '%s\\n' \"$before\"$argv\n"
             "end\n";
   write_fish_command(script, app);
   return script.str();

@@ -3,6 +3,7 @@
 
 #include "help/command_options.h"
 #include "help/help_files.h"
+#include "help/offered_words.h"
 
 namespace {
 
@@ -34,6 +35,7 @@ std::string zsh_action_of(WordKind kind) {
     case WordKind::model:
       return "_srdiff_model_names";
     case WordKind::number:
+    case WordKind::word:
       return " ";
     case WordKind::file:
       break;
@@ -41,10 +43,18 @@ std::string zsh_action_of(WordKind kind) {
   return "_files";
 }
 
+std::string zsh_action_of(const CLI::Option& option) {
+  if (kind_of(option) != WordKind::word) {
+    return zsh_action_of(kind_of(option));
+  }
+  const std::string words = words_of_option(option, " ");
+  return offered_words(option).is_list ? " _values -s , value " + words : "(" + words + ")";
+}
+
 void write_zsh_option(std::ostream& script, const CLI::Option& option) {
   for (const std::string& spelling : spellings_of(option)) {
     script << " \\\n    '" << spelling << '[' << zsh_escaped(description_of(option)) << ']'
-           << (takes_value(option) ? ":value:" + zsh_action_of(kind_of(option)) : "") << '\'';
+           << (takes_value(option) ? ":value:" + zsh_action_of(option) : "") << '\'';
   }
 }
 

@@ -53,6 +53,21 @@ TEST_F(SettingListTest, NamesEachSettingOnce) {
   EXPECT_EQ(names.size(), 19U);
 }
 
+TEST_F(SettingListTest, TheWordsOfASettingAreThoseThatAreParsed) {
+  UpscaleSettings settings;
+  std::size_t words = 0;
+  for_each_setting([&](const auto& setting) {
+    using Value = std::decay_t<decltype(setting.value(settings))>;
+    if constexpr (std::is_enum_v<Value>) {
+      for (const std::string& word : words_of<Value>()) {
+        EXPECT_EQ(to_string(parse_word<Value>(word)), word);
+        ++words;
+      }
+    }
+  });
+  EXPECT_EQ(words, 12U);
+}
+
 // Journals, and the metadata of pictures, are compared with those of earlier versions.
 TEST_F(SettingListTest, TheJournalsJsonStaysAsItWas) {
   EXPECT_EQ(settings_json(resolve_settings(every_option(), manifest_)),
