@@ -62,14 +62,15 @@ class PictureFile {
 /// pipe or a device.
 PictureFile open_picture(const std::filesystem::path& path, const DecodeLimits& limits = {});
 
-/// Decodes PNG, JPEG, WebP, TIFF (BigTIFF too) or BMP by content, whatever the file is called. 8
-/// and 16 bit, grey, colour and alpha are kept; fewer bits become 8 and others 16; a palette
-/// becomes colour; CMYK and Lab become sRGB, CMYK by its own profile or, without one, by what its
-/// inks leave of white; floating point counts from 0 to 1. Of several pictures in a file the first
-/// is taken. The orientation of EXIF is applied; EXIF, XMP, IPTC, the colour profile, the
-/// resolution and text come along. The declared size and the file's completeness are checked before
-/// memory is taken. `name` is what messages call the picture. Throws InputError "NAME: reason";
-/// what is lost or converted is a warning.
+/// Decodes PNG, JPEG, WebP, TIFF (BigTIFF too), BMP or, where the build has their libraries, JPEG
+/// XL, AVIF and HEIC by content, whatever the file is called. 8 and 16 bit, grey, colour and alpha
+/// are kept; fewer bits become 8 and others 16; a palette becomes colour; CMYK and Lab become sRGB,
+/// CMYK by its own profile or, without one, by what its inks leave of white; floating point counts
+/// from 0 to 1. Of several pictures in a file the first is taken. The orientation of EXIF, or that
+/// of the format itself, is applied; EXIF, XMP, IPTC, the colour profile, the resolution and text
+/// come along. The declared size and the file's completeness are checked before memory is taken.
+/// `name` is what messages call the picture. Throws InputError "NAME: reason"; what is lost or
+/// converted is a warning.
 Image decode_image(const std::string& bytes, const std::string& name,
                    const DecodeLimits& limits = {});
 
@@ -78,7 +79,7 @@ Image decode_image(const std::string& bytes, const std::string& name,
 Image read_image(const std::filesystem::path& path, const DecodeLimits& limits = {});
 
 struct EncodeOptions {
-  int quality = 95;             ///< of JPEG and WebP, 1…100; WebP's 100 is still lossy
+  int quality = 95;  ///< of JPEG, WebP, AVIF and JPEG XL, 1…100; lossless only in JPEG XL, at 100
   bool strip_metadata = false;  ///< writes neither the picture's metadata nor `made_by`
   /// One line that says how the picture was made, for its metadata; empty: nothing is said.
   std::string made_by = {};
@@ -105,7 +106,8 @@ void check_encodable(const ImageLayout& layout, const std::string& extension,
 
 /// Encodes a picture that comes in strips, from top to bottom, as encode_image does: the strips'
 /// heights leave no trace in the file. Memory holds what is encoded so far and little more; for
-/// WebP and BMP the picture at 8 bits a channel.
+/// WebP and BMP the picture at 8 bits a channel, and for JPEG XL and AVIF all that their libraries
+/// take.
 class ImageEncoder {
  public:
   /// `extension` is the format's, as ".png"; `name` is what messages call the picture. Throws as
@@ -130,10 +132,11 @@ class ImageEncoder {
   std::unique_ptr<Picture> picture_;
 };
 
-/// Encodes as the format of an ending: .png, .jpg, .jpeg, .jpe, .jfif, .webp, .tif, .tiff or .bmp.
-/// Values are rounded to the image's bit depth; formats without 16 bit (JPEG, WebP, BMP) get 8.
-/// The same image and options give the same bytes. Metadata that the format cannot hold is left
-/// out with a warning. Throws as check_encodable does, and InputError when encoding fails.
+/// Encodes as the format of an ending: .png, .jpg, .jpeg, .jpe, .jfif, .webp, .tif, .tiff, .bmp,
+/// and .jxl and .avif where the build has their libraries. Values are rounded to the image's bit
+/// depth; formats without 16 bit (JPEG, WebP, BMP) get 8, and AVIF 12. The same image and options
+/// give the same bytes. Metadata that the format cannot hold is left out with a warning. Throws as
+/// check_encodable does, and InputError when encoding fails.
 std::string encode_image(const Image& image, const std::string& extension, const std::string& name,
                          const EncodeOptions& options = {});
 
