@@ -4,6 +4,10 @@
 #   scripts/get_niqe.sh [FOLDER]     default: features/niqe, which the tool finds
 set -euo pipefail
 
+if (($# > 1)) || [[ ${1:-} == -* ]]; then
+  echo "usage: scripts/get_niqe.sh [FOLDER]" >&2
+  exit 2
+fi
 folder=$(realpath -m "${1:-$(dirname "${BASH_SOURCE[0]}")/../features/niqe}")
 
 package=basicsr

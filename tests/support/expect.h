@@ -3,21 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <string>
+#include "support/message_of.h"
 
 namespace srdiff::support {
-
-/// What the Error that `call` throws says. The test fails when it throws none.
-template <typename Error, typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 /// The same shape, and no value further from the expected one than `most`.
 inline void expect_close(const at::Tensor& measured, const at::Tensor& expected, double most) {

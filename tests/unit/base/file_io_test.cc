@@ -8,7 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/known_digests.h"
 #include "srdiff/error.h"
-#include "support/expect.h"
+#include "support/message_of.h"
 #include "support/temporary_folder.h"
 
 namespace srdiff {
