@@ -60,7 +60,6 @@ os_release=${OS_RELEASE:-/etc/os-release}
 release=$(. "$os_release" && echo "${UBUNTU_CODENAME:-${DEBIAN_CODENAME:-${VERSION_CODENAME:-}}}")
 # shellcheck disable=SC1090
 name=$(. "$os_release" && echo "${PRETTY_NAME:-this system}")
-untried=
 case $release in
   bookworm)
     torch+=(libdnnl-dev) # convolutions straight to oneDNN 2, which LibTorch uses too
@@ -71,7 +70,6 @@ case $release in
   noble)
     pictures+=(libheif-plugin-libde265)
     torch=() # Ubuntu 24.04 packages no LibTorch
-    untried='the names are Ubuntu'\''s, but srdiff was not built there yet'
     ;;
   *) say_what_is_needed "the packages of $name are not known here." ;;
 esac
@@ -93,7 +91,6 @@ case $want in
     packages+=(clang-14 libclang-rt-14-dev)
     ;;
 esac
-[[ -z $untried ]] || echo "setup.sh: $name: untried: $untried" >&2
 if [[ $want == --print ]]; then
   printf '%s\n' "${packages[@]}"
   exit 0
