@@ -56,12 +56,13 @@ void read_entries(const std::string& text, std::map<std::string, JournalEntry>& 
   for (std::string line; std::getline(lines, line) && !lines.eof();) {
     try {
       const auto fields = parse_json(line);
-      entries[fields.at("output").get<std::string>()] = {
-          fields.at("input_sha256").get<std::string>(), fields.at("run_sha256").get<std::string>(),
-          fields.at("output_sha256").get<std::string>(),
-          whole_number<std::uint64_t>(fields.at("output_size")).value()};
-    } catch (const std::bad_optional_access&) {
-      continue;
+      const auto size = whole_number<std::uint64_t>(fields.at("output_size"));
+      if (size) {
+        entries[fields.at("output").get<std::string>()] = {
+            fields.at("input_sha256").get<std::string>(),
+            fields.at("run_sha256").get<std::string>(),
+            fields.at("output_sha256").get<std::string>(), *size};
+      }
     } catch (const json::exception&) {
       continue;
     } catch (const UsageError&) {

@@ -7,6 +7,8 @@
 #include <opencv2/core.hpp>
 #include <string>
 
+#include "support/icc_profile.h"
+
 namespace srdiff {
 namespace {
 
@@ -33,12 +35,7 @@ std::string printer_profile() {
   ::cmsPipelineInsertStage(table, cmsAT_END, stage);
   ::cmsWriteTag(profile, cmsSigAToB0Tag, table);
   ::cmsPipelineFree(table);
-  cmsUInt32Number size = 0;
-  ::cmsSaveProfileToMem(profile, nullptr, &size);
-  std::string icc(size, '\0');
-  ::cmsSaveProfileToMem(profile, icc.data(), &size);
-  ::cmsCloseProfile(profile);
-  return icc;
+  return support::icc_of(profile);
 }
 
 cv::Vec3b bgr_of(const cv::Vec4b& inks, const std::string& icc, bool expect_profile) {

@@ -20,6 +20,7 @@
 #include "srdiff/error.h"
 #include "srdiff/image_io.h"
 #include "support/expect.h"
+#include "support/icc_profile.h"
 
 namespace srdiff {
 namespace {
@@ -154,12 +155,7 @@ std::string wide_profile() {
   const std::array<cmsToneCurve*, 3> curves = {curve, curve, curve};
   cmsHPROFILE profile = ::cmsCreateRGBProfile(&white, &primaries, curves.data());
   ::cmsFreeToneCurve(curve);
-  cmsUInt32Number size = 0;
-  ::cmsSaveProfileToMem(profile, nullptr, &size);
-  std::string icc(size, '\0');
-  ::cmsSaveProfileToMem(profile, icc.data(), &size);
-  ::cmsCloseProfile(profile);
-  return icc;
+  return support::icc_of(profile);
 }
 
 // A lossy JPEG XL is not stored in the profile's colours: they are converted there and back.
@@ -285,12 +281,7 @@ TEST(OptionalFormats, ThoseThatABuildLacksSaySo) {
 }
 
 TEST(BetweenProfiles, ThereAndBackIsTheSame) {
-  cmsHPROFILE profile = ::cmsCreate_sRGBProfile();
-  cmsUInt32Number size = 0;
-  ::cmsSaveProfileToMem(profile, nullptr, &size);
-  std::string srgb(size, '\0');
-  ::cmsSaveProfileToMem(profile, srgb.data(), &size);
-  ::cmsCloseProfile(profile);
+  const std::string srgb = support::icc_of(::cmsCreate_sRGBProfile());
   cv::Mat pixels(5, 7, CV_16UC4);
   for (int i = 0; i < 5 * 7 * 4; ++i) {
     pixels.ptr<std::uint16_t>()[i] = static_cast<std::uint16_t>(15000 + i * 257);
