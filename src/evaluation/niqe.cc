@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/search_path.h"
+#include "base/sha256.h"
 #include "evaluation/npz.h"
 #include "images/eight_bit.h"
 #include "srdiff/error.h"
@@ -19,13 +20,15 @@ namespace {
 constexpr std::int64_t features_of_a_scale = 18;
 constexpr std::int64_t features_of_both = 2 * features_of_a_scale;
 
-/// Whole numbers, [1,1,H,W] float32.
+/// Whole numbers, [1,1,H,W] float32; halves go up, as MATLAB rounds. Sums of whole numbers, since
+/// in any other arithmetic rounding would choose which of both neighbours a half becomes.
 at::Tensor rounded_luma(const at::Tensor& image) {
   const at::Tensor levels = eight_bit_levels(image).to(at::kDouble);
-  return (levels[0] * 65.481 + levels[1] * 128.553 + levels[2] * 24.966)
-      .div(255.0)
+  return (levels[0] * 65481.0 + levels[1] * 128553.0 + levels[2] * 24966.0)
+      .add(127500.0)
+      .div(255000.0)
+      .floor()
       .add(16.0)
-      .round()
       .to(at::kFloat)
       .reshape({1, 1, image.size(1), image.size(2)});
 }
@@ -44,7 +47,10 @@ at::Tensor local_mean(const at::Tensor& plane) {
   return at::conv2d(across, weights.reshape({1, 1, 2 * reach + 1, 1})).to(at::kFloat);
 }
 
-/// Equation 1: how far each pixel is from its surroundings' mean, in their deviations.
+/// Equation 1: how far each pixel is from its surroundings' mean, in their deviations. In float32,
+/// as BasicSR, whose rounding leaves exactly 0 in flat areas, as in exact arithmetic: in float64
+/// some 1e-14 of either sign is left, which counts as values of that side, and the order of the
+/// sums moves figures by up to 4.6 % (measured on docs/images).
 at::Tensor normalized(const at::Tensor& plane) {
   const at::Tensor mean = local_mean(plane);
   const at::Tensor deviation = (local_mean(plane.square()) - mean.square()).abs().sqrt();
@@ -186,6 +192,14 @@ std::shared_ptr<const NiqeModel> load_niqe_model() {
                      " among the feature networks; fetch them by scripts/get_niqe.sh");
   }
   return std::make_shared<const NiqeModel>(read_niqe_model(place / file));
+}
+
+std::string fingerprint(const NiqeModel& model) {
+  Sha256 hash;
+  for (const at::Tensor& part : {model.mean.contiguous(), model.covariance.contiguous()}) {
+    hash.update(part.data_ptr<double>(), part.nbytes());
+  }
+  return hash.hex();
 }
 
 std::optional<double> niqe(const at::Tensor& image, const NiqeModel& model) {

@@ -7,7 +7,7 @@ pictures, folders   PSNR and SSIM of scikit-image, MS-SSIM of pytorch-msssim: to
 features            the Inception export against pytorch-fid's module: to 1e-4
 distances           FID of pytorch-fid and torch-fidelity, KID of torch-fidelity: to 1e-3 relative;
                     statistics as .npz from and to pytorch-fid
-niqe                NIQE of BasicSR: to 1e-3 relative
+niqe                NIQE of BasicSR: to 1e-3 relative, and to 1e-6 where it reduces pictures in float64
 inception           the same distances with Inception's 2048 features, in minutes; ctest leaves it out
 
 The weights are random: what agrees on them agrees on the real ones. It runs itself with the python
@@ -238,8 +238,33 @@ def basicsr_niqe():
         spec.loader.exec_module(module)
     parameters = os.path.join(root, "metrics", "niqe_pris_params.npz")
     arrays = np.load(parameters)
-    return parameters, lambda luma: module.niqe(
-        luma, arrays["mu_pris_param"], arrays["cov_pris_param"], arrays["gaussian_window"])
+    their_half = module.imresize
+
+    def niqe(luma, half=None):
+        module.imresize = half or their_half
+        return module.niqe(luma, arrays["mu_pris_param"], arrays["cov_pris_param"], arrays["gaussian_window"])
+
+    return parameters, niqe
+
+
+class HalfSize:
+    """BasicSR's imresize(whole numbers / 255) * 255 to half the size, in float64 as MATLAB's, then rounded to
+    float32. In float32 throughout, rounding tips some of the shapes that NIQE looks for in steps of 0.001."""
+
+    def __init__(self, picture, scale, antialiasing):
+        assert scale == 0.5 and antialiasing
+        distance = np.abs(np.arange(8) - 3.5) / 2
+        weights = np.where(distance <= 1, 1.5 * distance**3 - 2.5 * distance**2 + 1,
+                           -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2)
+        half = np.rint(picture * 255.0).astype(np.float64)
+        for _ in range(2):
+            padded = np.pad(half, ((3, 3), (0, 0)), mode="symmetric")
+            half = sum(w * padded[i:i + len(half):2] for i, w in enumerate(weights / weights.sum())).T
+        self.levels = half.astype(np.float32)
+
+    def __mul__(self, top):
+        assert top == 255
+        return self.levels
 
 
 def case_niqe(folder):
@@ -251,10 +276,12 @@ def case_niqe(folder):
     pictures.append(np.asarray(Image.open(os.path.join(ROOT, "docs", "images", "before-after.png")).convert("RGB")))
     for i, pixels in enumerate(pictures):
         save(os.path.join(folder, str(i)), [pixels])
-        levels = pixels.astype(np.float32) / 255
-        luma = np.round(levels @ np.array([65.481, 128.553, 24.966], np.float32) + 16)
+        # In whole numbers: in BasicSR's float32, rounding chooses which neighbour a half becomes.
+        luma = (pixels.astype(np.int64) @ np.array([65481, 128553, 24966]) + 127500) // 255000 + 16
         found = evaluated("--output", os.path.join(folder, str(i)), "--metrics", "niqe")
-        agree("NIQE of BasicSR", found["niqe"], their_niqe(luma), relative=1e-3)
+        agree("NIQE of BasicSR", found["niqe"], their_niqe(luma.astype(np.float32)), relative=1e-3)
+        agree("the same, reduced in float64", found["niqe"], their_niqe(luma.astype(np.float32), HalfSize),
+              relative=1e-6)
 
 
 if __name__ == "__main__":
