@@ -1,7 +1,7 @@
-"""What the exporters of feature networks share: the folder that `srdiff eval --features` takes.
+"""What the exporters of the networks of `srdiff eval` share: the folders that it takes.
 
-manifest.json says how a picture becomes the network's input: 8-bit RGB / 255, resized to size x
-size (align_corners=False), then (x - mean) / std; TorchScript [N,3,S,S] float32 -> [N,D].
+For --features, manifest.json says how a picture becomes the network's input: 8-bit RGB / 255, resized
+to size x size (align_corners=False), then (x - mean) / std; TorchScript [N,3,S,S] float32 -> [N,D].
 """
 import os
 import sys
@@ -36,22 +36,32 @@ def drop_debug_members(path: str):
 
 
 @torch.no_grad()
+def write_network(folder: str, file: str, network: nn.Module, inputs: tuple, others: list) -> dict:
+    """Writes a network as TorchScript, traced on `inputs`; its entry in a manifest. Exits unless what was
+    written gives on all of `others`, tuples of inputs too, what the network gives."""
+    path = os.path.join(folder, file)
+    # As it is: folding batch normalisation into the convolutions saves next to no time, and the
+    # features would no longer be the original's bit for bit.
+    torch.jit.trace(network, inputs, check_trace=False).save(path)
+    drop_debug_members(path)
+    written = torch.jit.load(path)
+    for other in others:
+        expected = network(*other)
+        error = (written(*other) - expected).norm() / expected.norm()
+        if not error < 1e-5:
+            raise SystemExit(f"{file}: the written network differs from the original by {error:.3g}")
+    return {"path": file, "sha256": sha256(path)}
+
+
+@torch.no_grad()
 def write_feature_folder(out: str, network: nn.Module, manifest: dict):
     """Writes a network and its manifest, in which `dimensions` and `file` are filled in here."""
     size = manifest["input"]["size"]
     example = torch.rand(2, 3, size, size) * 2 - 1
     network.eval()
-    features = network(example)
+    dimensions = network(example).shape[1]
     with replacing(out) as folder:
-        path = os.path.join(folder, "features.pt")
-        # As it is: folding batch normalisation into the convolutions saves next to no time, and the
-        # features would no longer be the original's bit for bit.
-        torch.jit.trace(network, example, check_trace=False).save(path)
-        drop_debug_members(path)
-        error = (torch.jit.load(path)(example[:1]) - features[:1]).norm() / features[:1].norm()
-        if not error < 1e-5:
-            raise SystemExit(f"{out}: the written network differs from the original by {error:.3g}")
+        entry = write_network(folder, "features.pt", network, (example,), [(example[:1],)])
         write_json(os.path.join(folder, "manifest.json"),
-                   {**manifest, "dimensions": features.shape[1],
-                    "file": {"path": "features.pt", "sha256": sha256(path)}})
-    print(f"{out}: {manifest['name']}, {features.shape[1]} dimensions")
+                   {**manifest, "dimensions": dimensions, "file": entry})
+    print(f"{out}: {manifest['name']}, {dimensions} dimensions")

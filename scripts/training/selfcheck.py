@@ -497,8 +497,8 @@ def check_what_is_missing():
     """Without torch a program ends with one line that names its interpreter."""
     scripts = os.path.join(HERE, "..")
     for program in ("training/train.py", "training/export.py", "training/evaluate.py", "training/reference.py",
-                    "training/selfcheck.py", "export_sr3.py", "export_inception.py", "export_efficientnet.py",
-                    "export_regressor.py"):
+                    "training/selfcheck.py", "export_sr3.py", "export_inception.py", "export_lpips.py",
+                    "export_efficientnet.py", "export_regressor.py"):
         done = subprocess.run([sys.executable, "-S", os.path.join(scripts, program), "--help"], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True)  # -S: without the folder that holds torch
         lines = done.stderr.strip().splitlines()

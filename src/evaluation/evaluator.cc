@@ -16,7 +16,7 @@
 namespace srdiff {
 namespace {
 
-constexpr EnumWords<Metric, 11> metric_words = {"the metric",
+constexpr EnumWords<Metric, 12> metric_words = {"the metric",
                                                 {{{Metric::fid, "fid"},
                                                   {Metric::kid, "kid"},
                                                   {Metric::prdc, "prdc"},
@@ -27,6 +27,7 @@ constexpr EnumWords<Metric, 11> metric_words = {"the metric",
                                                   {Metric::ms_ssim, "ms-ssim"},
                                                   {Metric::sharpness, "sharpness"},
                                                   {Metric::consistency, "consistency"},
+                                                  {Metric::lpips, "lpips"},
                                                   {Metric::niqe, "niqe"}}}};
 
 constexpr EnumWords<Better, 3> better_words = {
@@ -64,6 +65,19 @@ std::string title(Metric metric) {
       return "NIQE";
     default:
       return to_string(metric);
+  }
+}
+
+Better better_direction(Metric metric) {
+  switch (metric) {
+    case Metric::consistency:
+    case Metric::lpips:
+    case Metric::niqe:
+      return Better::lower;
+    case Metric::sharpness:
+      return Better::near_one;
+    default:
+      return Better::higher;
   }
 }
 
@@ -154,6 +168,9 @@ Evaluator::Evaluator(EvaluationOptions options, const FeatureNetwork* network,
   if (wants(options_, Metric::niqe) && !options_.niqe_model) {
     throw UsageError("niqe needs its parameters (scripts/get_niqe.sh)");
   }
+  if (wants(options_, Metric::lpips) && !options_.lpips) {
+    throw UsageError("lpips needs its network (scripts/export_lpips.py)");
+  }
   if (tallies_.size() == options_.metrics.size()) {
     return;
   }
@@ -233,6 +250,8 @@ std::optional<double> Evaluator::measure(Metric metric, const at::Tensor& refere
                  ? std::optional<double>(consistency(output, input.unsqueeze(0)).item<double>() *
                                          consistency_unit)
                  : std::nullopt;
+    case Metric::lpips:
+      return (*options_.lpips)(reference, output).item<double>();
     case Metric::niqe:
       return niqe(output[0], *options_.niqe_model);
     default:
@@ -319,10 +338,10 @@ std::vector<Figure> Evaluator::distances(const FeatureSet& reference,
 
 Figure Evaluator::summary(const Tally& tally) const {
   Figure figure{to_string(tally.metric), title(tally.metric), tally.mean};
-  figure.better = tally.metric == Metric::consistency || tally.metric == Metric::niqe
-                      ? Better::lower
-                  : tally.metric == Metric::sharpness ? Better::near_one
-                                                      : Better::higher;
+  if (tally.metric == Metric::lpips) {
+    figure.name = "LPIPS (" + options_.lpips->manifest().name + ")";
+  }
+  figure.better = better_direction(tally.metric);
   if (tally.count == 0) {
     figure.value = std::numeric_limits<double>::quiet_NaN();
   } else if (std::isinf(tally.mean)) {

@@ -11,6 +11,7 @@
 
 #include "evaluation/feature_set.h"
 #include "evaluation/kernel_distance.h"
+#include "evaluation/lpips.h"
 #include "evaluation/niqe.h"
 
 namespace srdiff {
@@ -28,11 +29,12 @@ enum class Metric {
   ms_ssim,      ///< pictures of 161 pixels a side and more
   sharpness,    ///<
   consistency,  ///< of the output, reduced again, with its low-resolution input
+  lpips,        ///< lpips.h
   niqe,         ///< niqe.h
 };
 
 /// "fid", "kid", "prdc", "psnr", "ssim", "psnr-y", "ssim-y", "ms-ssim", "sharpness", "consistency",
-/// "niqe".
+/// "lpips", "niqe".
 std::string to_string(Metric metric);
 /// From such words, separated by commas. Throws UsageError on any other word.
 std::vector<Metric> parse_metrics(const std::string& words);
@@ -77,6 +79,7 @@ struct EvaluationOptions {
   std::int64_t sample_size = 10000;
   KernelDistanceOptions kid = {};
   std::shared_ptr<const NiqeModel> niqe_model = nullptr;  ///< what niqe compares with
+  std::shared_ptr<const LpipsNetwork> lpips = nullptr;    ///< what lpips looks through
   int neighbours = 5;                                     ///< prdc's k
   /// fid, kid and prdc look at squares of this side, cut side by side from each picture's top left
   /// corner, what is left over dropped; 0: at whole pictures.
@@ -114,8 +117,9 @@ struct Evaluation {
 class Evaluator {
  public:
   /// `network` is needed by fid, kid and prdc and must outlive the evaluator.
-  /// Throws UsageError when it or niqe's model is missing, when `reference_set` was seen by another
-  /// one or kept no features though kid or prdc need them, or when KID's subsets hold nothing.
+  /// Throws UsageError when it, niqe's model or lpips' network is missing, when `reference_set` was
+  /// seen by another one or kept no features though kid or prdc need them, or when KID's subsets
+  /// hold nothing.
   Evaluator(EvaluationOptions options, const FeatureNetwork* network,
             std::shared_ptr<const FeatureSet> reference_set = nullptr);
 

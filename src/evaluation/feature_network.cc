@@ -72,6 +72,10 @@ FeatureManifest read_feature_manifest(const fs::path& folder) {
   FeatureManifest manifest;
   parse_network_manifest(folder, [&](const nlohmann::json& document, const std::string& where) {
     const JsonFields root(document, where);
+    if (root.has("kind")) {
+      throw ModelError(where + ": is not a feature network's but of the kind '" +
+                       root.required<std::string>("kind") + "'");
+    }
     manifest.name = root.required<std::string>("name");
     manifest.version = root.required<std::string>("version");
     manifest.dimensions = root.in_range<std::int64_t>("dimensions", 1, 65536);

@@ -41,7 +41,7 @@ GoldenFigure usual_figure(const Figure& figure) {
                      : figure.better == Better::higher ? Direction::higher
                                                        : Direction::exact;
   static const std::map<std::string, double> absolute = {
-      {"psnr", 0.02}, {"ssim", 0.001}, {"ms-ssim", 0.001}, {"kid", 0.001}};
+      {"psnr", 0.02}, {"ssim", 0.001}, {"ms-ssim", 0.001}, {"lpips", 0.001}, {"kid", 0.001}};
   const auto found = absolute.find(figure.key);
   golden.relative = found == absolute.end();
   golden.tolerance = golden.relative ? 0.01 : found->second;
@@ -54,13 +54,14 @@ GoldenSetting read_setting(const JsonFields& fields) {
   fields.override("limit", setting.limit);
   setting.model = fields.required<std::string>("model");
   setting.features = fields.optional<std::string>("features", "");
+  setting.lpips = fields.optional<std::string>("lpips", "");
   setting.metrics = fields.required<std::string>("metrics");
   fields.override("patch", setting.patch);
   fields.override("kid_subsets", setting.kid.subsets);
   fields.override("kid_subset_size", setting.kid.subset_size);
   override_options(fields, setting.options,
-                   {"reference", "limit", "model", "features", "metrics", "patch", "kid_subsets",
-                    "kid_subset_size"});
+                   {"reference", "limit", "model", "features", "lpips", "metrics", "patch",
+                    "kid_subsets", "kid_subset_size"});
   return setting;
 }
 
@@ -72,6 +73,9 @@ ordered_json to_json(const GoldenSetting& setting) {
   document["model"] = setting.model;
   if (!setting.features.empty()) {
     document["features"] = setting.features;
+  }
+  if (!setting.lpips.empty()) {
+    document["lpips"] = setting.lpips;
   }
   document["metrics"] = setting.metrics;
   const GoldenSetting usual;

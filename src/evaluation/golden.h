@@ -22,6 +22,7 @@ struct GoldenSetting {
   std::optional<std::int64_t> limit = {};
   std::string model;
   std::string features;  ///< empty: no metric of sets
+  std::string lpips;     ///< network of lpips; empty: the usual one
   std::string metrics;   ///< as parse_metrics takes them
   std::int64_t patch = 0;
   KernelDistanceOptions kid = {};
@@ -53,7 +54,7 @@ struct Golden {
   std::string about;
   GoldenSetting setting;
   /// What the expected values were made with: versions, machine, and under "fingerprint" the
-  /// feature network's.
+  /// feature network's, under "lpips fingerprint" that of lpips' network.
   std::map<std::string, std::string> made_with;
   std::int64_t stage_images = 0;  ///< the first pictures, whose stages are compared
   std::map<std::string, double> stage_tolerances;  ///< by stage, for the largest difference

@@ -210,6 +210,8 @@ class Sweep {
     FolderEvaluationOptions options;
     options.evaluation.metrics = plan_.metrics;
     options.evaluation.kid = options_.kid;
+    options.evaluation.niqe_model = options_.niqe_model;
+    options.evaluation.lpips = options_.lpips;
     options.reference = options_.reference;
     options.limit = options_.limit;
     options.reference_set = reference_set_;
@@ -245,7 +247,7 @@ class Sweep {
     for (const Metric metric : plan_.metrics) {
       figures.push_back(to_string(metric));
     }
-    return {
+    json document = {
         {"run", json::parse(made_by(upscaler_.model().manifest(), settings, options_.precision))},
         {"device", upscaler_.model().device().str()},
         {"reference_sha256", result_.reference_hash},
@@ -253,6 +255,18 @@ class Sweep {
         {"kid_subsets", options_.kid.subsets},
         {"kid_subset_size", options_.kid.subset_size},
         {"figures", figures}};
+    // Named only where it counts: a sweep without goes on with the cells of earlier versions.
+    if (wants(Metric::niqe) && options_.niqe_model) {
+      document["niqe"] = fingerprint(*options_.niqe_model);
+    }
+    if (wants(Metric::lpips) && options_.lpips) {
+      document["lpips"] = fingerprint(options_.lpips->manifest());
+    }
+    return document;
+  }
+
+  bool wants(Metric metric) const {
+    return std::find(plan_.metrics.begin(), plan_.metrics.end(), metric) != plan_.metrics.end();
   }
 
   const SweepPlan& plan_;

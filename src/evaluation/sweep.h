@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,9 +55,11 @@ struct SweepOptions {
   std::filesystem::path reference;  ///< folder of true pictures
   std::optional<std::int64_t> limit = {};
   KernelDistanceOptions kid = {};
+  std::shared_ptr<const NiqeModel> niqe_model = nullptr;  ///< as EvaluationOptions has it
+  std::shared_ptr<const LpipsNetwork> lpips = nullptr;    ///< the same
   c10::ScalarType precision = c10::kFloat;  ///< the upscaler's, which a kept cell depends on
   /// Where each finished cell is kept. One that is there and was measured on the same pictures,
-  /// model, feature network, settings and version is not measured again.
+  /// model, networks, settings and version is not measured again.
   std::filesystem::path folder;
 };
 

@@ -8,6 +8,7 @@ features            the Inception export against pytorch-fid's module: to 1e-4
 distances           FID of pytorch-fid and torch-fidelity, KID of torch-fidelity: to 1e-3 relative;
                     statistics as .npz from and to pytorch-fid
 niqe                NIQE of BasicSR: to 1e-3 relative, and to 1e-6 where it reduces pictures in float64
+lpips               LPIPS of the package lpips, with AlexNet and VGG16: to 1e-5
 inception           the same distances with Inception's 2048 features, in minutes; ctest leaves it out
 
 The weights are random: what agrees on them agrees on the real ones. It runs itself with the python
@@ -282,6 +283,36 @@ def case_niqe(folder):
         agree("NIQE of BasicSR", found["niqe"], their_niqe(luma.astype(np.float32)), relative=1e-3)
         agree("the same, reduced in float64", found["niqe"], their_niqe(luma.astype(np.float32), HalfSize),
               relative=1e-6)
+
+
+def case_lpips(folder):
+    import lpips
+    import export_lpips
+    features = os.path.join(folder, "features")
+    os.environ["SRDIFF_FEATURES"] = features
+    sizes = ((31, 31), (64, 48), (101, 70))
+    pairs = [[picture(seed, *size, roughness=4 + 16 * i) for seed, size in enumerate(sizes)] for i in range(2)]
+    a, b = (os.path.join(folder, name) for name in "ab")
+    save(a, pairs[0])
+    save(b, pairs[1])
+    for kind in ("alex", "vgg"):
+        torch.manual_seed(0)
+        theirs = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False).eval()
+        torch.save(theirs.state_dict(), os.path.join(folder, "state.pth"))
+        words = sys.argv[1:]
+        sys.argv[1:] = ["--weights", os.path.join(folder, "state.pth"), "--name", kind, "--out",
+                        os.path.join(features, kind)]
+        export_lpips.main()
+        sys.argv[1:] = words
+        csv = os.path.join(folder, "each.csv")
+        evaluated("--reference", a, "--output", b, "--metrics", "lpips", "--lpips", kind, "--csv", csv)
+        with open(csv) as file:
+            found = [float(line.split(",")[1]) for line in file.readlines()[1:]]
+        for value, x, y in zip(found, *pairs):
+            with torch.no_grad():
+                expected = theirs(*(torch.from_numpy(z).permute(2, 0, 1)[None] / 127.5 - 1 for z in (x, y))).item()
+            assert expected > 1e-3, expected
+            agree(f"LPIPS of the package, {kind}", value, expected, absolute=1e-5)
 
 
 if __name__ == "__main__":

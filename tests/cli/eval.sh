@@ -123,8 +123,8 @@ case_niqe_needs_no_reference() {
   mkdir out
   pictures make out/a.png 200x300
   pictures make out/b.png 20x30
-  SRDIFF_FEATURES=$PWD/none refuses 4 'niqe needs its parameters, niqe/niqe.npz among the feature networks' \
-    eval --output out --metrics niqe
+  in_source_tree niqe || SRDIFF_FEATURES=$PWD/none refuses 4 \
+    'niqe needs its parameters, niqe/niqe.npz among the feature networks' eval --output out --metrics niqe
   mkdir -p features/niqe
   "$PYTHON" -c 'import numpy as np
 np.savez("features/niqe/niqe.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))'
@@ -134,6 +134,58 @@ np.savez("features/niqe/niqe.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_par
   succeeds eval --output out --metrics niqe --html page.html
   grep -qF '"after":"./out/a.png"' page.html || fail 'the page shows nothing'
   refuses 2 'name the folder of references' eval --output out --metrics niqe,psnr
+}
+
+case_lpips_in_every_output() {
+  references a 3
+  cp -r a b
+  "$PYTHON" -c 'from PIL import Image; Image.open("b/01.png").rotate(180).save("b/01.png")'
+  measures --reference a --output b --lpips tiny-lpips --csv each.csv --html page.html
+  holds 'list(f) == ["psnr", "ssim", "ms-ssim", "lpips"] and f["lpips"]["better"] == "lower"'
+  holds 'f["lpips"]["name"] == "LPIPS (tiny-lpips)" and f["lpips"]["value"] > 0.01'
+  holds 'd["lpips"]["name"] == "tiny-lpips" and len(d["lpips"]["fingerprint"]) == 64'
+  [[ $(cut -d, -f1,5 each.csv | head -2 | xargs) == 'image,lpips 00,0' ]] || fail "$(<each.csv)"
+  holds 'abs(sum(float(line.split(",")[4]) for line in open("each.csv").readlines()[1:]) / 3 - f["lpips"]["value"]) < 1e-8'
+  grep -qF '"LPIPS (tiny-lpips)"' page.html || fail 'the page lacks it'
+  succeeds eval --reference a --output b --metrics lpips --lpips "$SRDIFF_FEATURES/tiny-lpips"
+  grep -q '^LPIPS (tiny-lpips)  0\.[0-9]* +- ' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  measures --reference a --model tiny --metrics lpips,psnr --lpips tiny-lpips
+  holds 'list(f) == ["lpips", "psnr"] and 0 < f["lpips"]["value"] < 1'
+}
+
+case_lpips_of_the_usual_name() {
+  references a 2
+  mkdir features
+  export SRDIFF_FEATURES=$PWD/features
+  if ! in_source_tree lpips-alex; then
+    refuses 4 "there is no LPIPS network 'lpips-alex' in " eval --reference a --output a --metrics lpips
+    said 'make it by scripts/export_lpips.py'
+  fi
+  "$MAKE_TEST_MODEL" --lpips features/lpips-alex
+  measures --reference a --output a --metrics lpips
+  holds 'f["lpips"]["value"] == 0'
+  measures --reference a --output a
+  holds '"lpips" not in f and "lpips" not in d'
+}
+
+case_lpips_that_cannot_be() {
+  references a 1
+  references small 1 6
+  refuses 1 'small/00.png: a picture of 6x6 pixels is too small for LPIPS (tiny-lpips)' \
+    eval --reference small --output small --metrics lpips --lpips tiny-lpips
+  references other 1 20
+  refuses 1 'other/00.png: is 20x20 where a/00.png is 24x24' \
+    eval --reference a --output other --metrics lpips --lpips tiny-lpips
+  refuses 2 'name the folder of references' eval --output a --metrics lpips --lpips tiny-lpips
+  refuses 4 "manifest.json: is not an LPIPS network's; scripts/export_lpips.py makes one" \
+    eval --reference a --output a --metrics lpips --lpips tiny-features
+  refuses 4 "manifest.json: is not a feature network's but of the kind 'lpips'" \
+    eval --reference a --output a --metrics fid --features tiny-lpips
+  refuses 4 './none: is no LPIPS network folder' \
+    eval --reference a --output a --metrics lpips --lpips ./none
+  cp -r "$SRDIFF_FEATURES/tiny-lpips" damaged
+  printf 'x' >>damaged/lpips.pt
+  refuses 4 'damaged/lpips.pt: damaged' eval --reference a --output a --metrics lpips --lpips ./damaged
 }
 
 case_reference_statistics_are_kept() {
@@ -308,6 +360,25 @@ END
   sed -i 's/"color_fix"/"colour_fix"/' golden.json
   refuses 1 "golden.json: golden figures: setting: the field 'colour_fix' is not known" \
     eval --golden golden.json
+}
+
+case_golden_figures_of_lpips() {
+  golden_setting golden.json
+  succeeds eval --golden golden.json --update-golden --metrics lpips,psnr --lpips tiny-lpips
+  "$PYTHON" - <<'END' || fail 'the golden file lacks it'
+import json
+d = json.load(open("golden.json"))
+assert d["setting"]["lpips"] == "tiny-lpips" and d["made_with"]["lpips"] == "tiny-lpips 0.1", d
+assert d["figures"]["lpips"]["direction"] == "lower" and not d["figures"]["lpips"]["relative"], d
+END
+  succeeds eval --golden golden.json
+  grep -q '^LPIPS (tiny-lpips) .* ok$' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  sed -i '/"lpips": {/,/}/s/"expected": [0-9.e-]*/"expected": -1/' golden.json
+  run eval --golden golden.json
+  [[ $status -eq 3 ]] || fail "an LPIPS of -1 was met: $status"
+  sed -i 's/"lpips fingerprint": "./"lpips fingerprint": "x/' golden.json
+  refuses 1 'golden.json: its figures are of another LPIPS network than this tiny-lpips' \
+    eval --golden golden.json --quiet
 }
 
 run_case "$@"

@@ -116,6 +116,10 @@ no_temporary_files() {
   [[ -z $(find . -name '.srdiff-*') ]] || fail 'a temporary file was left'
 }
 
+# in_source_tree NAME: somebody has fetched these features into the source tree, where a tool in its
+# build folder finds them.
+in_source_tree() { [[ -e $SOURCE_MODELS/../features/$1 ]]; }
+
 # needs_bundled_model: for tests of the model that the source tree ships.
 needs_bundled_model() {
   [[ -f $SOURCE_MODELS/faces-x8/manifest.json ]] || skip 'no models/faces-x8'

@@ -53,6 +53,40 @@ case_resume() {
   same_bytes first.md out/table.md
 }
 
+case_lpips_and_niqe() {
+  small_plan
+  rm truth/*
+  pictures make truth/a.png 192x96
+  sed -i 's/\["fid", "psnr"\]/["lpips", "niqe"]/; /"paper"/s/.*/}/; s/{"beta": 1}}\]},/{"beta": 1}}]}/' plan.json
+  in_source_tree niqe ||
+    refuses 4 'niqe needs its parameters' sweep plan.json --reference truth --out out
+  mkdir -p features/niqe
+  export SRDIFF_FEATURES=$PWD/features
+  "$PYTHON" -c 'import numpy as np
+np.savez("features/niqe/niqe.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))'
+  "$MAKE_TEST_MODEL" --lpips features/tiny-lpips
+  succeeds sweep plan.json --reference truth --out out --lpips tiny-lpips
+  grep -q '^LPIPS (tiny-lpips), lower is better:$' out/table.md || fail "$(<out/table.md)"
+  grep -q '^NIQE, lower is better:$' out/table.md || fail "$(<out/table.md)"
+  "$PYTHON" - <<'END' || fail 'the document is not as expected'
+import json
+d = json.load(open("out/sweep.json"))
+assert d["lpips"]["name"] == "tiny-lpips" and d["features"] is None
+values = [cell["figures"]["lpips"]["value"] for row in d["rows"] for cell in row["cells"]]
+assert len(values) == 4 and min(values) > 0 and values[0] != values[2], values
+END
+  succeeds sweep plan.json --reference truth --out out --lpips tiny-lpips
+  said '4 of 4 cells were there already'
+  sed -i 's/"sha256": "./"sha256": "x/' features/tiny-lpips/manifest.json
+  refuses 4 'lpips.pt: damaged' sweep plan.json --reference truth --out out --lpips tiny-lpips
+  "$PYTHON" -c 'import numpy as np
+np.savez("features/niqe/niqe.npz", mu_pris_param=np.ones((1, 36)), cov_pris_param=np.eye(36))'
+  rm -r features/tiny-lpips
+  "$MAKE_TEST_MODEL" --lpips features/lpips-alex # the usual name, the same weights
+  succeeds sweep plan.json --reference truth --out out
+  ! grep -q 'were there already' "$logs/stderr" || fail 'cells of other parameters were taken'
+}
+
 case_plot() {
   "$PYTHON" -c 'import matplotlib' 2>/dev/null || skip "$PYTHON has no matplotlib"
   small_plan

@@ -76,7 +76,7 @@ bash_values() {
     expect_offers 'auto|cpu|cuda' "$command" --device ''
   done
   expect_offers 'auto' upscale --tile ''
-  expect_offers 'consistency|fid|kid|ms-ssim|niqe|prdc|psnr|psnr-y|sharpness|ssim|ssim-y' eval --metrics ''
+  expect_offers 'consistency|fid|kid|lpips|ms-ssim|niqe|prdc|psnr|psnr-y|sharpness|ssim|ssim-y' eval --metrics ''
   expect_offers 'fid,psnr|fid,psnr-y' eval --metrics fid,ps
   expect_offers 'ddim|ddpm|dpmpp' upscale --sampler =
   expect_offers 'dpmpp' upscale --sampler = dp

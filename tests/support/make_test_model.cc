@@ -1,5 +1,5 @@
 // make_test_model FOLDER [options]: a tiny model folder for the tests that run the tool, or with
-// --features that of a tiny feature network.
+// --features or --lpips that of another tiny network.
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   std::string folder;
   std::string parameterisation = "eps";
   bool features = false;
+  bool lpips = false;
   CLI::App app{"Writes a tiny model folder for tests"};
   app.add_option("FOLDER", folder)->required();
   app.add_option("--name", options.name);
@@ -23,10 +24,15 @@ int main(int argc, char** argv) {
   app.add_flag("!--no-regressor", options.regressor);
   app.add_flag("!--no-weight-map", options.weight_map);
   app.add_flag("--features", features, "A feature network, without other options");
+  app.add_flag("--lpips", lpips, "An LPIPS network, without other options");
   CLI11_PARSE(app, argc, argv);
   try {
     if (features) {
       srdiff::support::make_test_features(folder);
+      return 0;
+    }
+    if (lpips) {
+      srdiff::support::make_test_lpips(folder);
       return 0;
     }
     options.parameterisation = srdiff::parse_parameterisation(parameterisation);

@@ -93,6 +93,18 @@ def forward(self, x):
   return module;
 }
 
+torch::jit::Module lpips(const TestLpipsOptions& options) {
+  const std::string built_in = R"(
+def forward(self, a, b):
+    difference = torch.conv2d(a, self.kernels) - torch.conv2d(b, self.kernels)
+    return difference.pow(2).mean([1, 2, 3])
+)";
+  torch::jit::Module module("Lpips");
+  module.register_parameter("kernels", weights(4, 3, options.gain), false);
+  module.define(first_given(options.source, built_in));
+  return module;
+}
+
 std::string read_bytes(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
@@ -174,6 +186,19 @@ fs::path make_test_features(const fs::path& folder, const TestFeaturesOptions& o
                   {"dimensions", options.dimensions},
                   {"file", save(features(options), folder, "features.pt")},
                   {"input", {{"size", nullptr}, {"resize", "none"}, {"mean", half}, {"std", half}}},
+                  {"source", "fixed weights for tests"},
+                  {"licence", "MIT"}},
+                 options.manifest_patch, folder);
+  return folder;
+}
+
+fs::path make_test_lpips(const fs::path& folder, const TestLpipsOptions& options) {
+  fs::create_directories(folder);
+  write_manifest({{"kind", "lpips"},
+                  {"name", options.name},
+                  {"version", "0.1"},
+                  {"min_side", 8},
+                  {"file", save(lpips(options), folder, "lpips.pt")},
                   {"source", "fixed weights for tests"},
                   {"licence", "MIT"}},
                  options.manifest_patch, folder);

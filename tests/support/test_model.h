@@ -59,4 +59,18 @@ struct TestFeaturesOptions {
 std::filesystem::path make_test_features(const std::filesystem::path& folder,
                                          const TestFeaturesOptions& options = {});
 
+/// What make_test_lpips writes. The defaults give a network that takes pictures of 8 pixels and
+/// more.
+struct TestLpipsOptions {
+  std::string name = "tiny-lpips";
+  double gain = 1.0;        ///< of the weights: another gain is another network
+  std::string source = {};  ///< TorchScript, forward(self, a, b), for the built-in one's place
+  std::string manifest_patch = {};  ///< a JSON merge patch (RFC 7386) for the manifest
+};
+
+/// Writes an LPIPS network's folder: the mean squared difference between both pictures after one
+/// convolution with fixed weights. Returns `folder`.
+std::filesystem::path make_test_lpips(const std::filesystem::path& folder,
+                                      const TestLpipsOptions& options = {});
+
 }  // namespace srdiff::support

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "commands/commands.h"
 #include "commands/eval_run.h"
@@ -52,15 +54,47 @@ int run_eval(const EvalArgs& args) {
   }
 }
 
+/// The words in lines of the help.
+std::string wrapped(const std::vector<std::string>& words, const std::string& separator) {
+  constexpr std::size_t width = 68;
+  std::string text;
+  std::size_t line = 0;
+  for (const std::string& word : words) {
+    if (!text.empty()) {
+      text += separator;
+      line += separator.size();
+      if (line + word.size() > width) {
+        text.erase(text.find_last_not_of(' ') + 1);
+        text += '\n';
+        line = 0;
+      }
+    }
+    text += word;
+    line += word.size();
+  }
+  return text;
+}
+
+/// The words of the metrics that are measured only where they are named.
+std::vector<std::string> unusual_metrics() {
+  std::vector<std::string> words = srdiff::metric_choices();
+  for (const srdiff::Metric metric : usual_metrics()) {
+    words.erase(std::remove(words.begin(), words.end(), to_string(metric)), words.end());
+  }
+  return words;
+}
+
 void add_figure_options(CLI::App& sub, EvalArgs& args) {
   const auto figures = [](auto* option) { return option->group("Figures"); };
   auto* const metrics =
       sub.add_option("--metrics", args.metrics,
-                     "Of fid,kid,prdc,psnr,ssim,psnr-y,ssim-y,ms-ssim,sharpness,consistency,\n"
-                     "niqe; default: what can be of them but psnr-y, ssim-y, sharpness, niqe");
+                     "Of " + wrapped(srdiff::metric_choices(), ",") +
+                         ";\ndefault: what can be of them but " + wrapped(unusual_metrics(), ", "));
   figures(offer_words(metrics, {srdiff::metric_choices(), /*is_list=*/true}));
   figures(sub.add_option("--features", args.features,
                          "Feature network of fid, kid, prdc: a name, or a folder with a /"));
+  figures(sub.add_option("--lpips", args.lpips,
+                         "Network of lpips: a name, or a folder with a /; default: lpips-alex"));
   figures(sub.add_option("--patch", args.patch,
                          "fid, kid, prdc over squares of this side, not whole pictures"));
   figures(sub.add_option("--reference-stats", args.reference_stats,

@@ -1,5 +1,6 @@
 #include <spdlog/fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -31,6 +32,7 @@ void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
   take("--limit", args.limit, setting.limit);
   take("--metrics", args.metrics, setting.metrics);
   take("--features", args.features, setting.features);
+  take("--lpips", args.lpips, setting.lpips);
   take("--model", args.method.model, setting.model);
   take("--patch", args.patch, setting.patch);
   take("--kid-subsets", args.kid.subsets, setting.kid.subsets);
@@ -41,6 +43,18 @@ void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
            setting.options.*listed.option);
     }
   });
+}
+
+/// Throws where the golden figures are of other networks than the ones that measure.
+void check_networks(const EvalArgs& args, const srdiff::Golden& golden) {
+  const std::vector<srdiff::Metric> metrics = chosen_metrics(args);
+  if (wants_features(args, metrics)) {
+    check_features(args.golden, golden,
+                   srdiff::read_feature_manifest(srdiff::find_features(args.features)));
+  }
+  if (std::find(metrics.begin(), metrics.end(), srdiff::Metric::lpips) != metrics.end()) {
+    check_lpips(args.golden, golden, srdiff::read_lpips_manifest(lpips_folder(args.lpips)));
+  }
 }
 
 /// The folder of references as a golden file names it: from its own folder, unless in full.
@@ -61,6 +75,7 @@ srdiff::GoldenSetting setting_of(const EvalArgs& args, const std::string& refere
   setting.limit = args.limit;
   setting.model = args.method.model;
   setting.features = args.features;
+  setting.lpips = args.lpips;
   setting.metrics = args.metrics;
   setting.patch = args.patch;
   setting.kid = args.kid;
@@ -83,7 +98,7 @@ int update_golden(const EvalArgs& args, srdiff::Golden golden, const EvalRun& ru
   const bool is_new = args.given.count("--reference") > 0;
   golden.setting =
       setting_of(args, is_new ? reference_for_golden(args) : golden.setting.reference, run);
-  golden.made_with = made_with(run.method->manifest, run.network);
+  golden.made_with = made_with(run.method->manifest, run.network, run.lpips.get());
   write_golden(args.golden, golden);
   srdiff::log::info("{}: {} stages and {} figures are golden now", args.golden,
                     golden.stages.size(), golden.figures.size());
@@ -103,9 +118,8 @@ int run_golden(EvalArgs args) {
   }
   apply(golden.setting, args);
   check_args(args);
-  if (!args.update_golden && wants_features(args, chosen_metrics(args))) {
-    check_features(args.golden, golden,
-                   srdiff::read_feature_manifest(srdiff::find_features(args.features)));
+  if (!args.update_golden) {
+    check_networks(args, golden);
   }
   const EvalRun run = evaluate(args, golden.stage_images);
   if (args.update_golden) {

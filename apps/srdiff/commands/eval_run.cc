@@ -1,6 +1,7 @@
 #include "commands/eval_run.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 
@@ -34,13 +35,17 @@ std::int64_t fewest_pictures(const EvalArgs& args) {
   return static_cast<std::int64_t>(fewest);
 }
 
+bool contains(const std::vector<Metric>& metrics, Metric metric) {
+  return std::find(metrics.begin(), metrics.end(), metric) != metrics.end();
+}
+
 /// Names those of a feature network that too few pictures have kept from being measured.
 void tell_left_out(const EvalArgs& args, const std::vector<Metric>& metrics) {
   if (!args.metrics.empty() || args.features.empty() || args.reference.empty()) {
     return;
   }
   for (const Metric metric : {Metric::fid, Metric::kid, Metric::prdc}) {
-    if (std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) {
+    if (!contains(metrics, metric)) {
       srdiff::log::warn("{} needs at least {} pictures and was left out", to_string(metric),
                         pictures_needed(metric, {}));
     }
@@ -70,8 +75,7 @@ srdiff::FolderEvaluationOptions evaluation_options(const EvalArgs& args) {
   check_metrics(args, options.evaluation.metrics);
   options.evaluation.kid = args.kid;
   options.evaluation.patch = args.patch;
-  const auto& metrics = options.evaluation.metrics;
-  if (std::find(metrics.begin(), metrics.end(), Metric::niqe) != metrics.end()) {
+  if (contains(options.evaluation.metrics, Metric::niqe)) {
     options.evaluation.niqe_model = srdiff::load_niqe_model();
   }
   options.reference = args.reference;
@@ -80,6 +84,21 @@ srdiff::FolderEvaluationOptions evaluation_options(const EvalArgs& args) {
   options.limits.max_pixels_per_byte = args.max_ratio;
   options.limits.accept_damaged = args.accept_damaged;
   return options;
+}
+
+/// Those that the metrics look through.
+void load_networks(const EvalArgs& args, srdiff::EvaluationOptions& options, EvalRun& run) {
+  const auto device = [&args] { return srdiff::parse_device(args.method.device); };
+  const srdiff::NetworkTrust trust = network_trust(args.method.trust_model);
+  if (wants_features(args, options.metrics)) {
+    run.network =
+        srdiff::FeatureNetwork::load(srdiff::find_features(args.features), device(), trust);
+  }
+  if (contains(options.metrics, Metric::lpips)) {
+    run.lpips = std::make_shared<const srdiff::LpipsNetwork>(
+        srdiff::LpipsNetwork::load(lpips_folder(args.lpips), device(), trust));
+    options.lpips = run.lpips;
+  }
 }
 
 }  // namespace
@@ -109,24 +128,29 @@ void check_args(const EvalArgs& args) {
   }
 }
 
+const std::vector<Metric>& usual_metrics() {
+  static const std::vector<Metric> usual = {Metric::fid,   Metric::kid,        Metric::prdc,
+                                            Metric::psnr,  Metric::ssim,       Metric::ms_ssim,
+                                            Metric::lpips, Metric::consistency};
+  return usual;
+}
+
 std::vector<Metric> chosen_metrics(const EvalArgs& args) {
   if (!args.metrics.empty()) {
     return srdiff::parse_metrics(args.metrics);
   }
-  std::vector<Metric> metrics;
-  if (!args.features.empty()) {
-    metrics = args.reference.empty() ? std::vector<Metric>{Metric::fid}
-                                     : std::vector<Metric>{Metric::fid, Metric::kid, Metric::prdc};
-    const std::int64_t pictures = fewest_pictures(args);
-    const auto too_few = [&](Metric metric) { return pictures < pictures_needed(metric, {}); };
-    metrics.erase(std::remove_if(metrics.begin(), metrics.end(), too_few), metrics.end());
-  }
-  if (!args.reference.empty()) {
-    metrics.insert(metrics.end(), {Metric::psnr, Metric::ssim, Metric::ms_ssim});
-    if (args.output.empty() || args.scale) {
-      metrics.push_back(Metric::consistency);
+  const std::int64_t pictures = args.features.empty() ? 0 : fewest_pictures(args);
+  const bool has_pairs = !args.reference.empty();
+  const auto possible = [&](Metric metric) {
+    if (srdiff::needs_features(metric)) {
+      return pictures >= pictures_needed(metric, {}) && (has_pairs || metric == Metric::fid);
     }
-  }
+    return has_pairs && (metric != Metric::consistency || args.output.empty() || args.scale) &&
+           (metric != Metric::lpips || !args.lpips.empty());
+  };
+  std::vector<Metric> metrics;
+  std::copy_if(usual_metrics().begin(), usual_metrics().end(), std::back_inserter(metrics),
+               possible);
   return metrics;
 }
 
@@ -135,8 +159,12 @@ bool wants_features(const EvalArgs& args, const std::vector<Metric>& metrics) {
          std::any_of(metrics.begin(), metrics.end(), srdiff::needs_features);
 }
 
+std::filesystem::path lpips_folder(const std::string& name) {
+  return srdiff::find_lpips(name.empty() ? srdiff::usual_lpips : name);
+}
+
 EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
-  const srdiff::FolderEvaluationOptions options = evaluation_options(args);
+  srdiff::FolderEvaluationOptions options = evaluation_options(args);
   if (!args.html.empty()) {
     check_eval_page(args, options.evaluation.metrics);
   }
@@ -146,11 +174,7 @@ EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   } else {
     set_up_networks(args.method);
   }
-  if (wants_features(args, options.evaluation.metrics)) {
-    run.network = srdiff::FeatureNetwork::load(srdiff::find_features(args.features),
-                                               srdiff::parse_device(args.method.device),
-                                               network_trust(args.method.trust_model));
-  }
+  load_networks(args, options.evaluation, run);
 
   ImageFigureTable csv(options.evaluation.metrics);
   ProgressBar bar(args.quiet);
@@ -209,6 +233,9 @@ nlohmann::ordered_json document_of(const EvalArgs& args, const EvalRun& run, dou
   }
   if (run.network) {
     document["features"] = to_json(run.network->manifest());
+  }
+  if (run.lpips) {
+    document["lpips"] = to_json(run.lpips->manifest());
   }
   document.update(to_json(run.evaluation, seconds));
   return document;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -18,6 +20,7 @@ struct EvalArgs {
   std::string output;
   std::string metrics;
   std::string features;
+  std::string lpips;
   std::string reference_stats;
   std::string save;
   std::string csv;
@@ -39,6 +42,7 @@ struct EvalArgs {
 struct EvalRun {
   std::optional<Method> method;
   std::optional<srdiff::FeatureNetwork> network;
+  std::shared_ptr<const srdiff::LpipsNetwork> lpips = nullptr;
   srdiff::Evaluation evaluation;
   std::vector<srdiff::GoldenStage> stages;
 };
@@ -46,11 +50,17 @@ struct EvalRun {
 /// Throws UsageError where options are missing or contradict each other.
 void check_args(const EvalArgs& args);
 
+/// What is measured of these where no metrics are named and the other options make it possible.
+const std::vector<srdiff::Metric>& usual_metrics();
+
 /// The metrics that are asked for, or all that the other options make possible.
 std::vector<srdiff::Metric> chosen_metrics(const EvalArgs& args);
 
 /// Whether some of the metrics are seen through a feature network.
 bool wants_features(const EvalArgs& args, const std::vector<srdiff::Metric>& metrics);
+
+/// The folder of the network that lpips looks through: the one named, or the usual one.
+std::filesystem::path lpips_folder(const std::string& name);
 
 /// Measures what the options name. Of the first `stage_images` pictures the stages are kept.
 EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images);

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
@@ -14,6 +15,7 @@
 #include "base/file_io.h"
 #include "base/search_path.h"
 #include "commands/commands.h"
+#include "commands/eval_run.h"
 #include "commands/method_options.h"
 #include "evaluation/sweep.h"
 #include "exit_status.h"
@@ -36,6 +38,7 @@ struct SweepArgs {
   std::string reference;
   std::string out;
   std::string features;
+  std::string lpips;
   srdiff::SweepOptions options;
   bool quiet = false;
 };
@@ -107,6 +110,54 @@ srdiff::SweepResult run_cells(const SweepArgs& args, const srdiff::SweepPlan& pl
   return srdiff::run_sweep(plan, args.options, upscaler, features, observer);
 }
 
+/// What niqe and lpips need, where the plan has them.
+void load_beside_features(SweepArgs& args, const srdiff::SweepPlan& plan, const Method& method) {
+  const auto wants = [&plan](srdiff::Metric metric) {
+    return std::find(plan.metrics.begin(), plan.metrics.end(), metric) != plan.metrics.end();
+  };
+  if (wants(srdiff::Metric::niqe)) {
+    args.options.niqe_model = srdiff::load_niqe_model();
+  }
+  if (wants(srdiff::Metric::lpips)) {
+    args.options.lpips = std::make_shared<const srdiff::LpipsNetwork>(
+        srdiff::LpipsNetwork::load(lpips_folder(args.lpips), method.device, method.trust));
+  }
+}
+
+void make_folders(SweepArgs& args) {
+  args.options.folder = fs::path(args.out) / "cells";
+  std::error_code error;
+  fs::create_directories(args.options.folder, error);
+  if (!fs::is_directory(args.options.folder)) {
+    throw srdiff::InputError(args.out + ": cannot be made a folder for the results");
+  }
+}
+
+void write_results(const SweepArgs& args, const srdiff::SweepPlan& plan,
+                   const srdiff::SweepResult& result, const Method& method,
+                   const std::optional<srdiff::FeatureNetwork>& features) {
+  SweepCircumstances circumstances;
+  const srdiff::Machine machine = srdiff::this_machine();
+  circumstances.command = typed_command(command_line);
+  circumstances.machine = std::to_string(machine.threads) + " threads, " + machine.instruction_set +
+                          ", " + method.device.str() + ", " + srdiff::to_string(method.precision);
+  circumstances.version = "srdiff " SRDIFF_VERSION ", LibTorch " + machine.libtorch;
+  circumstances.model = &method.manifest;
+  circumstances.features = features ? &features->manifest() : nullptr;
+  circumstances.lpips = args.options.lpips ? &args.options.lpips->manifest() : nullptr;
+  const fs::path out = args.out;
+  const std::string table = sweep_table(plan, result, circumstances);
+  srdiff::write_file_atomically(out / "table.md", table);
+  srdiff::write_file_atomically(out / "sweep.json",
+                                json_text(sweep_document(plan, result, circumstances), 1));
+  draw_plot(out);
+  std::cout << table;
+  if (result.resumed > 0) {
+    srdiff::log::info("{} of {} cells were there already", result.resumed, result.cells.size());
+  }
+  srdiff::log::info("{}: table.md, sweep.json and the cells", args.out);
+}
+
 int sweep(SweepArgs args) {
   spdlog::set_level(args.quiet ? spdlog::level::warn : spdlog::level::info);
   const srdiff::SweepPlan plan = srdiff::read_sweep_plan(args.config);
@@ -119,17 +170,13 @@ int sweep(SweepArgs args) {
                              method.manifest);  // what cannot run is told before anything runs
   }
   args.options.reference = args.reference;
-  args.options.folder = fs::path(args.out) / "cells";
-  std::error_code error;
-  fs::create_directories(args.options.folder, error);
-  if (!fs::is_directory(args.options.folder)) {
-    throw srdiff::InputError(args.out + ": cannot be made a folder for the results");
-  }
   std::optional<srdiff::FeatureNetwork> features;
   if (!args.features.empty()) {
     features = srdiff::FeatureNetwork::load(srdiff::find_features(args.features), method.device,
                                             method.trust);
   }
+  load_beside_features(args, plan, method);
+  make_folders(args);
   srdiff::SweepResult result;
   try {
     const srdiff::Upscaler upscaler = load_upscaler(method);
@@ -139,26 +186,7 @@ int sweep(SweepArgs args) {
     srdiff::log::error("interrupted; the finished cells are kept: the same command goes on");
     return exit_interrupted;
   }
-
-  SweepCircumstances circumstances;
-  const srdiff::Machine machine = srdiff::this_machine();
-  circumstances.command = typed_command(command_line);
-  circumstances.machine = std::to_string(machine.threads) + " threads, " + machine.instruction_set +
-                          ", " + method.device.str() + ", " + srdiff::to_string(method.precision);
-  circumstances.version = "srdiff " SRDIFF_VERSION ", LibTorch " + machine.libtorch;
-  circumstances.model = &method.manifest;
-  circumstances.features = features ? &features->manifest() : nullptr;
-  const fs::path out = args.out;
-  const std::string table = sweep_table(plan, result, circumstances);
-  srdiff::write_file_atomically(out / "table.md", table);
-  srdiff::write_file_atomically(out / "sweep.json",
-                                json_text(sweep_document(plan, result, circumstances), 1));
-  draw_plot(out);
-  std::cout << table;
-  if (result.resumed > 0) {
-    srdiff::log::info("{} of {} cells were there already", result.resumed, result.cells.size());
-  }
-  srdiff::log::info("{}: table.md, sweep.json and the cells", args.out);
+  write_results(args, plan, result, method, features);
   return exit_ok;
 }
 
@@ -181,6 +209,8 @@ void add_sweep(CLI::App& app, Command& command) {
   sub.add_option("--out", args->out, "Folder for the results")->required();
   sub.add_option("--features", args->features,
                  "Feature network of fid, kid, prdc: a name, or a folder with a /");
+  sub.add_option("--lpips", args->lpips,
+                 "Network of lpips: a name, or a folder with a /; default: lpips-alex");
   sub.add_option("--model", args->method.model, "Model instead of the configuration's");
   sub.add_option("--limit", args->options.limit, "Only the first pictures by name")
       ->check(CLI::PositiveNumber);

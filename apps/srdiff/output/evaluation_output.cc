@@ -90,6 +90,12 @@ ordered_json to_json(const srdiff::FeatureManifest& manifest) {
           {"fingerprint", fingerprint(manifest)}};
 }
 
+ordered_json to_json(const srdiff::LpipsManifest& manifest) {
+  return {{"name", manifest.name},
+          {"version", manifest.version},
+          {"fingerprint", fingerprint(manifest)}};
+}
+
 ImageFigureTable::ImageFigureTable(const std::vector<srdiff::Metric>& metrics) : text_("image") {
   for (const srdiff::Metric metric : metrics) {
     if (!needs_features(metric)) {

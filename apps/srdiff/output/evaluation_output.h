@@ -13,6 +13,7 @@ void print_table(std::ostream& stream, const srdiff::Evaluation& evaluation);
 nlohmann::ordered_json to_json(const std::vector<srdiff::Figure>& figures);
 nlohmann::ordered_json to_json(const srdiff::Evaluation& evaluation, double total_seconds);
 nlohmann::ordered_json to_json(const srdiff::FeatureManifest& manifest);
+nlohmann::ordered_json to_json(const srdiff::LpipsManifest& manifest);
 
 /// Each picture's figures as CSV, a line a picture.
 class ImageFigureTable {

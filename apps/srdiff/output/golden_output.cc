@@ -20,6 +20,19 @@ const char* word(const Verdict& verdict) {
   return verdict.passed ? "ok" : "MISSED";
 }
 
+constexpr const char* lpips_fingerprint = "lpips fingerprint";
+
+/// Throws where the golden file names another hash than the manifest's.
+template <typename Manifest>
+void check_fingerprint(const std::string& path, const srdiff::Golden& golden, const char* key,
+                       const char* what, const Manifest& manifest) {
+  const auto made_with = golden.made_with.find(key);
+  if (made_with != golden.made_with.end() && made_with->second != fingerprint(manifest)) {
+    throw srdiff::InputError(path + ": its figures are of another " + what + " than this " +
+                             manifest.name + "; get that one, or use --update-golden");
+  }
+}
+
 }  // namespace
 
 void print_verdicts(std::ostream& stream, const std::vector<Verdict>& verdicts) {
@@ -72,11 +85,12 @@ bool report_misses(const std::string& path, const srdiff::Golden& golden,
 
 void check_features(const std::string& path, const srdiff::Golden& golden,
                     const srdiff::FeatureManifest& manifest) {
-  const auto made_with = golden.made_with.find("fingerprint");
-  if (made_with != golden.made_with.end() && made_with->second != fingerprint(manifest)) {
-    throw srdiff::InputError(path + ": its figures are of another feature network than this " +
-                             manifest.name + "; get that one, or use --update-golden");
-  }
+  check_fingerprint(path, golden, "fingerprint", "feature network", manifest);
+}
+
+void check_lpips(const std::string& path, const srdiff::Golden& golden,
+                 const srdiff::LpipsManifest& manifest) {
+  check_fingerprint(path, golden, lpips_fingerprint, "LPIPS network", manifest);
 }
 
 std::vector<std::string> keep_measured(srdiff::Golden& golden,
@@ -95,7 +109,8 @@ std::vector<std::string> keep_measured(srdiff::Golden& golden,
 }
 
 std::map<std::string, std::string> made_with(const srdiff::Manifest& model,
-                                             const std::optional<srdiff::FeatureNetwork>& network) {
+                                             const std::optional<srdiff::FeatureNetwork>& network,
+                                             const srdiff::LpipsNetwork* lpips) {
   const srdiff::Machine machine = srdiff::this_machine();
   std::map<std::string, std::string> result = {{"srdiff", SRDIFF_VERSION},
                                                {"model", model.name + " " + model.version},
@@ -105,6 +120,10 @@ std::map<std::string, std::string> made_with(const srdiff::Manifest& model,
   if (network) {
     result["features"] = network->manifest().name + " " + network->manifest().version;
     result["fingerprint"] = fingerprint(network->manifest());
+  }
+  if (lpips != nullptr) {
+    result["lpips"] = lpips->manifest().name + " " + lpips->manifest().version;
+    result[lpips_fingerprint] = fingerprint(lpips->manifest());
   }
   return result;
 }

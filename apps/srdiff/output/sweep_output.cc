@@ -100,6 +100,9 @@ ordered_json sweep_document(const srdiff::SweepPlan& plan, const srdiff::SweepRe
       {"features", circumstances.features ? to_json(*circumstances.features) : ordered_json()},
       {"images", result.images},
       {"reference_sha256", result.reference_hash}};
+  if (circumstances.lpips != nullptr) {
+    document["lpips"] = to_json(*circumstances.lpips);
+  }
   document["figures"] = ordered_json::array();
   for (const srdiff::Figure& figure : result.cells.front().figures) {
     document["figures"].push_back({{"key", figure.key},

@@ -12,6 +12,7 @@ struct SweepCircumstances {
   std::string version;  ///< of srdiff and LibTorch
   const srdiff::Manifest* model = nullptr;
   const srdiff::FeatureManifest* features = nullptr;  ///< null without a feature network
+  const srdiff::LpipsManifest* lpips = nullptr;       ///< null where it was not measured
 };
 
 /// Markdown: a table for each figure, the published one beside the first, and the circumstances.
