@@ -100,4 +100,97 @@ case_lists_and_patterns() {
   refuses 2 '--null requires --files-from' upscale --model tiny in out -0
 }
 
+# truth/ and out/: two pictures of 24x24 that differ.
+eval_folders() {
+  mkdir truth out
+  local i
+  for i in 0 1; do
+    pictures make "truth/$i.png" 24x24
+    upscales --seed "$i" "truth/$i.png" "large$i.png"
+    "$PYTHON" -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).resize((24, 24)).save(sys.argv[2])' "large$i.png" "out/$i.png"
+  done
+}
+
+case_eval_of_pictures() {
+  eval_folders
+  succeeds eval --reference truth --output out
+  cp "$logs/stdout" plain
+  printf '[eval]\nmodel = "tiny"\nsave = "kept"\nreference-stats = "s.npz"\ngolden = "g.json"\nupdate-golden = true\n' >any.toml
+  succeeds eval --reference truth --output out --config any.toml
+  same_bytes "$logs/stdout" plain
+  said 'any.toml: save does not fit here and is left out'
+  said 'any.toml: reference-stats does not fit here and is left out'
+  said 'any.toml: golden does not fit here and is left out'
+  [[ ! -e kept && ! -e s.npz ]] || fail 'something was made'
+  refuses 2 'leave it out with --output' \
+    eval --reference truth --output out --save kept --quiet --config any.toml
+  refuses 2 'name either --output' \
+    eval --reference truth --output out --model tiny --quiet --config any.toml
+  printf '[eval]\nmodel = "tiny"\noutput = "out"\n' >both.toml
+  refuses 2 'name either --output' eval --reference truth --config both.toml
+}
+
+case_eval_of_a_model() {
+  eval_folders
+  succeeds eval --reference truth --model tiny --metrics psnr
+  cp "$logs/stdout" plain
+  printf '[eval]\noutput = "out"\nscale = 2\nhtml = "page.html"\nupdate-golden = true\n' >any.toml
+  succeeds eval --reference truth --model tiny --metrics psnr --config any.toml
+  same_bytes "$logs/stdout" plain
+  said 'any.toml: html does not fit here and is left out'
+  [[ ! -e page.html ]] || fail 'a page'
+  refuses 2 'a model has its own' \
+    eval --reference truth --model tiny --metrics psnr --scale 2 --quiet --config any.toml
+  refuses 2 '--html shows the pictures that --save keeps' \
+    eval --reference truth --model tiny --metrics psnr --html page.html --quiet --config any.toml
+  succeeds eval --reference truth --model tiny --metrics psnr --save kept --config any.toml
+  [[ -s page.html ]] || fail 'no page'
+}
+
+case_eval_of_sets() {
+  eval_folders
+  export SRDIFF_FEATURES=$TINY_MODELS/features
+  local sets=(--reference truth --output out --metrics fid --features tiny-features)
+  printf '[eval]\npatch = 12\n' >patch.toml
+  succeeds eval "${sets[@]}" --reference-stats s.npz --config patch.toml
+  said 'patch.toml: patch does not fit here and is left out'
+  printf '[eval]\nreference-stats = "t.npz"\nhtml = "page.html"\n' >stats.toml
+  succeeds eval "${sets[@]}" --patch 12 --config stats.toml
+  said 'stats.toml: reference-stats does not fit here and is left out'
+  said 'stats.toml: html does not fit here and is left out'
+  [[ ! -e t.npz && ! -e page.html ]] || fail 'something was made'
+  refuses 2 '--reference-stats holds whole pictures' \
+    eval "${sets[@]}" --patch 12 --reference-stats u.npz --quiet --config stats.toml
+}
+
+# A golden file's setting goes before a configuration's, what is typed before both.
+case_eval_of_a_golden_file() {
+  eval_folders
+  cat >golden.json <<'END'
+{"format": 1, "setting": {"reference": "truth", "model": "tiny", "metrics": "psnr", "sampler": "ddim"},
+ "stages": {"images": 1}}
+END
+  succeeds eval --golden golden.json --update-golden
+  printf '[eval]\noutput = "out"\nscale = 2\nmetrics = "ssim"\nmodel = "none"\nseed = 9\nsampler = "ddpm"\nno-weight-map = true\npatch = 4\n' >any.toml
+  succeeds eval --golden golden.json --config any.toml
+  cp golden.json before.json
+  succeeds eval --golden golden.json --update-golden --config any.toml
+  same_bytes golden.json before.json
+  run eval --golden golden.json --seed 9 --config any.toml
+  [[ $status -eq 3 ]] || fail "another seed ended with $status"
+  refuses 2 'leave --output out' eval --golden golden.json --output out --quiet --config any.toml
+}
+
+case_compare() {
+  pictures make a.png 12x10
+  pictures make b.png 12x10
+  printf '[compare]\ndiff-image = "b.png"\n' >any.toml
+  succeeds compare a.png b.png --config any.toml
+  said 'any.toml: diff-image does not fit here and is left out'
+  cp b.png c.png
+  succeeds compare a.png c.png --config any.toml
+  other_bytes b.png c.png
+  refuses 4 'b.png: is one of the pictures' compare a.png b.png --diff-image b.png --config any.toml
+}
+
 run_case "$1"

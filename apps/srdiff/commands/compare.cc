@@ -12,6 +12,7 @@
 
 #include "commands/commands.h"
 #include "commands/method_options.h"
+#include "commands/preferences.h"
 #include "evaluation/metrics.h"
 #include "exit_status.h"
 #include "output/json_output.h"
@@ -19,10 +20,11 @@
 #include "srdiff/image_io.h"
 #include "srdiff/logging.h"
 #include "standard_streams.h"
+#include "typed_options.h"
 
 namespace {
 
-struct CompareArgs {
+struct CompareArgs : OptionOrigins {
   std::string a;
   std::string b;
   double tolerance = 0.0;
@@ -54,6 +56,12 @@ const char* word(CompareStatus status) {
   }
 }
 
+bool is_one_of_pictures(const std::string& file, const CompareArgs& args) {
+  std::error_code error;
+  return std::filesystem::equivalent(file, args.a, error) ||
+         std::filesystem::equivalent(file, args.b, error);
+}
+
 void check_args(const CompareArgs& args) {
   if (!(args.tolerance >= 0.0 && args.tolerance <= 1.0)) {
     throw srdiff::UsageError("tolerance is outside 0 to 1, where 1/255 is a level of 8 bits");
@@ -63,11 +71,8 @@ void check_args(const CompareArgs& args) {
   }
   if (!args.diff_image.empty()) {
     srdiff::check_writable_format(args.diff_image);
-    for (const std::string& picture : {args.a, args.b}) {
-      std::error_code error;
-      if (std::filesystem::equivalent(args.diff_image, picture, error)) {
-        throw srdiff::UsageError(args.diff_image + ": is one of the pictures; give another file");
-      }
+    if (is_one_of_pictures(args.diff_image, args)) {
+      throw srdiff::UsageError(args.diff_image + ": is one of the pictures; give another file");
     }
   }
 }
@@ -178,8 +183,12 @@ int report_sizes(const srdiff::Image& a, const srdiff::Image& b, const CompareAr
   return compare_sizes_differ;
 }
 
-int run_compare(const CompareArgs& args) {
+int run_compare(CompareArgs args) {
+  if (is_one_of_pictures(args.diff_image, args)) {
+    args.leave_out_aloud("--diff-image", args.diff_image);
+  }
   check_args(args);
+  args.tell_left_out();
   const srdiff::Image a = read_quietly(args.a, args);
   const srdiff::Image b = read_quietly(args.b, args);
   if (a.width() != b.width() || a.height() != b.height()) {
@@ -222,5 +231,9 @@ void add_compare(CLI::App& app, Command& command) {
   sub.add_flag("--accept-damaged", args->accept_damaged,
                "Read what is left of damaged pictures, grey where they end");
   sub.add_flag("--json", args->json, "Print JSON on standard output");
-  sub.callback([args, &command] { command = [args] { return run_compare(*args); }; });
+  sub.callback([&app, &sub, args, &command] {
+    args->config = app.get_config_ptr()->as<std::string>();
+    args->typed = typed_options(sub);
+    command = [args] { return run_compare(*args); };
+  });
 }

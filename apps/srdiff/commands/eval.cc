@@ -14,6 +14,7 @@
 #include "output/json_output.h"
 #include "srdiff/error.h"
 #include "srdiff/logging.h"
+#include "typed_options.h"
 
 namespace {
 
@@ -31,13 +32,15 @@ int run_figures(const EvalArgs& args) {
   return exit_ok;
 }
 
-int run_eval_to_its_end(const EvalArgs& args) {
+int run_eval_to_its_end(EvalArgs args) {
+  fit_golden_preferences(args);
   if (!args.golden.empty()) {
     return run_golden(args);
   }
   if (args.update_golden) {
     throw srdiff::UsageError("--update-golden needs the file: --golden FILE");
   }
+  fit_preferences(args);
   return run_figures(args);
 }
 
@@ -142,12 +145,9 @@ void add_eval(CLI::App& app, Command& command) {
   output(sub.add_option("--html", args->html,
                         "Page to look at the pictures with their figures, worst first"));
   output(sub.add_flag("--quiet", args->quiet, "Print warnings and errors only"));
-  sub.callback([&sub, args, &command] {
-    for (const CLI::Option* option : sub.get_options()) {
-      if (option->count() > 0) {
-        args->given.insert(option->get_name());
-      }
-    }
+  sub.callback([&app, &sub, args, &command] {
+    args->config = app.get_config_ptr()->as<std::string>();
+    args->typed = typed_options(sub);
     command = [args] { return run_eval(*args); };
   });
 }

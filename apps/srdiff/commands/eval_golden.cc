@@ -20,10 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Takes the setting of a golden file for what the command line does not give.
+/// Takes the setting of a golden file for what is not typed: it goes before a configuration's,
+/// which is meant for runs that set nothing.
 void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
   const auto take = [&](const std::string& option, auto& target, const auto& value) {
-    if (args.given.count(option) == 0) {
+    if (args.typed.count(option) == 0) {
       target = value;
     }
   };
@@ -39,6 +40,10 @@ void apply(const srdiff::GoldenSetting& setting, EvalArgs& args) {
   take("--kid-subset-size", args.kid.subset_size, setting.kid.subset_size);
   srdiff::for_each_setting([&](const auto& listed) {
     if (listed.in_figures) {
+      if (args.typed.count(setting_option_name(listed)) == 0) {
+        args.method.words.erase(listed.name);
+        args.method.switched_off.erase(listed.name);
+      }
       take(setting_option_name(listed), args.method.options.*listed.option,
            setting.options.*listed.option);
     }
@@ -95,7 +100,7 @@ int update_golden(const EvalArgs& args, srdiff::Golden golden, const EvalRun& ru
                       fmt::join(left_out, ", "));
   }
   golden = updated_golden(std::move(golden), run.stages, run.evaluation.figures);
-  const bool is_new = args.given.count("--reference") > 0;
+  const bool is_new = args.is_typed("--reference");
   golden.setting =
       setting_of(args, is_new ? reference_for_golden(args) : golden.setting.reference, run);
   golden.made_with = made_with(run.method->manifest, run.network, run.lpips.get());
@@ -117,6 +122,7 @@ int run_golden(EvalArgs args) {
     throw srdiff::InputError(args.golden + ": holds no figures yet; write them by --update-golden");
   }
   apply(golden.setting, args);
+  fit_preferences(args);
   check_args(args);
   if (!args.update_golden) {
     check_networks(args, golden);
@@ -125,7 +131,7 @@ int run_golden(EvalArgs args) {
   if (args.update_golden) {
     return update_golden(args, std::move(golden), run);
   }
-  if (args.given.count("--metrics") > 0) {
+  if (args.is_typed("--metrics")) {
     keep_measured(golden, run.evaluation.figures);
     if (golden.figures.empty()) {
       throw srdiff::InputError(args.golden + ": holds no figure of " + args.metrics +

@@ -165,6 +165,7 @@ std::filesystem::path lpips_folder(const std::string& name) {
 
 EvalRun evaluate(const EvalArgs& args, std::int64_t stage_images) {
   srdiff::FolderEvaluationOptions options = evaluation_options(args);
+  args.tell_left_out();
   if (!args.html.empty()) {
     check_eval_page(args, options.evaluation.metrics);
   }

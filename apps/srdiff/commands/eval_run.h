@@ -5,16 +5,16 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "commands/method_options.h"
+#include "commands/preferences.h"
 #include "evaluation/folder_evaluation.h"
 #include "evaluation/golden.h"
 
 /// The options of `srdiff eval`.
-struct EvalArgs {
+struct EvalArgs : OptionOrigins {
   MethodArgs method;
   std::string reference;
   std::string output;
@@ -27,7 +27,6 @@ struct EvalArgs {
   std::string html;
   std::string golden;
   bool update_golden = false;
-  std::set<std::string> given;  // options on the command line: they go before a golden file's
   std::optional<std::int64_t> limit;
   std::optional<int> scale;
   srdiff::KernelDistanceOptions kid;
@@ -46,6 +45,12 @@ struct EvalRun {
   srdiff::Evaluation evaluation;
   std::vector<srdiff::GoldenStage> stages;
 };
+
+/// Takes back what a configuration alone asks for and the rest has no use for; what was typed
+/// stays, and overrides its opposite there. First of all whether a golden file is run, then, with
+/// that file's setting, all the rest.
+void fit_golden_preferences(EvalArgs& args);
+void fit_preferences(EvalArgs& args);
 
 /// Throws UsageError where options are missing or contradict each other.
 void check_args(const EvalArgs& args);

@@ -4,48 +4,29 @@
 #include <system_error>
 
 #include "commands/upscale_args.h"
-#include "srdiff/logging.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Takes back what only the configuration says. Returns whether it said anything.
-template <typename Value>
-bool leave_out(const UpscaleArgs& args, const char* option, Value& value) {
-  if (value == Value{} || args.typed.count(option) > 0) {
-    return false;
-  }
-  value = Value{};
-  return true;
-}
-
-/// The same of what would have been made.
-template <typename Value>
-void leave_out_aloud(UpscaleArgs& args, const char* option, Value& value) {
-  if (leave_out(args, option, value)) {
-    args.left_out.emplace_back(option + 2);
-  }
-}
-
 /// The ending that OUT names goes before a format, and standard output takes one picture.
 void fit_to_output(UpscaleArgs& args) {
   std::error_code error;
   if (args.output == "-") {
-    leave_out_aloud(args, "--variants", args.variants);
+    args.leave_out_aloud("--variants", args.variants);
   } else if (!fs::is_directory(args.output, error)) {
-    leave_out(args, "--format", args.format);
+    args.leave_out("--format", args.format);
   }
 }
 
 /// Files are named by a list or found by patterns, as it is typed.
 void fit_to_list(UpscaleArgs& args) {
   FolderArgs& folder = args.folder;
-  if (args.typed.count("--files-from") > 0) {
-    leave_out(args, "--glob", folder.globs);
-    leave_out(args, "--exclude", folder.excludes);
-  } else if (args.typed.count("--glob") > 0 || args.typed.count("--exclude") > 0) {
-    leave_out(args, "--files-from", folder.files_from);
+  if (args.is_typed("--files-from")) {
+    args.leave_out("--glob", folder.globs);
+    args.leave_out("--exclude", folder.excludes);
+  } else if (args.is_typed("--glob") || args.is_typed("--exclude")) {
+    args.leave_out("--files-from", folder.files_from);
   }
 }
 
@@ -56,22 +37,16 @@ UpscaleArgs with_fitting_preferences(UpscaleArgs args, Inputs inputs) {
     fit_to_output(args);
     return args;
   }
-  leave_out_aloud(args, "--variants", args.variants);
-  leave_out_aloud(args, "--save-steps", args.save_steps);
-  leave_out_aloud(args, "--save-weight-map", args.save_weight_map);
+  args.leave_out_aloud("--variants", args.variants);
+  args.leave_out_aloud("--save-steps", args.save_steps);
+  args.leave_out_aloud("--save-weight-map", args.save_weight_map);
   if (inputs == Inputs::folder) {
     fit_to_list(args);
     return args;
   }
-  leave_out(args, "--recursive", args.folder.recursive);
-  leave_out(args, "--glob", args.folder.globs);
-  leave_out(args, "--exclude", args.folder.excludes);
-  leave_out(args, "--files-from", args.folder.files_from);
+  args.leave_out("--recursive", args.folder.recursive);
+  args.leave_out("--glob", args.folder.globs);
+  args.leave_out("--exclude", args.folder.excludes);
+  args.leave_out("--files-from", args.folder.files_from);
   return args;
-}
-
-void tell_left_out(const UpscaleArgs& args) {
-  for (const std::string& setting : args.left_out) {
-    srdiff::log::info("{}: {} does not fit here and is left out", args.config, setting);
-  }
 }

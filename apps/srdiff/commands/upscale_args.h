@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "commands/method_options.h"
+#include "commands/preferences.h"
 #include "commands/stopwatch.h"
 #include "srdiff/image_io.h"
 
@@ -27,15 +27,12 @@ struct FolderArgs {
   std::string shard = "1/1";
 };
 
-struct UpscaleArgs {
+struct UpscaleArgs : OptionOrigins {
   std::string input;
   std::string output;
   std::vector<std::string> more;  ///< words behind these two: then several pictures are inputs
   MethodArgs method;
   FolderArgs folder;
-  std::string config;                 ///< file of options, or empty
-  std::vector<std::string> left_out;  ///< settings of this file that were, of what would be made
-  std::set<std::string> typed;  ///< the options that did not come from this file, as "--recursive"
   std::string format;
   srdiff::EncodeOptions encode;
   std::int64_t max_pixels = 0;  ///< 0: the model's own limit
@@ -76,14 +73,10 @@ std::vector<Variant> list_variants(const UpscaleArgs& args, std::uint64_t seed);
 /// What the words IN and OUT name.
 enum class Inputs { one_picture, named_pictures, folder };
 
-/// The arguments without what a configuration alone asks for and such inputs have no use for: there
-/// it is a preference, which must not keep a picture from being made. What was typed stays, and
-/// overrides its opposite in the configuration. What is not
-/// made therefore stands in `left_out`.
+/// The arguments without what a configuration alone asks for and such inputs have no use for. What
+/// was typed stays, and overrides its opposite in the configuration. What is not made therefore
+/// stands in `left_out`.
 UpscaleArgs with_fitting_preferences(UpscaleArgs args, Inputs inputs);
-
-/// Says what `left_out` holds, when the rest of the arguments is known to be right.
-void tell_left_out(const UpscaleArgs& args);
 
 int upscale_file(const UpscaleArgs& args);
 int upscale_folder(const UpscaleArgs& args);

@@ -323,7 +323,7 @@ double make_picture(const UpscaleArgs& args, const Method& method, const srdiff:
 int upscale_file(const UpscaleArgs& typed) {
   const UpscaleArgs args = typed.variants ? typed : with_output_file(typed);
   const std::vector<Variant> pictures = wanted_pictures(args);
-  tell_left_out(args);
+  args.tell_left_out();
   Input source(args);
   Method method = choose_method_for(args, source);
   check_noise(args, method);

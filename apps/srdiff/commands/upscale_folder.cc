@@ -273,7 +273,7 @@ int upscale_listed(const UpscaleArgs& args, srdiff::WorkList work) {
     check_page_file(args.folder.html, args.folder.overwrite);
   }
   check_outputs(work, existing(args));
-  tell_left_out(args);
+  args.tell_left_out();
   Method method = choose_method_for(args, work);
   check_report(args.folder.report, work, files_in_use(args, method));
 
