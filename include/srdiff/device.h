@@ -43,7 +43,7 @@ struct Machine {
   std::string processor;        ///< its name, or "unknown"
   int processors = 0;           ///< see available_processors
   int threads = 0;              ///< see set_threads
-  std::string instruction_set;  ///< that LibTorch computes in, such as "AVX2"
+  std::string instruction_set;  ///< such as "AVX2", or "AVX512, LibTorch AVX2" where they differ
   int cuda_devices = 0;
 };
 

@@ -19,6 +19,7 @@
 #include "base/parse_number.h"
 #include "engine/cpu/activation_pool.h"
 #include "engine/cpu/blas_threads.h"
+#include "engine/cpu/blocked_layout.h"
 #include "engine/cuda/device_state.h"
 #include "engine/device_choices.h"
 #include "engine/scoped_threads.h"
@@ -59,6 +60,18 @@ std::string processor_name() {
     }
   }
   return "unknown";
+}
+
+/// What convolutions and attention compute in, and LibTorch's other operators where theirs is
+/// another: LibTorch 1.13 stays with AVX2 on processors that have AVX-512.
+std::string instruction_set() {
+  const std::string libtorch = config_value("CPU capability usage: ");
+  const std::int64_t lanes = cpu::channel_block();
+  if (lanes == 0) {
+    return libtorch;
+  }
+  const std::string own = lanes == 16 ? "AVX512" : "AVX2";
+  return own == libtorch ? own : own + ", LibTorch " + libtorch;
 }
 
 c10::Device cuda_device(const std::string& word) {
@@ -179,12 +192,8 @@ ScopedThreads::~ScopedThreads() {
 }
 
 Machine this_machine() {
-  return {TORCH_VERSION,
-          processor_name(),
-          available_processors(),
-          at::get_num_threads(),
-          config_value("CPU capability usage: "),
-          cuda_devices()};
+  return {TORCH_VERSION,         processor_name(),  available_processors(),
+          at::get_num_threads(), instruction_set(), cuda_devices()};
 }
 
 }  // namespace srdiff

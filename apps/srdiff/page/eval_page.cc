@@ -88,8 +88,8 @@ void EvalPage::write(const EvalRun& run) {
   page.title = run.method ? run.method->manifest.name + " against " + args_.reference
                           : folder + (args_.reference.empty() ? "" : " against " + args_.reference);
   if (run.method) {
-    page.lines.push_back(
-        srdiff::made_by(run.method->manifest, run.method->settings, run.method->precision));
+    page.lines.push_back(settings_line(
+        srdiff::made_by(run.method->manifest, run.method->settings, run.method->precision)));
   }
   page.summary.emplace_back("pictures", std::to_string(figures_.size()));
   for (const srdiff::Figure& figure : run.evaluation.figures) {

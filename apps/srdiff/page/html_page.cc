@@ -81,6 +81,24 @@ void replace_once(std::string& text, std::string_view word, const std::string& b
 
 }  // namespace
 
+std::string settings_line(const std::string& made_by) {
+  const ordered_json run = ordered_json::parse(made_by);
+  const auto text = [](const ordered_json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  const ordered_json& model = run["model"];
+  std::string line = text(model["name"]) + " " + text(model["version"]) + ", " +
+                     text(run["precision"]) + ", srdiff " + text(run["srdiff"]);
+  std::string joint = ": ";
+  for (const auto& [name, value] : run["settings"].items()) {
+    if (!value.is_null()) {
+      line += joint + name + " " + text(value);
+      joint = ", ";
+    }
+  }
+  return line;
+}
+
 std::string html_of(const Page& page) {
   constexpr int no_indent = -1;
   constexpr bool ascii = true;

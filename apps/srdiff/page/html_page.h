@@ -33,6 +33,9 @@ struct Page {
   std::vector<PagePicture> pictures = {};
 };
 
+/// A line for people of what srdiff::made_by says: model, precision, version and each setting.
+std::string settings_line(const std::string& made_by);
+
 /// The page as one HTML file that loads nothing but the pictures. Names may hold anything: they
 /// become text, never HTML.
 std::string html_of(const Page& page);

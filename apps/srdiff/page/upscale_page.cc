@@ -37,7 +37,7 @@ void UpscalePage::write(const std::string& output, const std::string& made_by,
                         const srdiff::BatchSummary& summary) {
   Page page;
   page.title = output;
-  page.lines = {made_by};
+  page.lines = {settings_line(made_by)};
   page.summary = {{"pictures", std::to_string(summary.images.total)},
                   {"done", std::to_string(summary.images.done + summary.images.skipped)},
                   {"failed", std::to_string(summary.images.failed)}};

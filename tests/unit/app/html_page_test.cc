@@ -54,6 +54,14 @@ TEST_F(HtmlPageTest, NamesStayText) {
   EXPECT_EQ(count(html, "</script>"), count(html_of(one_picture("a.png")), "</script>"));
 }
 
+TEST_F(HtmlPageTest, TellsTheSettingsInALine) {
+  EXPECT_EQ(
+      settings_line(R"({"srdiff": "0.4.0", "model": {"name": "faces-x8", "version": "1.2.3"},)"
+                    R"( "precision": "fp32", "settings": {"t": 550, "beta": 0.85,)"
+                    R"( "grid": "quadratic", "seed": null, "weight_map": true}})"),
+      "faces-x8 1.2.3, fp32, srdiff 0.4.0: t 550, beta 0.85, grid quadratic, weight_map true");
+}
+
 TEST_F(HtmlPageTest, LoadsNothingFromElsewhere) {
   const std::string html = html_of(one_picture("a.png"));
   for (const char* word : {"http:", "https:", "//cdn", "@import", "<link rel=\"stylesheet\"",

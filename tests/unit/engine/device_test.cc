@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 
+#include <cstdlib>
+
 #include "engine/backend.h"
 #include "engine/linear_combination.h"
 #include "srdiff/error.h"
@@ -32,6 +34,19 @@ TEST(Device, PrecisionWords) {
   }
   EXPECT_THROW(parse_precision("int8"), UsageError);
 }
+
+#if defined(__x86_64__)
+TEST(Device, TheMachineTellsTheInstructionsOfItsKernels) {
+  if (std::getenv("ATEN_CPU_CAPABILITY") != nullptr) {
+    GTEST_SKIP() << "ATEN_CPU_CAPABILITY chooses the instructions";
+  }
+  const std::string told = this_machine().instruction_set;
+  const bool wide =
+      __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+      __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;
+  EXPECT_EQ(told.rfind("AVX512", 0) == 0, wide) << told;
+}
+#endif
 
 TEST(Backend, OfTheCpu) {
   const Backend& backend = backend_for(c10::kCPU);
