@@ -250,7 +250,7 @@ UpscaleArgs with_output(UpscaleArgs args, const Variant& variant) {
 /// The pictures to be made, with what can be known of their names checked.
 std::vector<Variant> wanted_pictures(const UpscaleArgs& args) {
   const std::uint64_t seed = args.method.options.seed;
-  const std::vector<Variant> pictures =
+  std::vector<Variant> pictures =
       args.variants ? list_variants(args, seed) : std::vector<Variant>{{args.output, seed}};
   for (const Variant& picture : pictures) {
     check_paths(with_output(args, picture));
