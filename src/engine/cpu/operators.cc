@@ -11,6 +11,7 @@
 #include "engine/cpu/blocked_layout.h"
 #include "engine/cpu/linear.h"
 #include "engine/cpu/norm.h"
+#include "engine/cpu/prelu.h"
 
 namespace srdiff::cpu {
 namespace {
@@ -38,22 +39,34 @@ at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
              : plain_conv2d(from_blocks(x), weight, bias, stride, padding, dilation, groups, state);
 }
 
-/// x + y, y of x's size or a value for each channel [N,C,1,1].
-at::Tensor add_in_any_layout(const at::Tensor& x, const at::Tensor& y) {
+/// `combine` of x and y, which works on values that lie at the same place; y is of x's size or a
+/// value for each channel [N,C,1,1], or the other way round.
+template <typename Combine>
+at::Tensor combine_in_any_layout(const at::Tensor& x, const at::Tensor& y, const Combine& combine) {
   if (in_blocks(x) && in_blocks(y)) {
-    return x.sizes() == y.sizes() ? at::add(x, y) : at::add(from_blocks(x), from_blocks(y));
+    return x.sizes() == y.sizes() ? combine(x, y) : combine(from_blocks(x), from_blocks(y));
   }
   if (in_blocks(x) == in_blocks(y)) {
-    return at::add(x, y);
+    return combine(x, y);
   }
   const at::Tensor& blocks = in_blocks(x) ? x : y;
   const at::Tensor& other = in_blocks(x) ? y : x;
   const std::int64_t block = blocks.size(4);
   if (other.dim() == 4 && other.size(2) == 1 && other.size(3) == 1 &&
       other.size(1) == blocks.size(1) * block) {
-    return at::add(blocks, other.reshape({other.size(0), blocks.size(1), 1, 1, block}));
+    return combine(blocks, other.reshape({other.size(0), blocks.size(1), 1, 1, block}));
   }
-  return at::add(from_blocks(x), from_blocks(y));
+  return combine(from_blocks(x), from_blocks(y));
+}
+
+at::Tensor add_in_any_layout(const at::Tensor& x, const at::Tensor& y) {
+  return combine_in_any_layout(
+      x, y, [](const at::Tensor& a, const at::Tensor& b) { return at::add(a, b); });
+}
+
+at::Tensor multiply_in_any_layout(const at::Tensor& x, const at::Tensor& y) {
+  return combine_in_any_layout(
+      x, y, [](const at::Tensor& a, const at::Tensor& b) { return at::mul(a, b); });
 }
 
 /// The value for each channel [C] that `addend` [N,C,1,1] stands for; undefined when it is
@@ -165,6 +178,8 @@ TORCH_LIBRARY(srdiff, library) {
           .c_str());
   library.def("cat_channels(Tensor[] images) -> Tensor");
   library.def("add(Tensor x, Tensor y) -> Tensor");
+  library.def("mul(Tensor x, Tensor y) -> Tensor");
+  library.def("prelu(Tensor x, Tensor weight) -> Tensor");
   library.def("size(Tensor x) -> int[]");
   library.def("upsample_nearest(Tensor x, int factor) -> Tensor");
   library.def("attention(Tensor query, Tensor key, Tensor value, float scale) -> Tensor");
@@ -189,6 +204,8 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("conv2d_of_upsampled", conv2d_of_upsampled);
   library.impl("cat_channels", cat_channels);
   library.impl("add", add_in_any_layout);
+  library.impl("mul", multiply_in_any_layout);
+  library.impl("prelu", prelu_in_any_layout);
   library.impl("size", image_size);
   library.impl("upsample_nearest", upsample_in_any_layout);
   library.impl("attention", attention);

@@ -12,6 +12,7 @@
 #include "engine/cpu/blocked_layout.h"
 #include "engine/cpu/operators.h"
 #include "engine/graph/graph_nodes.h"
+#include "engine/graph/simplify_operators.h"
 
 namespace srdiff::cpu {
 namespace {
@@ -75,6 +76,8 @@ void replace_operators(Node* node) {
     }
   } else if (is(node, "aten::sigmoid")) {
     replace(node, "srdiff::sigmoid", node->inputs());
+  } else if (is(node, "aten::prelu")) {
+    replace(node, "srdiff::prelu", node->inputs());
   } else if (is(node, "aten::bmm")) {
     replace_attention(node);
   } else if (is(node, "aten::upsample_nearest2d")) {
@@ -156,8 +159,9 @@ class BlockedValues {
 
   /// Operators whose first input may be in blocks, and whose output then is.
   static bool keeps(const Node* node) {
-    return is_norm(node) ||
-           is_one_of(node, {"srdiff::upsample_nearest", "srdiff::silu", "aten::relu"});
+    return is_norm(node) || is_with_number(node) ||
+           is_one_of(node, {"srdiff::upsample_nearest", "srdiff::silu", "srdiff::sigmoid",
+                            "srdiff::prelu", "aten::relu", "aten::leaky_relu"});
   }
 
   static bool is_list(const Value* value) {
@@ -171,8 +175,8 @@ class BlockedValues {
       }
       const bool inputs = any_may_be(node->inputs());
       if (is(node, "srdiff::conv2d") || (keeps(node) && may_be(node->input(0))) ||
-          (inputs &&
-           (is_join(node) || is_sum(node) || is(node, "aten::pop") || is_list_of_join(node)))) {
+          (inputs && (is_join(node) || is_sum(node) || is_product(node) || is(node, "aten::pop") ||
+                      is_list_of_join(node)))) {
         may_be_.insert(node->output());
       } else if (is(node, "aten::append") && may_be(node->input(1))) {
         may_be_.insert(node->input(0));
@@ -222,6 +226,9 @@ class BlockedValues {
   }
 
   void rewrite(Node* node) {
+    if (keeps(node)) {
+      return;
+    }
     if (is(node, "srdiff::conv2d")) {
       if (const Node* upsampling = upsampling_before(node)) {
         renew(node, "srdiff::conv2d_of_upsampled",
@@ -235,10 +242,11 @@ class BlockedValues {
       if (!join_convolution(node)) {
         renew(node, "srdiff::add", {node->input(0), node->input(1)});
       }
+    } else if (is_product(node) && any_may_be(node->inputs())) {
+      renew(node, "srdiff::mul", {node->input(0), node->input(1)});
     } else if (is(node, "aten::size") && may_be(node->input(0))) {
       replace_size(node);
-    } else if (!keeps(node) &&
-               !is_one_of(node, {"prim::If", "aten::append", "aten::pop", "srdiff::plain",
+    } else if (!is_one_of(node, {"prim::If", "aten::append", "aten::pop", "srdiff::plain",
                                  "prim::dtype", "prim::device"}) &&
                !is_list_of_join(node)) {
       for (std::size_t i = 0; i < node->inputs().size(); ++i) {
@@ -367,6 +375,7 @@ std::set<std::string> read_by_convolutions_alone(Graph& graph) {
 
 std::set<std::string> rewrite_graph(torch::jit::Module& module, bool in_bf16) {
   const auto graph = inlined_method(module, "forward");
+  simplify_operators(*graph, module);
   for_each_node(graph->block(), replace_operators);
   for_each_node(graph->block(), [&](Node* node) { replace_convolution(node, in_bf16); });
   for_each_node(graph->block(), replace_group_norm);

@@ -63,6 +63,22 @@ bool is_sum(const Node* node) {
          node->input(1)->type()->kind() == c10::TypeKind::TensorType;
 }
 
+bool is_product(const Node* node) {
+  return is(node, "aten::mul") && node->input(0)->type()->kind() == c10::TypeKind::TensorType &&
+         node->input(1)->type()->kind() == c10::TypeKind::TensorType;
+}
+
+bool is_with_number(const Node* node) {
+  if (!is_one_of(node, {"aten::add", "aten::sub", "aten::mul", "aten::div"}) ||
+      node->inputs().size() > 3 || node->input(0)->type()->kind() != c10::TypeKind::TensorType) {
+    return false;
+  }
+  // torch.jit.trace writes a number as a tensor without dimensions.
+  const auto constant = torch::jit::toIValue(node->input(1));
+  return constant && (constant->isDouble() || constant->isInt() ||
+                      (constant->isTensor() && constant->toTensor().dim() == 0));
+}
+
 namespace {
 
 /// A whole number of at least 1, or none.

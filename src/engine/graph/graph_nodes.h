@@ -37,6 +37,12 @@ std::optional<double> constant_number(const Value* value);
 /// Whether a node is the sum of two tensors.
 bool is_sum(const Node* node);
 
+/// Whether a node is the product of two tensors.
+bool is_product(const Node* node);
+
+/// Whether a node adds a number to a tensor, takes it away, or multiplies or divides by it.
+bool is_with_number(const Node* node);
+
 /// Inserts a new node whose output replaces that of `node`, which stays without uses.
 Node* replace(Node* node, const char* kind, at::ArrayRef<Value*> inputs);
 
