@@ -27,7 +27,7 @@ std::string duration_text(double seconds) {
 
 std::string progress_text(std::int64_t done, std::int64_t total, const char* unit,
                           double elapsed_seconds) {
-  const std::string text = fmt::format("{}/{} {}", done, total, unit);
+  std::string text = fmt::format("{}/{} {}", done, total, unit);
   if (done <= 0) {
     return text;
   }
