@@ -109,8 +109,8 @@ std::int64_t size_within(const InputFile& file, const fs::path& path, std::int64
   return size;
 }
 
-InputError changed(const fs::path& path) {
-  return InputError(path.string() + ": changed while it was read; try again when it is complete");
+std::string changed(const fs::path& path) {
+  return path.string() + ": changed while it was read; try again when it is complete";
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ std::string read_file(const fs::path& path, std::int64_t max_bytes) {
   const std::int64_t expected = size_within(file, path, max_bytes);
   std::string bytes(static_cast<std::size_t>(expected), '\0');
   if (file.read(bytes.data(), bytes.size()) != bytes.size() || file.size() != expected) {
-    throw changed(path);
+    throw InputError(changed(path));
   }
   return bytes;
 }
@@ -152,7 +152,7 @@ LargeFile::LargeFile(const fs::path& path, std::int64_t max_bytes) {
   bytes_ = {static_cast<const char*>(start), length};
   try {
     if (file.read(static_cast<char*>(start), length) != length || file.identity() != identity_) {
-      throw changed(path);
+      throw InputError(changed(path));
     }
   } catch (...) {
     ::munmap(start, length);

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Stands in each page, so that a later run may replace it.
-constexpr std::string_view page_mark = "<meta name=\"generator\" content=\"srdiff\">";
+constexpr std::string_view page_mark = R"(<meta name="generator" content="srdiff">)";
 
 ordered_json page_number(const std::optional<double>& value) {
   if (!value || std::isnan(*value)) {
