@@ -14,7 +14,8 @@ namespace srdiff {
 
 /// The four words of a Philox counter, or of the generator's output.
 struct PhiloxWords {
-  std::uint32_t words[4];
+  // Code for a GPU cannot call std::array's functions.
+  std::uint32_t words[4];  // NOLINT(modernize-avoid-c-arrays)
 };
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four

@@ -77,6 +77,7 @@ class CudaBackend final : public Backend {
 std::vector<CudaBackend> visible_devices() {
   std::vector<CudaBackend> devices;
   const auto count = static_cast<int>(torch::cuda::device_count());
+  devices.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     devices.emplace_back(static_cast<c10::DeviceIndex>(i));
   }
@@ -87,12 +88,12 @@ std::vector<CudaBackend> visible_devices() {
 
 const Backend& cuda_backend(c10::DeviceIndex index) {
   static const std::vector<CudaBackend> devices = visible_devices();
-  const auto place = static_cast<std::size_t>(index);
-  if (place >= devices.size()) {
+  const int place = index;
+  if (place < 0 || place >= static_cast<int>(devices.size())) {
     throw ModelError("the device 'cuda:" + std::to_string(place) + "' is absent",
                      ErrorCode::device_absent);
   }
-  return devices[place];
+  return devices[static_cast<std::size_t>(place)];
 }
 
 }  // namespace srdiff

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/word_list.h"
 #include "engine/memory_reader.h"
 #include "engine/network_code.h"
 #include "engine/network_limits.h"
@@ -37,19 +38,18 @@ bool is_operator_of_libtorch(const std::string& name) {
 }
 
 /// Pickles, and the folders with the storages of their tensors.
-constexpr std::string_view pickles[] = {"data", "constants"};
+constexpr auto pickles = word_list({"data", "constants"});
 
 /// What is not read: extra files, and the shapes of a trace.
-constexpr std::string_view unread[] = {"extra/", "traced_inputs/", "traced_inputs.pkl"};
+constexpr auto unread = word_list({"extra/", "traced_inputs/", "traced_inputs.pkl"});
 
 constexpr std::string_view code_folder = "code/";
 constexpr std::string_view code_ending = ".py";
 constexpr std::string_view lines_ending = ".debug_pkl";
 
 /// What LibTorch reads a word or a number of.
-constexpr std::string_view notes[] = {"version",         "byteorder",
-                                      ".data/version",   ".data/serialization_id",
-                                      ".format_version", ".storage_alignment"};
+constexpr auto notes = word_list({"version", "byteorder", ".data/version", ".data/serialization_id",
+                                  ".format_version", ".storage_alignment"});
 
 /// The members of a network by what they are. Throws ModelError for a member of another kind, or
 /// where limits are passed.

@@ -1,11 +1,13 @@
 #include "engine/network_code.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <iterator>
 #include <vector>
 
 #include "base/parse_number.h"
+#include "base/word_list.h"
 #include "engine/allowed_operators.h"
 #include "engine/code_words.h"
 #include "engine/network_limits.h"
@@ -17,24 +19,24 @@ namespace {
 using WordKind = CodeWord::Kind;
 
 /// What LibTorch's printer calls by a name alone: conversions, and what only the compiler sees.
-constexpr std::string_view called_by_name[] = {
-    "annotate",   "bool",  "float", "getattr",        "int",
-    "isinstance", "range", "str",   "unchecked_cast", "uninitialized"};
+constexpr auto called_by_name =
+    word_list({"annotate", "bool", "float", "getattr", "int", "isinstance", "range", "str",
+               "unchecked_cast", "uninitialized"});
 
 /// Keywords that LibTorch's parser knows and its printer does not write for a network.
-constexpr std::string_view foreign[] = {
-    "assert", "async",  "await",    "del",   "elif", "except", "from", "global",
-    "import", "lambda", "nonlocal", "raise", "try",  "while",  "with", "yield"};
+constexpr auto foreign =
+    word_list({"assert", "async", "await", "del", "elif", "except", "from", "global", "import",
+               "lambda", "nonlocal", "raise", "try", "while", "with", "yield"});
 
-constexpr std::string_view operators_in_words[] = {"and", "else", "if", "in", "is", "not", "or"};
+constexpr auto operators_in_words = word_list({"and", "else", "if", "in", "is", "not", "or"});
 
-constexpr std::string_view other_keywords[] = {"False",    "None", "True", "break", "class",
-                                               "continue", "def",  "for",  "pass",  "return"};
+constexpr auto other_keywords = word_list(
+    {"False", "None", "True", "break", "class", "continue", "def", "for", "pass", "return"});
 
 constexpr const char* archive_root = "__torch__";
 
 template <std::size_t N>
-bool is_one_of(const std::string_view (&words)[N], std::string_view word) {
+bool is_one_of(const std::array<std::string_view, N>& words, std::string_view word) {
   return std::find(std::begin(words), std::end(words), word) != std::end(words);
 }
 

@@ -1,8 +1,10 @@
 #include "engine/pickle_values.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
+#include "base/word_list.h"
 #include "srdiff/error.h"
 
 namespace srdiff {
@@ -14,20 +16,22 @@ struct StorageType {
   std::string_view name;
   std::int64_t bytes;
 };
-constexpr StorageType storage_types[] = {{"torch BFloat16Storage", 2}, {"torch BoolStorage", 1},
-                                         {"torch ByteStorage", 1},     {"torch CharStorage", 1},
-                                         {"torch DoubleStorage", 8},   {"torch FloatStorage", 4},
-                                         {"torch HalfStorage", 2},     {"torch IntStorage", 4},
-                                         {"torch LongStorage", 8},     {"torch ShortStorage", 2}};
+constexpr std::array<StorageType, 10> storage_types = {{{"torch BFloat16Storage", 2},
+                                                        {"torch BoolStorage", 1},
+                                                        {"torch ByteStorage", 1},
+                                                        {"torch CharStorage", 1},
+                                                        {"torch DoubleStorage", 8},
+                                                        {"torch FloatStorage", 4},
+                                                        {"torch HalfStorage", 2},
+                                                        {"torch IntStorage", 4},
+                                                        {"torch LongStorage", 8},
+                                                        {"torch ShortStorage", 2}}};
 
-constexpr std::string_view known_globals[] = {"collections OrderedDict",
-                                              "torch device",
-                                              "torch._utils _rebuild_tensor_v2",
-                                              "torch.jit._pickle build_boollist",
-                                              "torch.jit._pickle build_doublelist",
-                                              "torch.jit._pickle build_intlist",
-                                              "torch.jit._pickle build_tensorlist",
-                                              "torch.jit._pickle restore_type_tag"};
+constexpr auto known_globals =
+    word_list({"collections OrderedDict", "torch device", "torch._utils _rebuild_tensor_v2",
+               "torch.jit._pickle build_boollist", "torch.jit._pickle build_doublelist",
+               "torch.jit._pickle build_intlist", "torch.jit._pickle build_tensorlist",
+               "torch.jit._pickle restore_type_tag"});
 
 constexpr std::int64_t max_side = std::int64_t{1} << 40;
 constexpr std::size_t max_dimensions = 64;
@@ -38,7 +42,7 @@ const StorageType* storage_type(std::string_view name) {
   const auto* const found =
       std::find_if(std::begin(storage_types), std::end(storage_types),
                    [name](const StorageType& type) { return type.name == name; });
-  return found == std::end(storage_types) ? nullptr : found;
+  return found == std::end(storage_types) ? nullptr : &*found;
 }
 
 std::int64_t integer_of(const PickleItem& value) {

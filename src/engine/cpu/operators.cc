@@ -40,13 +40,13 @@ at::Tensor conv2d_to_blocks(const at::Tensor& x, const at::Tensor& weight,
 }
 
 /// `combine` of x and y, which works on values that lie at the same place; y is of x's size or a
-/// value for each channel [N,C,1,1], or the other way round.
+/// value for each channel [N,C,1,1] or for all, or the other way round.
 template <typename Combine>
 at::Tensor combine_in_any_layout(const at::Tensor& x, const at::Tensor& y, const Combine& combine) {
   if (in_blocks(x) && in_blocks(y)) {
     return x.sizes() == y.sizes() ? combine(x, y) : combine(from_blocks(x), from_blocks(y));
   }
-  if (in_blocks(x) == in_blocks(y)) {
+  if (in_blocks(x) == in_blocks(y) || x.dim() == 0 || y.dim() == 0) {
     return combine(x, y);
   }
   const at::Tensor& blocks = in_blocks(x) ? x : y;
