@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <utility>
 
 namespace srdiff::cuda {
 namespace {
@@ -34,8 +33,8 @@ at::Tensor levels_on(c10::Device device, const at::Tensor& levels) {
                : levels.to(device, c10::kFloat);
 }
 
-NoiseLevelEncodings::NoiseLevelEncodings(torch::jit::Module module, c10::Device device)
-    : module_(std::move(module)), device_(device) {}
+NoiseLevelEncodings::NoiseLevelEncodings(const torch::jit::Module& module, c10::Device device)
+    : module_(module), device_(device) {}
 
 NoiseLevelEncoding NoiseLevelEncodings::operator()(const at::Tensor& levels) {
   const auto level = only_level(levels);

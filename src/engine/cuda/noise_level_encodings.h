@@ -24,7 +24,7 @@ struct NoiseLevelEncoding {
 class NoiseLevelEncodings {
  public:
   /// The module's tensors are on `device`.
-  NoiseLevelEncodings(torch::jit::Module module, c10::Device device);
+  NoiseLevelEncodings(const torch::jit::Module& module, c10::Device device);
 
   /// Of levels [N] float32. Where they are on the CPU and all the same, one is encoded and the
   /// result expanded to all, so that it need not be contiguous.

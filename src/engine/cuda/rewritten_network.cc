@@ -45,6 +45,7 @@ at::Tensor RewrittenNetwork::operator()(const std::vector<at::Tensor>& inputs) {
   const KernelChoice kernels(precision_);
   return graphs_(arguments_of(inputs), [this](const std::vector<at::Tensor>& tensors) {
     std::vector<c10::IValue> arguments;
+    arguments.reserve(tensors.size());
     for (const at::Tensor& tensor : tensors) {
       // An encoding may be one level's, expanded to all images.
       arguments.emplace_back(tensor.dim() == 4 ? tensor : tensor.contiguous());
