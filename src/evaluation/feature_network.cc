@@ -137,7 +137,7 @@ at::Tensor FeatureNetwork::prepare(const at::Tensor& image) const {
 }
 
 at::Tensor FeatureNetwork::operator()(const at::Tensor& prepared) const {
-  const at::Tensor features = network_({prepared}).to(at::kCPU);
+  at::Tensor features = network_({prepared}).to(at::kCPU);
   if (features.dim() != 2 || features.size(0) != prepared.size(0) ||
       features.size(1) != manifest_.dimensions) {
     std::ostringstream text;

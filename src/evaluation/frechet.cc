@@ -35,8 +35,8 @@ Gaussian Gaussian::from_covariance(const at::Tensor& mean, const at::Tensor& cov
   // The threshold of a numerical rank: below it a variance, negative ones included, is rounding.
   const double rounding = static_cast<double>(dimensions) * std::numeric_limits<double>::epsilon() *
                           variances.abs().max().item<double>();
-  const double largest = covariance.abs().max().item<double>();
-  const double asymmetry = (covariance - covariance.t()).abs().max().item<double>();
+  const auto largest = covariance.abs().max().item<double>();
+  const auto asymmetry = (covariance - covariance.t()).abs().max().item<double>();
   if (asymmetry > max_relative_error * largest ||
       variances.min().item<double>() < -max_relative_error * largest) {
     throw UsageError("a Gaussian's covariance is not symmetric with variances of 0 or more");

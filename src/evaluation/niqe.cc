@@ -226,7 +226,7 @@ std::optional<double> niqe(const at::Tensor& image, const NiqeModel& model) {
       at::mm(centred.t(), centred) / static_cast<double>(complete.size(0) - 1);
   const at::Tensor inverse = at::linalg_pinv((model.covariance + covariance) / 2.0, 1e-15);
   const at::Tensor distance = (model.mean - mean).unsqueeze(0);
-  const double square = at::mm(at::mm(distance, inverse), distance.t()).item<double>();
+  const auto square = at::mm(at::mm(distance, inverse), distance.t()).item<double>();
   return square >= 0.0 ? std::optional(std::sqrt(square)) : std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 #include "images/bmp_file.h"
 
 #include <algorithm>
+#include <array>
 #include <opencv2/core.hpp>
 #include <vector>
 
@@ -242,10 +243,10 @@ struct MaskedChannel {
 template <typename Sample>
 void fill_masked(const ByteReader& bytes, const BmpInfo& info, cv::Mat& pixels) {
   constexpr std::uint32_t top = static_cast<Sample>(-1);
-  const MaskedChannel channels[] = {{info.masks[2], top},  // blue first, as OpenCV has them
-                                    {info.masks[1], top},
-                                    {info.masks[0], top},
-                                    {info.masks[3], top}};
+  const std::array<MaskedChannel, 4> channels = {{{info.masks[2], top},  // blue first, as in OpenCV
+                                                  {info.masks[1], top},
+                                                  {info.masks[0], top},
+                                                  {info.masks[3], top}}};
   const int pixel_bytes = info.bits / 8;
   for (int y = 0; y < pixels.rows; ++y) {
     std::size_t at = info.pixel_offset + static_cast<std::size_t>(y) * row_stride(info);
@@ -295,7 +296,7 @@ BmpInfo read_bmp_info(const ByteReader& bytes) {
   info.pixel_offset = bytes.little(10, 4);
   info.palette_offset = file_header_bytes + header_bytes;
   read_compression(bytes, header_bytes, info);
-  const int depths[] = {1, 2, 4, 8, 16, 24, 32};
+  constexpr std::array<int, 7> depths = {1, 2, 4, 8, 16, 24, 32};
   if (std::find(std::begin(depths), std::end(depths), info.bits) == std::end(depths)) {
     info.unfit = "is a BMP of " + std::to_string(info.bits) +
                  " bits a pixel, which srdiff does not read; convert it to PNG first";

@@ -83,12 +83,12 @@ cv::Mat converted(const cv::Mat& pixels, int colours, const Convert& convert) {
   std::vector<Sample> in(width * static_cast<std::size_t>(colours));
   std::vector<Sample> bgr(width * 3);
   for (int y = 0; y < pixels.rows; ++y) {
-    const Sample* row = pixels.ptr<Sample>(y);
+    const auto* row = pixels.ptr<Sample>(y);
     for (int x = 0; x < pixels.cols; ++x) {
       std::copy_n(row + x * channels, colours, in.begin() + x * colours);
     }
     convert(in.data(), bgr.data(), pixels.cols);
-    Sample* out = result.ptr<Sample>(y);
+    auto* out = result.ptr<Sample>(y);
     for (int x = 0; x < pixels.cols; ++x) {
       out = std::copy_n(bgr.begin() + x * 3, 3, out);
       if (alpha) {
@@ -124,8 +124,8 @@ template <typename Sample>
 cv::Mat lab_to_bgr_of(const cv::Mat& lab, bool is_signed, const Transform& transform) {
   std::vector<double> row(static_cast<std::size_t>(lab.cols) * 3);
   return converted<Sample>(lab, 3, [&](const Sample* in, Sample* bgr, int pixels) {
-    for (int x = 0; x < pixels; ++x) {
-      lab_values(in + x * 3, is_signed, row.data() + x * 3);
+    for (std::ptrdiff_t at = 0; at < std::ptrdiff_t{3} * pixels; at += 3) {
+      lab_values(in + at, is_signed, row.data() + at);
     }
     transform.run(row.data(), bgr, pixels);
   });
@@ -143,7 +143,7 @@ cv::Mat between_profiles_of(const cv::Mat& pixels, cmsHTRANSFORM transform) {
   cv::Mat result(pixels.size(), CV_MAKETYPE(cv::DataType<Sample>::depth, channels));
   for (int y = 0; y < pixels.rows; ++y) {
     const auto* row = pixels.ptr<std::uint16_t>(y);
-    for (int x = 0; x < pixels.cols; ++x) {
+    for (std::ptrdiff_t x = 0; x < pixels.cols; ++x) {
       std::copy_n(row + x * channels, colours, in.begin() + x * colours);
     }
     ::cmsDoTransform(transform, in.data(), out.data(), static_cast<cmsUInt32Number>(pixels.cols));
@@ -151,7 +151,7 @@ cv::Mat between_profiles_of(const cv::Mat& pixels, cmsHTRANSFORM transform) {
     for (int i = 0; i < pixels.cols * channels; ++i) {
       const int channel = i % channels;
       const int level = channel < colours
-                            ? out[static_cast<std::size_t>(i / channels * colours + channel)]
+                            ? out[static_cast<std::size_t>(i / channels) * colours + channel]
                             : row[i];
       to[i] = static_cast<Sample>((level + shift / 2) / shift);
     }

@@ -60,6 +60,7 @@ inline std::int64_t integer_of(const Exiv2::Metadatum& datum) {
 
 /// EXIF as the bytes of a JPEG segment. Takes a copy: 0.28 removes what it cannot write from its
 /// argument.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 inline Exiv2::Blob encode(Exiv2::ExifData exif, Exiv2::ByteOrder order) {
   Exiv2::Blob blob;
   Exiv2::ExifParser::encode(blob, order, exif);

@@ -69,7 +69,7 @@ void skip_profile(BitReader& reader, unsigned sub_layers) {
     bits += reader.bits(1) * profile_bits;
     bits += reader.bits(1) * level_bits;
   }
-  reader.skip(2 * (8 - sub_layers) + bits);
+  reader.skip(std::size_t{2} * (8 - sub_layers) + bits);
 }
 
 ItemSize frame_of(std::string_view unit) {

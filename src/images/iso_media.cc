@@ -31,7 +31,7 @@ ImageFormat format_of_brands(const ByteReader& bytes) {
   }
   constexpr std::array<std::string_view, 8> heic = {"heic", "heix", "hevc", "hevx",
                                                     "heim", "heis", "mif1", "msf1"};
-  const std::size_t end = std::min<std::size_t>({bytes.big(0, 4), bytes.size(), 1024});
+  const auto end = std::min<std::size_t>({bytes.big(0, 4), bytes.size(), 1024});
   ImageFormat found = ImageFormat::unknown;
   for (std::size_t at = 8; at + 4 <= end; at += 4) {
     const std::string_view brand = bytes.bytes().substr(at, 4);

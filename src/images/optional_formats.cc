@@ -6,28 +6,36 @@
 
 namespace srdiff {
 
+namespace {
+
+#ifdef SRDIFF_HAS_JXL
+constexpr bool has_jxl = true;
+#else
+constexpr bool has_jxl = false;
+#endif
+#ifdef SRDIFF_HAS_AVIF
+constexpr bool has_avif = true;
+#else
+constexpr bool has_avif = false;
+#endif
+#ifdef SRDIFF_HAS_HEIC
+constexpr bool has_heic = true;
+#else
+constexpr bool has_heic = false;
+#endif
+
+}  // namespace
+
 bool has_library(ImageFormat format) {
   switch (format) {
     case ImageFormat::unknown:
       return false;
     case ImageFormat::jxl:
-#ifdef SRDIFF_HAS_JXL
-      return true;
-#else
-      return false;
-#endif
+      return has_jxl;
     case ImageFormat::avif:
-#ifdef SRDIFF_HAS_AVIF
-      return true;
-#else
-      return false;
-#endif
+      return has_avif;
     case ImageFormat::heic:
-#ifdef SRDIFF_HAS_HEIC
-      return true;
-#else
-      return false;
-#endif
+      return has_heic;
     default:
       return true;
   }

@@ -33,7 +33,7 @@ RowRange rows_of(ResizeRatio ratio, std::int64_t height, std::int64_t row) {
   const double reach = kernel_radius * std::max(1.0, step);
   const double centre = step * (static_cast<double>(row) + 0.5);
   const auto first = static_cast<std::int64_t>(std::max(centre - reach + 0.5, 0.0));
-  const auto last = static_cast<std::int64_t>(centre + reach + 0.5);
+  const auto last = static_cast<std::int64_t>(std::floor(centre + reach + 0.5));
   return {std::min(first, height), std::min(last, height)};
 }
 
@@ -75,8 +75,8 @@ at::Tensor resize_bicubic_rows(const at::Tensor& rows, std::int64_t top, std::in
                                  .contiguous();
   const std::int64_t made = output.last - output.first;
   at::Tensor result = at::zeros({rows.size(0), rows.size(1), made, width}, columns.options());
-  const float* const from = columns.data_ptr<float>();
-  float* const to = result.data_ptr<float>();
+  const auto* const from = columns.data_ptr<float>();
+  auto* const to = result.data_ptr<float>();
   constexpr std::int64_t rows_a_task = 8;
   at::parallel_for(0, made, rows_a_task, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

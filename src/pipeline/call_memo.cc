@@ -31,7 +31,7 @@ at::Tensor CallMemo::operator()(const std::string& network, const at::Tensor& in
       return found->second.to(input.device());
     }
   }
-  const at::Tensor result = call();
+  at::Tensor result = call();
   const at::Tensor kept = result.to(at::kCPU);
   const std::lock_guard lock(mutex_);
   if (bytes_ + kept.nbytes() <= max_bytes_ && results_.emplace(key, kept).second) {

@@ -1,10 +1,12 @@
 #include "srdiff/upscale_settings.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <sstream>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "base/enum_words.h"
 #include "base/integer_math.h"
@@ -34,8 +36,8 @@ void check_ranges(const UpscaleSettings& settings) {
       }
     }
   });
-  const std::pair<std::optional<std::int64_t>, const char*> sides[] = {
-      {settings.width, "width"}, {settings.height, "height"}, {settings.long_side, "long_side"}};
+  const std::array<std::pair<std::optional<std::int64_t>, const char*>, 3> sides = {
+      {{settings.width, "width"}, {settings.height, "height"}, {settings.long_side, "long_side"}}};
   for (const auto& [side, what] : sides) {
     constexpr std::int64_t longest = std::int64_t{1} << 30;
     if (side && (*side < 1 || *side > longest)) {
@@ -53,17 +55,20 @@ void check_ranges(const UpscaleSettings& settings) {
 
 /// Refuses an output's size that is told in more than one way.
 void check_one_size(const UpscaleOptions& options) {
-  const std::pair<bool, std::string> ways[] = {
-      {options.scale.has_value(), "scale"},
-      {options.width || options.height, options.width ? "width" : "height"},
-      {options.long_side.has_value(), "long_side"},
-      {options.megapixels.has_value(), "megapixels"}};
-  std::string first;
-  for (const auto& [given, name] : ways) {
-    if (given && !first.empty()) {
-      throw UsageError(first + " and " + name + " both set the output's size; give one of them");
+  const std::array<std::pair<bool, const char*>, 4> ways = {
+      {{options.scale.has_value(), "scale"},
+       {options.width || options.height, options.width ? "width" : "height"},
+       {options.long_side.has_value(), "long_side"},
+       {options.megapixels.has_value(), "megapixels"}}};
+  std::vector<std::string> given;
+  for (const auto& [is_given, name] : ways) {
+    if (is_given) {
+      given.emplace_back(name);
     }
-    first = given ? name : first;
+  }
+  if (given.size() > 1) {
+    throw UsageError(given[0] + " and " + given[1] +
+                     " both set the output's size; give one of them");
   }
 }
 
@@ -97,9 +102,9 @@ TileSize fit_tile(TileSize tile, std::int64_t multiple) {
           static_cast<int>(round_up(tile.overlap, multiple))};
 }
 
-UsageError takes_no_tiles(const Manifest& manifest) {
-  return UsageError(manifest.name + ": its networks look at the whole picture and take no tiles",
-                    ErrorCode::tiles_not_taken);
+[[noreturn]] void refuse_tiles(const Manifest& manifest) {
+  throw UsageError(manifest.name + ": its networks look at the whole picture and take no tiles",
+                   ErrorCode::tiles_not_taken);
 }
 
 }  // namespace
@@ -174,14 +179,14 @@ int wanted_nfe(const UpscaleOptions& options, int t, SamplerKind sampler,
 
 int wanted_tile(const UpscaleOptions& options, const Manifest& manifest) {
   if (!manifest.tile && options.tile.value_or(0) != 0) {
-    throw takes_no_tiles(manifest);
+    refuse_tiles(manifest);
   }
   return options.tile.value_or(manifest.tile ? manifest.tile->size : 0);
 }
 
 int wanted_overlap(const UpscaleOptions& options, int tile, const Manifest& manifest) {
   if (!manifest.tile && options.tile_overlap) {
-    throw takes_no_tiles(manifest);
+    refuse_tiles(manifest);
   }
   return options.tile_overlap.value_or(manifest.tile ? std::min(manifest.tile->overlap, tile / 2)
                                                      : 0);
