@@ -286,8 +286,12 @@ def case_niqe(folder):
 
 
 def case_lpips(folder):
-    import lpips
     import export_lpips
+    try:
+        import lpips
+    except ImportError as error:  # peers of an earlier version
+        print(f"skipped: {error}; run scripts/setup.sh --peers")
+        sys.exit(77)
     features = os.path.join(folder, "features")
     os.environ["SRDIFF_FEATURES"] = features
     sizes = ((31, 31), (64, 48), (101, 70))
