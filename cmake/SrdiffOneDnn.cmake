@@ -1,5 +1,6 @@
 # SRDIFF_ONEDNN: whether srdiff calls oneDNN itself, for convolutions in blocks of channels. Only
-# where LibTorch uses the same shared library: two copies in one process would answer for each other.
+# on x86-64, and where LibTorch uses the same shared library: two copies in one process would answer
+# for each other.
 # SRDIFF_ONEDNN_USE says it in words.
 set(SRDIFF_ONEDNN OFF)
 find_library(SRDIFF_DNNL dnnl)
@@ -16,6 +17,9 @@ if(NOT torch_needs MATCHES "NEEDED +libdnnl\\.so\\.([0-9]+)")
   set(SRDIFF_ONEDNN_USE "is LibTorch's own")
 elseif(NOT CMAKE_MATCH_1 EQUAL 2)
   set(SRDIFF_ONEDNN_USE "${CMAKE_MATCH_1} is left to LibTorch, since srdiff knows version 2")
+elseif(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  # Debian's has no fast convolution there that adds an image, for one.
+  set(SRDIFF_ONEDNN_USE "2 is left to LibTorch, since srdiff's own convolutions serve ${CMAKE_SYSTEM_PROCESSOR}")
 elseif(NOT SRDIFF_DNNL OR NOT SRDIFF_DNNL_INCLUDE)
   set(SRDIFF_ONEDNN_USE "2 is left to LibTorch, since its headers are missing (Debian 12: libdnnl-dev)")
 else()

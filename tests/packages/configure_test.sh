@@ -47,20 +47,41 @@ END
     "$scratch/log" || fail 'the absence of nvcc is not said'
 }
 
-# LibTorch linked to oneDNN 3, and oneDNN installed.
-case_newer_onednn() {
+# configure_with_onednn VERSION OPTION...: LibTorch linked to that oneDNN, and oneDNN installed.
+configure_with_onednn() {
   touch "$scratch/libtorch_cpu.so"
-  printf '#!/bin/sh\necho "  NEEDED               libdnnl.so.3"\n' >"$scratch/objdump"
+  printf '#!/bin/sh\necho "  NEEDED               libdnnl.so.%s"\n' "$1" >"$scratch/objdump"
   chmod +x "$scratch/objdump"
   configure "-DCMAKE_OBJDUMP=$scratch/objdump" "-DSRDIFF_DNNL=$scratch/libdnnl.so" \
-    "-DSRDIFF_DNNL_INCLUDE=$scratch" <<END || fail 'the configuration ends'
+    "-DSRDIFF_DNNL_INCLUDE=$scratch" "${@:2}" <<END || fail 'the configuration ends'
 add_library(torch_cpu UNKNOWN IMPORTED)
 set_target_properties(torch_cpu PROPERTIES IMPORTED_LOCATION "$scratch/libtorch_cpu.so")
 include("$source/cmake/SrdiffOneDnn.cmake")
 message(STATUS "oneDNN \${SRDIFF_ONEDNN_USE}; \${SRDIFF_ONEDNN}")
 END
+}
+
+case_newer_onednn() {
+  configure_with_onednn 3
   grep -q 'oneDNN 3 is left to LibTorch, .*; OFF' "$scratch/log" || fail 'version 3 is not said'
   ! grep -q 'libdnnl-dev' "$scratch/log" || fail 'a package is asked for that is of no use'
+}
+
+case_onednn_on_arm() {
+  configure_with_onednn 2 -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64
+  grep -q 'oneDNN 2 is left to LibTorch, .* serve aarch64; OFF' "$scratch/log" ||
+    fail 'oneDNN is called on ARM'
+}
+
+# The toolchain file for ARM without libraries to compile against.
+case_toolchain_without_sysroot() {
+  unset SRDIFF_SYSROOT
+  if configure "-DCMAKE_TOOLCHAIN_FILE=$source/cmake/toolchains/aarch64-linux-gnu.cmake" \
+    "-DSRDIFF_SYSROOT=$scratch" </dev/null; then
+    fail 'success without a sysroot'
+  fi
+  tr -s ' \n' ' ' <"$scratch/log" | grep -q "SRDIFF_SYSROOT is \"$scratch\", which has no usr/include" ||
+    fail 'what is missing is not said'
 }
 
 "case_$2"

@@ -342,16 +342,20 @@ std::int64_t channel_block() {
 
 std::int64_t channel_block() {
   static const std::int64_t block = [] {
-#if defined(__x86_64__) && defined(__GNUC__)
     // LibTorch's own environment variable for its kernels.
     const char* const given = std::getenv("ATEN_CPU_CAPABILITY");  // NOLINT(concurrency-mt-unsafe)
     const std::string most = given != nullptr ? given : "avx512";
+#if defined(__x86_64__) && defined(__GNUC__)
     if (most == "avx512" && __builtin_cpu_supports("avx512f") != 0) {
       return 16;
     }
     if (most.rfind("avx", 0) == 0 && __builtin_cpu_supports("avx2") != 0 &&
         __builtin_cpu_supports("fma") != 0) {
       return 8;
+    }
+#elif defined(__aarch64__) && defined(__GNUC__)
+    if (most != "default") {
+      return 8;  // two vectors of NEON, which every such processor has
     }
 #endif
     return 0;

@@ -19,9 +19,9 @@ namespace srdiff::cpu {
 /// One block may also hold all channels, [N,1,H,W,C]: that is channels_last, which oneDNN's kernels
 /// for AMX read.
 
-/// The block's channels b: 16 with AVX-512, 8 with AVX2, 0 where the processor has neither. The
-/// environment can limit it to 8: ONEDNN_MAX_CPU_ISA=AVX2, or ATEN_CPU_CAPABILITY=avx2 where srdiff
-/// was built without oneDNN.
+/// The block's channels b: 16 with AVX-512, 8 with AVX2 and on 64-bit ARM, 0 on other processors.
+/// The environment can limit it: ONEDNN_MAX_CPU_ISA=AVX2 to 8; where srdiff was built without
+/// oneDNN, ATEN_CPU_CAPABILITY, avx2 to 8 and default to 0.
 std::int64_t channel_block();
 
 /// The grain of at::parallel_for over pieces of `values` values each: fewer pieces than this are
