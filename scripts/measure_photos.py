@@ -271,7 +271,7 @@ def steps_at(picture: np.ndarray, borders: list, axis: int) -> float:
 
 
 def hand_overs(length: int, tile: int, overlap: int) -> list:
-    """Output rows or columns where one tile hands over to the next: the middles of overlaps."""
+    """Output rows or columns where one tile of that side hands over to the next: the middles of overlaps."""
     step = tile - overlap
     tiles = max(1, 1 + -(-(length - tile) // step))
     return [(number * step + overlap // 2) * SCALE for number in range(1, tiles)]
@@ -286,24 +286,26 @@ def seams(args) -> None:
     for label, picture in (("gradient", gradient()), ("photograph", photo)):
         source = out / f"{label}.png"
         picture.save(source)
-        whole = upscaled(args, source, out / f"{label}-whole.png", "--tile", "0")
+        whole, _ = upscaled(args, source, out / f"{label}-whole.png", "--tile", "0")
         for tile in args.tiles:
-            tiled = upscaled(args, source, out / f"{label}-{tile}.png", "--tile", str(tile), "--tile-overlap",
-                             str(args.overlap))
+            tiled, sides = upscaled(args, source, out / f"{label}-{tile}.png", "--tile", tile, "--tile-overlap",
+                                    str(args.overlap))
             excess = []
-            for axis, length in enumerate(reversed(picture.size)):
-                borders = hand_overs(length, tile, args.overlap)
-                excess.append(steps_at(tiled, borders, axis) / steps_at(whole, borders, axis))
-            rows.append({"picture": label, "tile": tile, "mean difference, levels": round(float(np.abs(tiled - whole).mean()), 3),
+            for axis, (length, side) in enumerate(zip(reversed(picture.size), reversed(sides))):
+                borders = hand_overs(length, side, args.overlap)
+                excess.append(round(steps_at(tiled, borders, axis) / steps_at(whole, borders, axis), 3) if borders else "")
+            rows.append({"picture": label, "tile": tile if tile != "auto" else f"fitted: {sides[0]}x{sides[1]}",
+                         "mean difference, levels": round(float(np.abs(tiled - whole).mean()), 3),
                          "largest": int(np.abs(tiled - whole).max()),
-                         "gradient at borders, across rows": round(excess[0], 3),
-                         "across columns": round(excess[1], 3)})
+                         "gradient at borders, across rows": excess[0], "across columns": excess[1]})
     keep(out, "seams", rows)
 
 
-def upscaled(args, source: Path, target: Path, *arguments: str) -> np.ndarray:
-    run(args.srdiff, "upscale", str(source), str(target), "--model", args.model, "--quiet", *arguments)
-    return np.asarray(Image.open(target).convert("RGB")).astype(np.float64)
+def upscaled(args, source: Path, target: Path, *arguments: str) -> tuple:
+    """The output's levels, and the sides of a tile."""
+    report = run(args.srdiff, "upscale", str(source), str(target), "--model", args.model, "--quiet", "--overwrite",
+                 "--json", *arguments)
+    return np.asarray(Image.open(target).convert("RGB")).astype(np.float64), report["tile_size"]
 
 
 # --- memory
@@ -356,7 +358,7 @@ def main() -> None:
     sub.add_argument("--only-settings", action="store_true", help="no bicubic, Lanczos and regressor")
     sub.add_argument("--name", default="quality", help="of the JSON file")
     sub = command("seams", seams, "photo")
-    sub.add_argument("--tiles", type=lambda text: [int(n) for n in text.split(",")], default=[64, 96, 128])
+    sub.add_argument("--tiles", type=lambda text: text.split(","), default=["auto", "64", "96", "128"])
     sub.add_argument("--overlap", type=int, default=16)
     sub = command("text", text)
     sub.add_argument("--size", type=int, default=24, help="of the letters, in pixels of the truth")

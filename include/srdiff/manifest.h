@@ -63,7 +63,8 @@ struct Manifest {
   int native_size = 0;                 ///< output side that the networks were trained at, pixels
   int size_multiple = 1;               ///< input sides are padded to a multiple of this
   std::int64_t max_output_pixels = 0;  ///< width × height; attention is quadratic in it
-  /// Tiles that suit the networks; empty: they look at the whole picture and take no tiles.
+  /// Tiles that suit the networks: fitted ones have at most the pixels of this square. Empty: the
+  /// networks look at the whole picture and take no tiles.
   std::optional<TileSize> tile;
   int T = 0;
   double beta_start = 0.0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace srdiff {
 
@@ -21,17 +22,25 @@ at::Tensor reflected_window(const at::Tensor& images, const Window& window);
 
 /// How a picture is cut into tiles of one size. All lengths are low-resolution pixels.
 struct TileSize {
-  int size = 0;     ///< side of a tile, 0: the picture in one piece
-  int overlap = 0;  ///< shared by neighbours, at most half a tile
+  int size = 0;         ///< side of a tile, 0: the picture in one piece
+  int overlap = 0;      ///< shared by neighbours, at most half a tile
+  bool fitted = false;  ///< tiles have other sides that suit the picture, and at most size² pixels
 };
 
-/// Tiles over a picture. They lie `size − overlap` apart from its top left corner on; the last one
-/// ends where the picture does, and has more of it in common with those before. The canvas is the
-/// picture, continued by reflection to the next multiple of the networks' own; a picture smaller
-/// than a tile on one side has tiles of that side. Starts and sides are such multiples, so that a
-/// network meets the same grid in a tile as in the whole.
+/// Tiles over a picture. They lie a side less the overlap apart from its top left corner on; the
+/// last one ends where the picture does, and has more of it in common with those before. The canvas
+/// is the picture, continued by reflection to the next multiple of the networks' own; a picture
+/// smaller than a tile on one side has tiles of that side. Starts and sides are such multiples, so
+/// that a network meets the same grid in a tile as in the whole.
+///
+/// What overlaps is computed more than once. Fitted tiles have the sides by which the picture is
+/// cut evenly, with the fewest pixels in all tiles together. Their sides are at least size / 2 and
+/// two overlaps, or the picture's. A row of them has at most the pixels of `row_tiles` tiles, or
+/// that height: memory holds rows of tiles (see tiled_image.h).
 class TileGrid {
  public:
+  static constexpr std::int64_t row_tiles = 10;
+
   /// `tile` in multiples of `multiple`, or size 0. Throws UsageError on a tile that is not, or an
   /// overlap outside 0 to half of it.
   TileGrid(std::int64_t height, std::int64_t width, TileSize tile, std::int64_t multiple);
@@ -71,7 +80,11 @@ class TileGrid {
     at::Tensor shares(std::int64_t index, std::int64_t scale) const;
   };
 
-  static Axis axis(std::int64_t length, TileSize tile, std::int64_t multiple);
+  static Axis axis(std::int64_t length, std::int64_t side, std::int64_t overlap,
+                   std::int64_t multiple);
+  static std::vector<Axis> even_axes(std::int64_t length, std::int64_t least, std::int64_t overlap,
+                                     std::int64_t multiple);
+  void fit(std::int64_t height, std::int64_t width, TileSize tile, std::int64_t multiple);
 
   Axis vertical_;
   Axis horizontal_;

@@ -44,7 +44,7 @@ struct UpscaleOptions {
   std::optional<std::int64_t> height = {};
   std::optional<std::int64_t> long_side = {};
   std::optional<double> megapixels = {};
-  std::optional<int> tile = {};          ///< low-resolution pixels, 0: no tiles; empty: the model's
+  std::optional<int> tile = {};          ///< low-resolution pixels, 0: no tiles; empty: fitted ones
   std::optional<int> tile_overlap = {};  ///< low-resolution pixels, at most half a tile
   std::optional<int> batch = {};         ///< see UpscaleSettings
 };
@@ -70,7 +70,8 @@ struct UpscaleSettings {
   std::optional<std::int64_t> height = {};
   std::optional<std::int64_t> long_side = {};
   std::optional<double> megapixels = {};
-  /// Pictures larger than a tile are cut into tiles (tiling.h).
+  /// Pictures larger than a tile are cut into tiles (tiling.h). Fitted ones are as large as the
+  /// manifest says.
   TileSize tile = {};
   /// Images or tiles in one network call on a GPU, where empty takes as many as its free memory
   /// holds, up to the pixels of 64 of the model's native size. On the CPU each is a call of its
@@ -86,7 +87,7 @@ struct UpscaleSettings {
 UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& manifest);
 
 /// The settings as options that depend on no model's recommendation, for golden files: without the
-/// scale and the batch.
+/// scale, the batch and fitted tiles, whose size is the model's alone.
 UpscaleOptions settled_options(const UpscaleSettings& settings);
 
 /// Whether a picture made by these needs x_sr: as its start, or as the denoiser's condition.

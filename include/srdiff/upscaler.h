@@ -76,14 +76,15 @@ class Upscaler {
   ///
   /// An image's result depends on its own pixels, the settings and the seed: on the CPU not on N
   /// or the number of threads, bit for bit.
-  /// On the CPU as many images or tiles as LibTorch has threads are computed side by side, each by
-  /// one; with `on_state` images follow one another. `on_progress` and `cancelled` may be called by
-  /// any of these threads, `cancelled` by several at once.
-  /// `on_state` is called for images in one piece only. Where a reduced precision gives values that
-  /// are not finite the work is done again in float32, with a warning. Throws InputError on the
-  /// size, or when float32 gives such values too; Cancelled; ModelError when a network fails.
-  /// Where memory does not hold as many images or tiles at once, fewer go together, with a warning;
-  /// where it does not hold one, MemoryError is thrown. Later calls start with the smaller number.
+  /// On the CPU as many images or tiles of up to 96×96 pixels as LibTorch has threads are computed
+  /// side by side, each by one; larger ones follow one another with all threads, and with
+  /// `on_state` all images do. `on_progress` and `cancelled` may be called by any of these threads,
+  /// `cancelled` by several at once. `on_state` is called for images in one piece only. Where a
+  /// reduced precision gives values that are not finite the work is done again in float32, with a
+  /// warning. Throws InputError on the size, or when float32 gives such values too; Cancelled;
+  /// ModelError when a network fails. Where memory does not hold as many images or tiles at once,
+  /// fewer go together, with a warning; where it does not hold one, MemoryError is thrown. Later
+  /// calls start with the smaller number.
   at::Tensor upscale(const at::Tensor& lr, const UpscaleSettings& settings,
                      const UpscaleObserver& observer = {}) const;
   /// The same by a plan for images of this size, whose first pass it is.
@@ -91,7 +92,7 @@ class Upscaler {
                      const UpscaleObserver& observer = {}) const;
 
   /// How many pictures of one plan are worth handing over together: on a GPU they go into one
-  /// network call, on the CPU each thread takes one.
+  /// network call, on the CPU each thread takes one, if they are small.
   std::int64_t images_at_once(const UpscalePlan& plan) const;
 
   /// One picture. Colour goes through the networks, alpha through antialiased bicubic; grey stays
@@ -117,7 +118,7 @@ class Upscaler {
   using RowSink = std::function<void(const at::Tensor& rows)>;
 
   /// Images or tiles of a low-resolution size that are to be made together: in one network call on
-  /// a GPU, by a thread each on the CPU.
+  /// a GPU, by a thread each on the CPU; there large ones are made one by one.
   std::int64_t wanted_together(std::int64_t height, std::int64_t width,
                                const std::optional<int>& batch) const;
   /// The same, or fewer where memory has held fewer before.

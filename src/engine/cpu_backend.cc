@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 #include "engine/backend_list.h"
 #include "engine/cpu/activation_pool.h"
@@ -44,8 +45,9 @@ void set_float32(torch::jit::Module& module, const std::set<std::string>& others
 
 class CpuNetwork final : public DeviceNetwork {
  public:
-  CpuNetwork(const torch::jit::Module& module, c10::ScalarType precision)
-      : module_(module), precision_(precision) {
+  CpuNetwork(const torch::jit::Module& module, c10::ScalarType precision,
+             cpu::ActivationPool memory)
+      : module_(module), precision_(precision), memory_(std::move(memory)) {
     // Convolutions alone: there the time is, and norms and sums keep float32's accuracy.
     const bool convolves_in_bf16 =
         precision_ == c10::kBFloat16 && cpu::has_bf16_convolutions() && is_for_blocks(module_);
@@ -91,8 +93,12 @@ class CpuBackend final : public Backend {
 
   std::unique_ptr<DeviceNetwork> prepare(const torch::jit::Module& module,
                                          c10::ScalarType precision) const override {
-    return std::make_unique<CpuNetwork>(module, precision);
+    return std::make_unique<CpuNetwork>(module, precision, memory_);
   }
+
+ private:
+  /// Of all networks: they take turns, and those of a model have images of the same sizes.
+  cpu::ActivationPool memory_;
 };
 
 }  // namespace

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "base/integer_math.h"
 #include "srdiff/error.h"
@@ -45,22 +47,67 @@ TileGrid::TileGrid(std::int64_t height, std::int64_t width, TileSize tile, std::
     throw UsageError("an overlap of " + std::to_string(tile.overlap) +
                      " pixels is outside 0 to half a tile of " + std::to_string(tile.size));
   }
-  vertical_ = axis(height, tile, multiple);
-  horizontal_ = axis(width, tile, multiple);
+  if (tile.fitted && tile.size > 0) {
+    fit(height, width, tile, multiple);
+    return;
+  }
+  vertical_ = axis(height, tile.size, tile.overlap, multiple);
+  horizontal_ = axis(width, tile.size, tile.overlap, multiple);
 }
 
-TileGrid::Axis TileGrid::axis(std::int64_t length, TileSize tile, std::int64_t multiple) {
+/// Tiles of a side along a length; 0: one.
+TileGrid::Axis TileGrid::axis(std::int64_t length, std::int64_t side, std::int64_t overlap,
+                              std::int64_t multiple) {
   Axis axis;
   axis.canvas = round_up(length, multiple);
-  if (tile.size == 0 || axis.canvas <= tile.size) {
+  if (side == 0 || axis.canvas <= side) {
     axis.size = axis.step = axis.canvas;
     return axis;
   }
-  axis.size = tile.size;
-  axis.overlap = tile.overlap;
+  axis.size = side;
+  axis.overlap = overlap;
   axis.step = axis.size - axis.overlap;
   axis.count = 1 + divide_up(length - axis.size, axis.step);
   return axis;
+}
+
+/// One tile along a length, two, three and so on, each as short as so many can be, down to sides
+/// of `least`.
+std::vector<TileGrid::Axis> TileGrid::even_axes(std::int64_t length, std::int64_t least,
+                                                std::int64_t overlap, std::int64_t multiple) {
+  const std::int64_t canvas = round_up(length, multiple);
+  std::vector<Axis> axes = {axis(length, 0, 0, multiple)};
+  for (std::int64_t count = 2; axes.back().size > least; ++count) {
+    const std::int64_t even = divide_up(canvas + (count - 1) * overlap, count);
+    axes.push_back(axis(length, std::max(round_up(even, multiple), least), overlap, multiple));
+  }
+  return axes;
+}
+
+/// Of each height that a tile may have and the greatest width with it, takes the pair that computes
+/// the fewest pixels; of several such pairs the one of the fewest tiles.
+void TileGrid::fit(std::int64_t height, std::int64_t width, TileSize tile, std::int64_t multiple) {
+  const std::int64_t most = std::int64_t{tile.size} * tile.size;
+  const std::int64_t least =
+      round_up(std::max<std::int64_t>(divide_up(tile.size, 2), 2 * tile.overlap), multiple);
+  const std::vector<Axis> widths = even_axes(width, least, tile.overlap, multiple);
+  const std::int64_t highest = std::max(least, row_tiles * most / widths.front().canvas);
+  std::pair<std::int64_t, std::int64_t> best = {std::numeric_limits<std::int64_t>::max(), 0};
+  for (const Axis& vertical : even_axes(height, least, tile.overlap, multiple)) {
+    const auto horizontal = std::find_if(widths.begin(), widths.end(), [&](const Axis& axis) {
+      return axis.size <= most / vertical.size;
+    });
+    if (vertical.size > highest || horizontal == widths.end()) {
+      continue;
+    }
+    const std::int64_t tiles = vertical.count * horizontal->count;
+    const std::pair cost = {tiles * vertical.size * horizontal->size, tiles};
+    if (cost < best) {
+      best = cost;
+      vertical_ = vertical;
+      horizontal_ = *horizontal;
+    }
+  }
 }
 
 at::Tensor TileGrid::Axis::shares(std::int64_t index, std::int64_t scale) const {

@@ -223,7 +223,7 @@ inline constexpr auto setting_list = [] {
       // The journal has both sides of a tile in one object.
       Setting<OptionalInt, int>{
           "tile",
-          "Side of a tile in input pixels, 0 for none, or auto: the model's",
+          "Side of a tile in input pixels, 0 for none, or auto: fitted",
           method_more,
           &UpscaleOptions::tile,
           [](UpscaleSettings& s) -> int& { return s.tile.size; },

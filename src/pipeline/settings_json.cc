@@ -69,7 +69,10 @@ ordered_json to_json(const UpscaleSettings& settings) {
   if (names_size(settings)) {
     json.erase("scale");
   }
-  if (settings.tile.size > 0) {
+  if (settings.tile.fitted) {
+    const std::int64_t side = settings.tile.size;
+    json["tile"] = {{"pixels", side * side}, {"overlap", settings.tile.overlap}};
+  } else if (settings.tile.size > 0) {
     json["tile"] = {{"size", settings.tile.size}, {"overlap", settings.tile.overlap}};
   }
   return json;

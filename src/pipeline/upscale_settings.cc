@@ -91,7 +91,7 @@ void check_agreement(const UpscaleSettings& settings, const Manifest& manifest) 
 }
 
 /// Rounds a tile and its overlap up to what the networks' multiple allows.
-TileSize fit_tile(TileSize tile, std::int64_t multiple) {
+TileSize rounded_tile(TileSize tile, std::int64_t multiple) {
   constexpr int largest = 1 << 16;
   if (tile.size < 0 || tile.size > largest || tile.overlap < 0 || tile.overlap > tile.size / 2) {
     throw UsageError("a tile of " + std::to_string(tile.size) + " pixels with an overlap of " +
@@ -99,7 +99,7 @@ TileSize fit_tile(TileSize tile, std::int64_t multiple) {
                      " cannot be cut; an overlap is 0 to half a tile");
   }
   return {static_cast<int>(round_up(tile.size, 2 * multiple)),
-          static_cast<int>(round_up(tile.overlap, multiple))};
+          static_cast<int>(round_up(tile.overlap, multiple)), tile.fitted};
 }
 
 [[noreturn]] void refuse_tiles(const Manifest& manifest) {
@@ -210,7 +210,8 @@ UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& 
   for_each_setting([&](const auto& setting) {
     setting.value(settings) = setting.settle(options, settings, manifest);
   });
-  settings.tile = fit_tile(settings.tile, manifest.size_multiple);
+  settings.tile.fitted = !options.tile && settings.tile.size > 0;
+  settings.tile = rounded_tile(settings.tile, manifest.size_multiple);
   check_ranges(settings);
   check_agreement(settings, manifest);
   check_step_counts(manifest.T, settings.t, settings.nfe);
@@ -228,6 +229,9 @@ UpscaleOptions settled_options(const UpscaleSettings& settings) {
   options.detail.reset();  // t, beta and nfe say it
   if (settings.tile.size == 0) {
     options.tile_overlap.reset();
+  }
+  if (settings.tile.fitted) {
+    options.tile.reset();
   }
   return options;
 }

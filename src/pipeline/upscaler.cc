@@ -57,10 +57,12 @@ auto within_memory(const Manifest& manifest, const UpscalePlan& plan, const Work
     if (!is_out_of_memory(error)) {
       throw;
     }
+    const TileGrid& grid = plan.passes().front().grid;
     throw MemoryError("not enough memory to enlarge " + std::to_string(plan.width()) + "x" +
                       std::to_string(plan.height()) + " pixels" +
                       (plan.is_tiled()
-                           ? " in tiles of " + std::to_string(plan.settings().tile.size) +
+                           ? " in tiles of " + std::to_string(grid.tile_width()) + "x" +
+                                 std::to_string(grid.tile_height()) +
                                  "; take smaller ones, fewer threads or a smaller picture"
                        : manifest.tile ? " in one piece; take tiles, or a smaller picture"
                                        : "; take a smaller picture"));
@@ -120,7 +122,9 @@ std::int64_t Upscaler::images_at_once(const UpscalePlan& plan) const {
 std::int64_t Upscaler::wanted_together(std::int64_t height, std::int64_t width,
                                        const std::optional<int>& batch) const {
   if (backend_for(model_.device()).one_image_per_call()) {
-    return at::get_num_threads();
+    // Each holds memory of its own; large ones keep several threads busy by themselves.
+    constexpr std::int64_t most_side_by_side = 96 * 96;
+    return height * width <= most_side_by_side ? at::get_num_threads() : 1;
   }
   if (batch) {
     return *batch;

@@ -28,6 +28,21 @@ case_no_seam() {
   pictures same other.png whole.png
 }
 
+case_tiles_fit_the_picture() {
+  export SRDIFF_MODELS=$logs/models
+  "$MAKE_TEST_MODEL" "$SRDIFF_MODELS/fitted" --name fitted \
+    --patch '{"tile": {"size": 32, "overlap": 8}}'
+  pictures make in.png 40x56
+  succeeds upscale --model fitted in.png tiles.png --nfe 3 --json
+  json_is 'd["tiles"], d["tile_size"]' '(3, [40, 24])'
+  json_is 'd["settings"]["tile"]' "{'pixels': 1024, 'overlap': 8}"
+  succeeds upscale --model fitted in.png asked.png --nfe 3 --tile 32 --json
+  json_is 'd["tiles"], d["tile_size"]' '(4, [32, 32])'
+  succeeds upscale --model fitted in.png whole.png --nfe 3 --tile 0 --quiet
+  pictures same tiles.png whole.png
+  pictures same asked.png whole.png
+}
+
 case_every_format_and_kind() {
   for mode in rgb grey rgba rgb16 grey16 rgba16; do
     pictures make "$mode.png" 37x50 "$mode"

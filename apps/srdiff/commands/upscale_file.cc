@@ -189,10 +189,13 @@ srdiff::UpscaleObserver make_observer(const UpscaleArgs& args, ProgressBar& bar,
 
 nlohmann::ordered_json report(const UpscaleArgs& args, const srdiff::UpscalePlan& plan,
                               const Method& method, double load_seconds, double upscale_seconds) {
+  const srdiff::TileGrid& grid = plan.passes().front().grid;
   return {{"input", srdiff::name_to_utf8(args.input)},
           {"output", srdiff::name_to_utf8(args.output)},
           {"input_size", {plan.width(), plan.height()}},
           {"output_size", {plan.output_width(), plan.output_height()}},
+          {"tiles", grid.tiles()},
+          {"tile_size", {grid.tile_width(), grid.tile_height()}},
           {"model", {{"name", method.manifest.name}, {"version", method.manifest.version}}},
           {"settings", to_json(method.settings)},
           {"device", args.method.device},

@@ -5,7 +5,7 @@
 
 namespace srdiff::cpu {
 
-/// Keeps a network's large blocks of CPU memory between its layers and its calls. Every layer frees
+/// Keeps networks' large blocks of CPU memory between their layers and calls. Every layer frees
 /// activations as large as those that the next layer allocates. The C library returns blocks of
 /// megabytes to the system, which clears their pages before it hands them out again; that took a
 /// quarter of an evaluation of the paper-size network at eight pictures.

@@ -190,7 +190,7 @@ TEST_F(MemoryTest, APictureThatDoesNotFitIsToldSo) {
             "picture");
   options.manifest_patch = R"({"tile": {"size": 16, "overlap": 8}})";
   EXPECT_EQ(refusal(make(options), picture(24, 0.0)),
-            "not enough memory to enlarge 24x16 pixels in tiles of 16; take smaller ones, fewer "
+            "not enough memory to enlarge 24x16 pixels in tiles of 16x16; take smaller ones, fewer "
             "threads or a smaller picture");
 }
 

@@ -74,6 +74,12 @@ TEST_F(SettingListTest, TheJournalsJsonStaysAsItWas) {
             R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
             R"("eta":0.5,"grid":"logsnr","seed":18446744073709551615,"scale":3.0,)"
             R"("color_fix":"consistency","tile":{"size":32,"overlap":8}})");
+  UpscaleOptions fitted = every_option();
+  fitted.tile.reset();
+  EXPECT_EQ(settings_json(resolve_settings(fitted, manifest_)),
+            R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
+            R"("eta":0.5,"grid":"logsnr","seed":18446744073709551615,"scale":3.0,)"
+            R"("color_fix":"consistency","tile":{"pixels":256,"overlap":8}})");
 }
 
 TEST_F(SettingListTest, GoldenFilesAndSweepsReadWhatTheyWrite) {
@@ -94,7 +100,8 @@ TEST_F(SettingListTest, SettledOptionsGiveTheSameSettings) {
     const UpscaleSettings settings = resolve_settings(options, manifest_);
     const UpscaleOptions settled = settled_options(settings);
     EXPECT_EQ(settings_json(resolve_settings(settled, manifest_)), settings_json(settings));
-    EXPECT_TRUE(settled.t && settled.sampler && settled.color_fix && settled.tile);
+    EXPECT_TRUE(settled.t && settled.sampler && settled.color_fix);
+    EXPECT_EQ(settled.tile, options.tile);
     EXPECT_FALSE(settled.batch || settled.scale);
   }
   manifest_.detail = {{1.0, 500, 0.5, 5}};

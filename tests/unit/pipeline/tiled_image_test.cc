@@ -129,6 +129,18 @@ TEST_F(TiledRunTest, SizesThatTilesDoNotFillAreThePictureInOnePieceToItsEdges) {
   }
 }
 
+TEST_F(TiledRunTest, TilesThatAreFittedToThePictureShowNoSeam) {
+  TestModelOptions options;
+  options.manifest_patch = R"({"tile": {"size": 32, "overlap": 8}})";
+  upscaler_.emplace(Model::load(make_test_model(folder_.path() / "fitted", options)));
+  for (const auto& [h, w] :
+       std::vector<std::pair<int, int>>{{56, 40}, {37, 51}, {9, 120}, {65, 33}}) {
+    const at::Tensor lr = picture(h, w);
+    EXPECT_TRUE(at::allclose(run(lr, {.nfe = 3}, {}), run(lr, {.nfe = 3}, 0), 0, 1e-5))
+        << h << "x" << w;
+  }
+}
+
 TEST_F(TiledRunTest, OneTileIsThePictureInOnePieceBitForBit) {
   const at::Tensor lr = picture(16, 13);
   EXPECT_TRUE(at::equal(run(lr, {}, {}), run(lr, {}, 0)));
@@ -243,7 +255,10 @@ TEST_F(TiledRunTest, TheColourFixMakesTheOutputAgreeWithItsInput) {
 TEST_F(TiledRunTest, TilesComeFromTheOptionsOrTheModel) {
   EXPECT_EQ(settings({}).tile.size, 16);
   EXPECT_EQ(settings({}).tile.overlap, 8);
+  EXPECT_TRUE(settings({}).tile.fitted);
+  EXPECT_FALSE(settings({.tile = 16}).tile.fitted);
   EXPECT_EQ(settings({.tile = 0}).tile.size, 0);
+  EXPECT_FALSE(settings({.tile = 0}).tile.fitted);
   EXPECT_EQ(settings({.tile = 30}).tile.size, 32);
   EXPECT_EQ(settings({.tile = 32, .tile_overlap = 6}).tile.overlap, 8);
   EXPECT_THROW(settings({.tile = -1}), UsageError);
@@ -256,6 +271,7 @@ TEST(Tiles, AModelThatSeesTheWholePictureTakesNone) {
   const TemporaryFolder folder;
   const Manifest manifest = read_manifest(make_test_model(folder.path() / "model"));
   EXPECT_EQ(resolve_settings({}, manifest).tile.size, 0);
+  EXPECT_FALSE(resolve_settings({}, manifest).tile.fitted);
   EXPECT_EQ(resolve_settings({.tile = 0}, manifest).tile.size, 0);
   EXPECT_THROW(resolve_settings({.tile = 32}, manifest), UsageError);
   EXPECT_THROW(resolve_settings({.tile_overlap = 4}, manifest), UsageError);
