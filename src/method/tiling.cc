@@ -88,8 +88,8 @@ std::vector<TileGrid::Axis> TileGrid::even_axes(std::int64_t length, std::int64_
 /// the fewest pixels; of several such pairs the one of the fewest tiles.
 void TileGrid::fit(std::int64_t height, std::int64_t width, TileSize tile, std::int64_t multiple) {
   const std::int64_t most = std::int64_t{tile.size} * tile.size;
-  const std::int64_t least =
-      round_up(std::max<std::int64_t>(divide_up(tile.size, 2), 2 * tile.overlap), multiple);
+  const std::int64_t least = round_up(
+      std::max<std::int64_t>(divide_up(tile.size, 2), std::int64_t{2} * tile.overlap), multiple);
   const std::vector<Axis> widths = even_axes(width, least, tile.overlap, multiple);
   const std::int64_t highest = std::max(least, row_tiles * most / widths.front().canvas);
   std::pair<std::int64_t, std::int64_t> best = {std::numeric_limits<std::int64_t>::max(), 0};
