@@ -249,20 +249,19 @@ class PickleReader {
 
   /// Whether the pickle ends.
   bool step(unsigned char instruction) {
+    if (instruction == '.') {  // STOP
+      return true;
+    }
+    if (!push_value(instruction) && !use_stack(instruction) && !make_object(instruction)) {
+      refuse_pickle("has the instruction " + std::to_string(instruction) +
+                    ", which LibTorch does not write");
+    }
+    return false;
+  }
+
+  /// False for an instruction that pushes no value of its own.
+  bool push_value(unsigned char instruction) {
     switch (instruction) {
-      case 0x80:  // PROTO
-        if (number(1) != 2) {
-          refuse_pickle("is not of the kind that LibTorch writes");
-        }
-        break;
-      case '.':  // STOP
-        return true;
-      case '(':  // MARK
-        marks_.push_back(stack_.size());
-        if (marks_.size() > static_cast<std::size_t>(max_depth)) {
-          refuse_pickle("has values nested deeper than " + std::to_string(max_depth));
-        }
-        break;
       case 'N':
         push(make(PickleKind::none));
         break;
@@ -288,6 +287,21 @@ class PickleReader {
         break;
       case 'X':  // BINUNICODE
         push(make(PickleKind::text, 0, take(number(4))));
+        break;
+      default:
+        return false;
+    }
+    return true;
+  }
+
+  /// False for an instruction that has nothing to do with marks, memory, tuples, lists and dicts.
+  bool use_stack(unsigned char instruction) {
+    switch (instruction) {
+      case '(':  // MARK
+        marks_.push_back(stack_.size());
+        if (marks_.size() > static_cast<std::size_t>(max_depth)) {
+          refuse_pickle("has values nested deeper than " + std::to_string(max_depth));
+        }
         break;
       case 'q':  // BINPUT
         remember(number(1));
@@ -324,6 +338,20 @@ class PickleReader {
       case 'u':  // SETITEMS
         fill(PickleKind::dict, pop_marked());
         break;
+      default:
+        return false;
+    }
+    return true;
+  }
+
+  /// False for an instruction that makes or fills no object.
+  bool make_object(unsigned char instruction) {
+    switch (instruction) {
+      case 0x80:  // PROTO
+        if (number(1) != 2) {
+          refuse_pickle("is not of the kind that LibTorch writes");
+        }
+        break;
       case 'c':  // GLOBAL
         global();
         break;
@@ -340,10 +368,9 @@ class PickleReader {
         build();
         break;
       default:
-        refuse_pickle("has the instruction " + std::to_string(instruction) +
-                      ", which LibTorch does not write");
+        return false;
     }
-    return false;
+    return true;
   }
 
   /// LibTorch writes numbers beyond 32 bits with 8 bytes.

@@ -15,7 +15,7 @@ constexpr std::int64_t any_bytes = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t mebibyte = std::int64_t{1} << 20;
 constexpr std::int64_t readable_side = std::int64_t{1} << 20;  // OpenCV reads no longer one
 
-std::vector<FormatTraits> table() {
+std::vector<FormatTraits> usual_formats() {
   return {
       {.format = ImageFormat::png,
        .words = {"png"},
@@ -71,6 +71,12 @@ std::vector<FormatTraits> table() {
        .max_bytes = 2047 * mebibyte,  // OpenCV counts a BMP's bytes as int
        .grey = true,
        .resolution = true},
+  };
+}
+
+/// Those whose libraries a build may lack.
+std::vector<FormatTraits> newer_formats() {
+  return {
       {.format = ImageFormat::jxl,
        .words = {"jxl"},
        .title = "JPEG XL",
@@ -112,7 +118,12 @@ std::vector<FormatTraits> table() {
 }  // namespace
 
 const std::vector<FormatTraits>& image_formats() {
-  static const std::vector<FormatTraits> formats = table();
+  static const std::vector<FormatTraits> formats = [] {
+    std::vector<FormatTraits> all = usual_formats();
+    const std::vector<FormatTraits> newer = newer_formats();
+    all.insert(all.end(), newer.begin(), newer.end());
+    return all;
+  }();
   return formats;
 }
 

@@ -321,6 +321,39 @@ double make_picture(const UpscaleArgs& args, const Method& method, const srdiff:
   return seconds;
 }
 
+/// What the pictures of a run took, and of each its name, seed and seconds.
+struct MadePictures {
+  double seconds = 0.0;
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+};
+
+/// Makes and writes all pictures of one input, which differ by their seeds; `mask` may be
+/// undefined.
+MadePictures make_pictures(const UpscaleArgs& args, const Method& method,
+                           const srdiff::Upscaler& upscaler, const srdiff::Image& input,
+                           const at::Tensor& mask, const std::vector<Variant>& pictures,
+                           const std::string& name) {
+  MadePictures made;
+  for (const Variant& picture : pictures) {
+    Method its = method;
+    its.settings.seed = picture.seed;
+    srdiff::UpscalePlan plan(its.manifest, its.settings, input.height(), input.width(), name);
+    if (mask.defined()) {
+      plan.set_mask(mask, args.mask);
+    }
+    UpscaleArgs its_args = with_output(args, picture);
+    if (&picture != &pictures.front()) {
+      its_args.save_weight_map.clear();  // it is the same for all
+    }
+    const double seconds = make_picture(its_args, its, upscaler, input, plan, name);
+    made.seconds += seconds;
+    made.list.push_back({{"output", srdiff::name_to_utf8(picture.output)},
+                         {"seed", picture.seed},
+                         {"seconds", seconds}});
+  }
+  return made;
+}
+
 }  // namespace
 
 int upscale_file(const UpscaleArgs& typed) {
@@ -354,28 +387,9 @@ int upscale_file(const UpscaleArgs& typed) {
   const srdiff::Upscaler upscaler = load_for(args, method);
   const double load_seconds = load_watch.seconds();
 
-  double seconds = 0.0;
-  auto made = nlohmann::ordered_json::array();
+  MadePictures made;
   try {
-    for (const Variant& picture : pictures) {
-      Method its = method;
-      its.settings.seed = picture.seed;
-      srdiff::UpscalePlan its_plan(its.manifest, its.settings, input.height(), input.width(),
-                                   source.name());
-      if (mask.defined()) {
-        its_plan.set_mask(mask, args.mask);
-      }
-      UpscaleArgs its_args = with_output(args, picture);
-      if (&picture != &pictures.front()) {
-        its_args.save_weight_map.clear();  // it is the same for all
-      }
-      const double its_seconds =
-          make_picture(its_args, its, upscaler, input, its_plan, source.name());
-      seconds += its_seconds;
-      made.push_back({{"output", srdiff::name_to_utf8(picture.output)},
-                      {"seed", picture.seed},
-                      {"seconds", its_seconds}});
-    }
+    made = make_pictures(args, method, upscaler, input, mask, pictures, source.name());
   } catch (const srdiff::Cancelled&) {
     if (args.save_steps.empty()) {
       throw;
@@ -388,9 +402,9 @@ int upscale_file(const UpscaleArgs& typed) {
     return exit_input_failed;  // main says why
   }
   if (args.json) {
-    nlohmann::ordered_json document = report(args, plan, method, load_seconds, seconds);
+    nlohmann::ordered_json document = report(args, plan, method, load_seconds, made.seconds);
     if (args.variants) {
-      document["variants"] = made;
+      document["variants"] = made.list;
     }
     print_json(document);
   }
