@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times public super-resolution networks as regressors in srdiff against ONNX Runtime and OpenVINO.
 
-    bench_regressors.py --networks span compact rrdb --json regressors.json
+    bench_regressors.py --networks imdn span compact rrdb --json regressors.json
 
-SPAN (48 channels), Real-ESRGAN's compact network (64 channels, 16 layers) and ESRGAN's RRDB network (64
-channels, 6 blocks), built by spandrel with random weights: time does not depend on their values. Needs
+IMDN (64 channels, 6 blocks), SPAN (48 channels), Real-ESRGAN's compact network (64 channels, 16 layers) and
+ESRGAN's RRDB network (64 channels, 6 blocks of its 23), all but the first built by spandrel, with random weights:
+time does not depend on their values. Needs
 `pip install spandrel onnx onnxruntime openvino`; a runtime that is not there is left out. Each network is
 written as export_regressor.py writes one, and srdiff runs it inside a copy of --model, whose scale is 4.
 One picture, in float32, the same number of threads; every peer's output is compared with PyTorch's before it
@@ -38,17 +39,67 @@ from PIL import Image  # noqa: E402
 from export_regressor import Regressor, written  # noqa: E402
 from folders import read_manifest, sha256, write_json  # noqa: E402
 
+NETWORKS = ("imdn", "span", "compact", "rrdb")
 CALLS = 5  # of a peer in a turn; their median is the turn's figure
+
+
+class DistillationBlock(torch.nn.Module):
+    """A block of IMDN (Hui et al. 2019): each convolution hands a quarter of its channels on, and attention weighs
+    channels by their contrast."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.kept = width // 4
+        conv = torch.nn.Conv2d
+        self.convolutions = torch.nn.ModuleList([conv(width, width, 3, 1, 1),
+                                                 *(conv(width - self.kept, width, 3, 1, 1) for _ in range(2))])
+        self.last = conv(width - self.kept, self.kept, 3, 1, 1)
+        self.attention = torch.nn.Sequential(conv(width, width // 16, 1), torch.nn.ReLU(inplace=True),
+                                             conv(width // 16, width, 1), torch.nn.Sigmoid())
+        self.join = conv(width, width, 1)
+
+    def forward(self, x):
+        rest, parts = x, []
+        for convolution in self.convolutions:
+            part, rest = torch.split(torch.nn.functional.leaky_relu(convolution(rest), 0.05, inplace=True),
+                                     (self.kept, x.shape[1] - self.kept), dim=1)
+            parts.append(part)
+        joined = torch.cat([*parts, self.last(rest)], 1)
+        mean = joined.mean((2, 3), keepdim=True)
+        contrast = (joined - mean).square().mean((2, 3), keepdim=True).sqrt() + mean
+        return self.join(joined * self.attention(contrast)) + x
+
+
+class Imdn(torch.nn.Module):
+    def __init__(self, width: int = 64, blocks: int = 6, scale: int = 4):
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, width, 3, 1, 1)
+        self.blocks = torch.nn.ModuleList(DistillationBlock(width) for _ in range(blocks))
+        self.join = torch.nn.Conv2d(width * blocks, width, 1)
+        self.second = torch.nn.Conv2d(width, width, 3, 1, 1)
+        self.last = torch.nn.Conv2d(width, 3 * scale ** 2, 3, 1, 1)
+        self.shuffle = torch.nn.PixelShuffle(scale)
+
+    def forward(self, x):
+        features = x = self.first(x)
+        outputs = []
+        for block in self.blocks:
+            x = block(x)
+            outputs.append(x)
+        joined = torch.nn.functional.leaky_relu(self.join(torch.cat(outputs, 1)), 0.05, inplace=True)
+        return self.shuffle(self.last(self.second(joined) + features))
 
 
 def build(name: str):
     """The network with PyTorch's random weights."""
+    torch.manual_seed(0)
+    if name == "imdn":
+        return Imdn().eval()
     kinds = {"span": ("SPAN.__arch.span", "SPAN", dict(num_in_ch=3, num_out_ch=3, feature_channels=48, upscale=4)),
              "compact": ("Compact.__arch.SRVGG", "SRVGGNetCompact",
                          dict(num_in_ch=3, num_out_ch=3, num_feat=64, num_conv=16, upscale=4)),
              "rrdb": ("ESRGAN.__arch.RRDB", "RRDBNet", dict(in_nc=3, out_nc=3, num_filters=64, num_blocks=6, scale=4))}
     module, kind, options = kinds[name]
-    torch.manual_seed(0)
     return getattr(importlib.import_module(f"spandrel.architectures.{module}"), kind)(**options).eval()
 
 
@@ -143,7 +194,7 @@ def measure(name: str, args) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", choices=("span", "compact", "rrdb"), default=["span", "compact", "rrdb"])
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--peers", nargs="+", choices=("onnxruntime", "openvino"), default=["onnxruntime", "openvino"])
     parser.add_argument("--model", default=str(ROOT / "models" / "photos-x4"), help="of scale 4, lends the other networks")
     parser.add_argument("--srdiff", default=str(ROOT / "build/default/apps/srdiff/srdiff"))

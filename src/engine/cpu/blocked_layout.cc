@@ -252,6 +252,14 @@ at::Tensor join_channels(at::TensorList images) {
   return in_one_block ? join_pixels(parts) : at::Tensor();
 }
 
+at::Tensor take_channels(const at::Tensor& x, std::int64_t first, std::int64_t count) {
+  const std::int64_t block = in_blocks(x) ? x.size(4) : 0;
+  if (block > 0 && block == channel_block() && first % block == 0 && count % block == 0) {
+    return x.narrow(1, first / block, count / block).contiguous();
+  }
+  return from_blocks(x).narrow(1, first, count);
+}
+
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor) {
   const at::Tensor x = blocks.contiguous();
   const std::int64_t planes = x.size(0) * x.size(1);

@@ -69,6 +69,10 @@ at::Tensor round_to_bf16(const at::Tensor& blocks);
 /// of different lengths cannot be joined.
 at::Tensor join_channels(at::TensorList images);
 
+/// Channels first .. first + count - 1 of an image, in blocks where it is in blocks that begin and
+/// end there, else plain. Throws c10::Error where the image has not so many.
+at::Tensor take_channels(const at::Tensor& x, std::int64_t first, std::int64_t count);
+
 /// Blocks upsampled by repeating each pixel: `factor` times in each direction.
 at::Tensor repeat_pixels(const at::Tensor& blocks, std::int64_t factor);
 

@@ -180,6 +180,7 @@ TORCH_LIBRARY(srdiff, library) {
   library.def("add(Tensor x, Tensor y) -> Tensor");
   library.def("mul(Tensor x, Tensor y) -> Tensor");
   library.def("prelu(Tensor x, Tensor weight) -> Tensor");
+  library.def("channels(Tensor(a) x, int first, int count) -> Tensor(a)");
   library.def("size(Tensor x) -> int[]");
   library.def("upsample_nearest(Tensor x, int factor) -> Tensor");
   library.def("attention(Tensor query, Tensor key, Tensor value, float scale) -> Tensor");
@@ -206,6 +207,7 @@ TORCH_LIBRARY_IMPL(srdiff, CPU, library) {
   library.impl("add", add_in_any_layout);
   library.impl("mul", multiply_in_any_layout);
   library.impl("prelu", prelu_in_any_layout);
+  library.impl("channels", take_channels);
   library.impl("size", image_size);
   library.impl("upsample_nearest", upsample_in_any_layout);
   library.impl("attention", attention);

@@ -161,7 +161,7 @@ class BlockedValues {
   static bool keeps(const Node* node) {
     return is_norm(node) || is_with_number(node) ||
            is_one_of(node, {"srdiff::upsample_nearest", "srdiff::silu", "srdiff::sigmoid",
-                            "srdiff::prelu", "aten::relu", "aten::leaky_relu"});
+                            "srdiff::prelu", "srdiff::channels", "aten::relu", "aten::leaky_relu"});
   }
 
   static bool is_list(const Value* value) {

@@ -3,8 +3,10 @@
 #include <torch/script.h>
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace srdiff {
 namespace {
@@ -64,11 +66,49 @@ void replace_change_in_place(Node* node) {
   }
 }
 
+/// The parts of split(x, sizes, 1), each by an operator of its own.
+void replace_split(Node* unpack) {
+  const Node* split = nullptr;
+  for (const char* kind : {"aten::split", "aten::split_with_sizes"}) {
+    if (split == nullptr && is(unpack, "prim::ListUnpack")) {
+      split = only_source(unpack->input(), kind);
+    }
+  }
+  const Value* sizes = split != nullptr ? split->input(1) : nullptr;
+  if (split == nullptr || !is_constant(split->input(2), 1) ||
+      !is(sizes->node(), "prim::ListConstruct") ||
+      sizes->node()->inputs().size() != unpack->outputs().size()) {
+    return;
+  }
+  std::vector<std::int64_t> lengths;
+  for (const Value* size : sizes->node()->inputs()) {
+    const auto length = constant_number(size);
+    if (!length) {
+      return;
+    }
+    lengths.push_back(static_cast<std::int64_t>(*length));
+  }
+  Graph& graph = *unpack->owningGraph();
+  const torch::jit::WithInsertPoint here(unpack);
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    Node* part = graph.insertNode(
+        graph.create(c10::Symbol::fromQualString("srdiff::channels"),
+                     {const_cast<Node*>(split)->input(0), graph.insertConstant(first),
+                      graph.insertConstant(lengths[i])}));
+    part->output()->setType(c10::TensorType::get());
+    unpack->outputs()[i]->replaceAllUsesWith(part->output());
+    first += lengths[i];
+  }
+  unpack->destroy();
+}
+
 }  // namespace
 
 void simplify_operators(Graph& graph, const torch::jit::Module& module) {
   for_each_node(graph.block(), [&](Node* node) { replace_traced_convolution(node, module); });
   for_each_node(graph.block(), replace_change_in_place);
+  for_each_node(graph.block(), replace_split);
 }
 
 }  // namespace srdiff

@@ -3,6 +3,7 @@
 #include <torch/script.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/cpu/blocked_layout.h"
@@ -106,6 +107,30 @@ TEST_F(OtherNetworksTest, AProductWithAValueForEachChannelOrPixel) {
       "    h = h * torch.mean(h, [2, 3], True)\n"
       "    h = h * torch.mean(h, [1], True)\n"
       "    return h * x\n");
+}
+
+TEST_F(OtherNetworksTest, SplitChannelsStayInBlocks) {
+  // As IMDN has it; the second split is not of whole blocks.
+  const std::string graph = rewritten(
+      "    h = torch.leaky_relu(torch.conv2d(x, self.first, None, [1, 1], [1, 1]), 0.05)\n"
+      "    a, b = torch.split(h, [16, 16], 1)\n"
+      "    c, d = torch.split(torch.cat([b, a], 1), [5, 27], 1)\n"
+      "    return torch.cat([c, torch.conv2d(torch.cat([d, c], 1), self.second, None, [1, 1],"
+      " [1, 1])], 1)\n");
+  EXPECT_EQ(occurrences(graph, "srdiff::channels"), 4U) << graph;
+  EXPECT_EQ(occurrences(graph, "srdiff::cat_channels"), 3U) << graph;
+}
+
+TEST_F(OtherNetworksTest, ChannelsAreThoseOfPlainImages) {
+  const at::Tensor x = at::randn({2, 64, 5, 7});
+  for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{16, 32}, {3, 20}}) {
+    const at::Tensor expected = x.narrow(1, first, count);
+    EXPECT_TRUE(at::equal(take_channels(x, first, count), expected));
+    EXPECT_TRUE(at::equal(from_blocks(take_channels(to_blocks(x), first, count)), expected));
+    EXPECT_TRUE(at::equal(from_blocks(take_channels(to_blocks(x, 64), first, count)), expected));
+  }
+  EXPECT_TRUE(in_blocks(take_channels(to_blocks(x), 16, 32)));
+  EXPECT_THROW(take_channels(to_blocks(x), 48, 32), c10::Error);
 }
 
 TEST_F(OtherNetworksTest, PreluIsThatOfPlainImages) {
