@@ -88,12 +88,12 @@ std::vector<CudaBackend> visible_devices() {
 
 const Backend& cuda_backend(c10::DeviceIndex index) {
   static const std::vector<CudaBackend> devices = visible_devices();
-  const int place = index;
-  if (place < 0 || place >= static_cast<int>(devices.size())) {
+  const auto place = static_cast<unsigned char>(index);
+  if (index < 0 || place >= devices.size()) {
     throw ModelError("the device 'cuda:" + std::to_string(place) + "' is absent",
                      ErrorCode::device_absent);
   }
-  return devices[static_cast<std::size_t>(place)];
+  return devices[place];
 }
 
 }  // namespace srdiff

@@ -65,7 +65,7 @@ std::string processor_name() {
 /// What convolutions and attention compute in, and LibTorch's other operators where theirs is
 /// another: LibTorch 1.13 stays with AVX2 on processors that have AVX-512.
 std::string instruction_set() {
-  const std::string libtorch = config_value("CPU capability usage: ");
+  std::string libtorch = config_value("CPU capability usage: ");
   const std::int64_t lanes = cpu::channel_block();
   if (lanes == 0) {
     return libtorch;
