@@ -123,7 +123,7 @@ std::int64_t Upscaler::wanted_together(std::int64_t height, std::int64_t width,
                                        const std::optional<int>& batch) const {
   if (backend_for(model_.device()).one_image_per_call()) {
     // Each holds memory of its own; large ones keep several threads busy by themselves.
-    constexpr std::int64_t most_side_by_side = 96 * 96;
+    constexpr std::int64_t most_side_by_side = std::int64_t{96} * 96;
     return height * width <= most_side_by_side ? at::get_num_threads() : 1;
   }
   if (batch) {
