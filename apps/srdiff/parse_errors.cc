@@ -96,7 +96,7 @@ std::string surplus_word(const CLI::App& app, const CLI::App& subcommand,
 }  // namespace
 
 std::string parse_problem(const CLI::App& app, const CLI::ParseError& error) {
-  if (const std::string problem = config_problem(app, error); !problem.empty()) {
+  if (std::string problem = config_problem(app, error); !problem.empty()) {
     return problem;
   }
   std::string command = "srdiff";

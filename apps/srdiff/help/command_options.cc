@@ -52,7 +52,7 @@ WordKind kind_of(const CLI::Option& option) {
   if (!offered_words(option).words.empty()) {
     return WordKind::word;
   }
-  const std::string text = option.get_description();
+  const std::string& text = option.get_description();
   for (const char* type : {"INT", "UINT", "FLOAT"}) {
     if (option.get_type_name().rfind(type, 0) == 0) {
       return WordKind::number;

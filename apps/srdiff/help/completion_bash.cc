@@ -16,6 +16,7 @@ std::string bash_joined(const std::vector<std::string>& words, const char* betwe
 
 std::vector<std::string> bash_names_of(const std::vector<const CLI::App*>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const CLI::App* command : commands) {
     names.push_back(command->get_name());
   }

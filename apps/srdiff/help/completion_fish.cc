@@ -28,8 +28,8 @@ std::string fish_condition_of(const CLI::App& command) {
   std::string condition;
   for (const CLI::App* above = &command; above->get_parent() != nullptr;
        above = above->get_parent()) {
-    condition = "__fish_seen_subcommand_from " + above->get_name() +
-                (condition.empty() ? "" : "; and " + condition);
+    condition.insert(0, condition.empty() ? "" : "; and ");
+    condition.insert(0, "__fish_seen_subcommand_from " + above->get_name());
   }
   if (!subcommands_of(command).empty()) {
     condition += (condition.empty() ? "not " : "; and not ") +
@@ -55,7 +55,7 @@ std::string fish_action_of(WordKind kind) {
 }
 
 std::string fish_action_of(const CLI::Option& option) {
-  const std::string action = fish_action_of(kind_of(option));
+  std::string action = fish_action_of(kind_of(option));
   if (kind_of(option) != WordKind::word) {
     return action;
   }
