@@ -66,12 +66,14 @@ std::string processor_name() {
 /// another: LibTorch 1.13 stays with AVX2 on processors that have AVX-512.
 std::string instruction_set() {
   std::string libtorch = config_value("CPU capability usage: ");
+#if defined(__x86_64__)
   const std::int64_t lanes = cpu::channel_block();
-  if (lanes == 0) {
-    return libtorch;
+  const std::string own = lanes == 16 ? "AVX512" : lanes == 8 ? "AVX2" : libtorch;
+  if (own != libtorch) {
+    return own + ", LibTorch " + libtorch;
   }
-  const std::string own = lanes == 16 ? "AVX512" : "AVX2";
-  return own == libtorch ? own : own + ", LibTorch " + libtorch;
+#endif
+  return libtorch;
 }
 
 c10::Device cuda_device(const std::string& word) {

@@ -2,10 +2,8 @@
 
 #include <torch/script.h>
 
-#include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace srdiff {
@@ -52,36 +50,34 @@ bool makes_a_new_tensor(const Node* node) {
 /// An operator that changes its first input, which nothing else reads, becomes the one that gives a
 /// new tensor.
 void replace_change_in_place(Node* node) {
-  constexpr std::array<std::string_view, 7> kinds = {"add",  "sub",  "mul",    "leaky_relu",
-                                                     "relu", "silu", "sigmoid"};
-  for (const std::string_view kind : kinds) {
-    const std::string operation = "aten::" + std::string(kind);
-    if (is(node, (operation + "_").c_str()) && node->input(0)->uses().size() == 1 &&
-        makes_a_new_tensor(node->input(0)->node()) &&
-        node->input(0)->node()->owningBlock() == node->owningBlock()) {
-      replace(node, operation.c_str(), node->inputs());
-      node->destroy();
-      return;
-    }
+  const bool changes =
+      is_one_of(node, {"aten::add_", "aten::sub_", "aten::mul_", "aten::leaky_relu_", "aten::relu_",
+                       "aten::silu_", "aten::sigmoid_"});
+  if (changes && node->input(0)->uses().size() == 1 && makes_a_new_tensor(node->input(0)->node()) &&
+      node->input(0)->node()->owningBlock() == node->owningBlock()) {
+    std::string operation = node->kind().toQualString();
+    operation.pop_back();  // the underscore
+    replace(node, operation.c_str(), node->inputs());
+    node->destroy();
   }
 }
 
 /// The parts of split(x, sizes, 1), each by an operator of its own.
 void replace_split(Node* unpack) {
-  const Node* split = nullptr;
-  for (const char* kind : {"aten::split", "aten::split_with_sizes"}) {
-    if (split == nullptr && is(unpack, "prim::ListUnpack")) {
-      split = only_source(unpack->input(), kind);
-    }
+  if (!is(unpack, "prim::ListUnpack")) {
+    return;
   }
-  const Value* sizes = split != nullptr ? split->input(1) : nullptr;
-  if (split == nullptr || !is_constant(split->input(2), 1) ||
-      !is(sizes->node(), "prim::ListConstruct") ||
-      sizes->node()->inputs().size() != unpack->outputs().size()) {
+  Node* split = unpack->input()->node();
+  if (!is_one_of(split, {"aten::split", "aten::split_with_sizes"}) ||
+      split->output()->uses().size() != 1 || !is_constant(split->input(2), 1)) {
+    return;
+  }
+  const Node* sizes = split->input(1)->node();
+  if (!is(sizes, "prim::ListConstruct") || sizes->inputs().size() != unpack->outputs().size()) {
     return;
   }
   std::vector<std::int64_t> lengths;
-  for (const Value* size : sizes->node()->inputs()) {
+  for (const Value* size : sizes->inputs()) {
     const auto length = constant_number(size);
     if (!length) {
       return;
@@ -92,10 +88,9 @@ void replace_split(Node* unpack) {
   const torch::jit::WithInsertPoint here(unpack);
   std::int64_t first = 0;
   for (std::size_t i = 0; i < lengths.size(); ++i) {
-    Node* part = graph.insertNode(
-        graph.create(c10::Symbol::fromQualString("srdiff::channels"),
-                     {const_cast<Node*>(split)->input(0), graph.insertConstant(first),
-                      graph.insertConstant(lengths[i])}));
+    Node* part = graph.insertNode(graph.create(
+        c10::Symbol::fromQualString("srdiff::channels"),
+        {split->input(0), graph.insertConstant(first), graph.insertConstant(lengths[i])}));
     part->output()->setType(c10::TensorType::get());
     unpack->outputs()[i]->replaceAllUsesWith(part->output());
     first += lengths[i];

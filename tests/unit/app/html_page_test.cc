@@ -9,6 +9,7 @@
 #include <string>
 
 #include "srdiff/error.h"
+#include "support/occurrences.h"
 
 namespace {
 
@@ -44,14 +45,8 @@ TEST_F(HtmlPageTest, NamesStayText) {
   EXPECT_NE(html.find(R"(\u003c/script\u003e\u003cimg src=x onerror=alert(1)\u003e\"'&)"),
             std::string::npos);
   // One script of data and one of code, as without the name.
-  const auto count = [](const std::string& text, const std::string& word) {
-    int found = 0;
-    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
-      ++found;
-    }
-    return found;
-  };
-  EXPECT_EQ(count(html, "</script>"), count(html_of(one_picture("a.png")), "</script>"));
+  EXPECT_EQ(srdiff::support::occurrences(html, "</script>"),
+            srdiff::support::occurrences(html_of(one_picture("a.png")), "</script>"));
 }
 
 TEST_F(HtmlPageTest, TellsTheSettingsInALine) {

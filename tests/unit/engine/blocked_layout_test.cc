@@ -19,6 +19,7 @@
 #include "srdiff/device.h"
 #include "support/blocks_fixture.h"
 #include "support/expect.h"
+#include "support/occurrences.h"
 
 namespace srdiff::cpu {
 namespace {
@@ -389,14 +390,6 @@ torch::jit::Module network_with_everything() {
   return module;
 }
 
-std::size_t count(const std::string& text, const std::string& word) {
-  std::size_t found = 0;
-  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
-    ++found;
-  }
-  return found;
-}
-
 TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
   const torch::jit::Module original = network_with_everything();
   torch::jit::Module module = original.deepcopy();
@@ -404,10 +397,10 @@ TEST_F(ChannelBlocksTest, ARewrittenNetworkGivesTheSame) {
   rewrite_graph(module);
   rewrite_graph(module_in_bf16, /*in_bf16=*/has_bf16_convolutions());
   const std::string graph = module.get_method("forward").graph()->toString();
-  EXPECT_EQ(count(graph, "srdiff::conv2d_to_blocks"), 3U) << graph;
-  EXPECT_EQ(count(graph, "srdiff::conv2d_add_to_blocks"), 3U) << graph;
-  EXPECT_EQ(count(graph, "srdiff::cat_channels"), 2U) << graph;
-  EXPECT_EQ(count(graph, "srdiff::add("), 1U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::conv2d_to_blocks"), 3U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::conv2d_add_to_blocks"), 3U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::cat_channels"), 2U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::add("), 1U) << graph;
   for (const bool in_bf16 : {false, true}) {
     const torch::jit::GraphOptimizerEnabledGuard simple_executor(false);
     // The offsets of a batch are folded into the bias when they are the same for all its images.
@@ -507,10 +500,11 @@ def forward(self, x):
 )");
   expect_same_when_rewritten(module, {at::randn({2, 16, 4, 3})});
   const std::string graph = module.get_method("forward").graph()->toString();
-  EXPECT_EQ(count(graph, "srdiff::upsample_nearest"), 1U) << graph;
-  EXPECT_EQ(count(graph, "srdiff::conv2d_of_upsampled"), 2U) << graph;
-  EXPECT_EQ(count(graph, "aten::upsample_nearest2d"), 2U) << graph;
-  EXPECT_EQ(count(graph, "srdiff::plain"), 2U) << graph;  // for torch.sum and for the last two
+  EXPECT_EQ(support::occurrences(graph, "srdiff::upsample_nearest"), 1U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::conv2d_of_upsampled"), 2U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "aten::upsample_nearest2d"), 2U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::plain"), 2U)
+      << graph;  // for torch.sum and for the last two
 }
 
 TEST_F(ChannelBlocksTest, AskingForATypeLeavesBlocksAsTheyAre) {
@@ -529,8 +523,8 @@ def forward(self, x):
 )");
   expect_same_when_rewritten(module, {at::randn({2, 16, 4, 3})});
   const std::string graph = module.get_method("forward").graph()->toString();
-  EXPECT_EQ(count(graph, "srdiff::layer_norm_silu"), 1U) << graph;
-  EXPECT_EQ(count(graph, "srdiff::plain"), 1U) << graph;  // of the result
+  EXPECT_EQ(support::occurrences(graph, "srdiff::layer_norm_silu"), 1U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::plain"), 1U) << graph;  // of the result
 }
 
 TEST_F(ChannelBlocksTest, LinearLayersOfOneInputBecomeOne) {
@@ -551,8 +545,8 @@ def forward(self, x):
   const auto expected = module.forward({x}).toTuple();
   rewrite_graph(module);
   const std::string graph = module.get_method("forward").graph()->toString();
-  EXPECT_EQ(count(graph, "srdiff::linear"), 1U) << graph;
-  EXPECT_EQ(count(graph, "aten::linear"), 2U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "srdiff::linear"), 1U) << graph;
+  EXPECT_EQ(support::occurrences(graph, "aten::linear"), 2U) << graph;
   const auto measured = module.forward({x}).toTuple();
   for (std::size_t i = 0; i < 4; ++i) {
     expect_close(measured->elements()[i].toTensor(), expected->elements()[i].toTensor());

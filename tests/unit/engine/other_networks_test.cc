@@ -11,9 +11,12 @@
 #include "engine/cpu/rewrite_graph.h"
 #include "support/blocks_fixture.h"
 #include "support/expect.h"
+#include "support/occurrences.h"
 
 namespace srdiff::cpu {
 namespace {
+
+using support::occurrences;
 
 /// Networks as torch.jit.trace and the authors of public super-resolution networks write them.
 class OtherNetworksTest : public support::BlocksFixture {
@@ -39,14 +42,6 @@ class OtherNetworksTest : public support::BlocksFixture {
 
   torch::jit::Module module_{"Other"};
 };
-
-std::size_t occurrences(const std::string& text, const std::string& word) {
-  std::size_t found = 0;
-  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
-    ++found;
-  }
-  return found;
-}
 
 TEST_F(OtherNetworksTest, ATracedConvolutionIsAConvolution) {
   const std::string graph = rewritten(
