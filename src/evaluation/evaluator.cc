@@ -38,7 +38,7 @@ constexpr EnumWords<Better, 3> better_words = {
 constexpr double consistency_unit = 1e5;
 
 bool wants(const EvaluationOptions& options, Metric metric) {
-  return std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
+  return contains(options.metrics, metric);
 }
 
 bool wants_sample(const EvaluationOptions& options) {
@@ -125,12 +125,16 @@ Better parse_better(const std::string& word) {
   return better_words.parse(word);
 }
 
+bool contains(const std::vector<Metric>& metrics, Metric metric) {
+  return std::find(metrics.begin(), metrics.end(), metric) != metrics.end();
+}
+
 std::vector<Metric> parse_metrics(const std::string& words) {
   std::vector<Metric> metrics;
   std::istringstream list(words);
   for (std::string word; std::getline(list, word, ',');) {
     const Metric metric = metric_words.parse(word);
-    if (std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) {
+    if (!contains(metrics, metric)) {
       metrics.push_back(metric);
     }
   }

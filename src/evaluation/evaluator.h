@@ -40,6 +40,8 @@ std::string to_string(Metric metric);
 std::vector<Metric> parse_metrics(const std::string& words);
 /// The words that parse_metrics takes, in the order of the enumeration.
 std::vector<std::string> metric_choices();
+/// Whether the metric is one of these.
+bool contains(const std::vector<Metric>& metrics, Metric metric);
 /// Compares sets: fid, kid, prdc.
 bool needs_features(Metric metric);
 /// Compares a picture with its own reference: all but fid, kid, prdc and niqe.

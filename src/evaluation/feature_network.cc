@@ -79,11 +79,7 @@ FeatureManifest read_feature_manifest(const fs::path& folder) {
     manifest.name = root.required<std::string>("name");
     manifest.version = root.required<std::string>("version");
     manifest.dimensions = root.in_range<std::int64_t>("dimensions", 1, 65536);
-    const auto file = read_network_file(root, "file");
-    if (!file) {
-      throw ModelError(where + ": the field 'file' is missing");
-    }
-    manifest.file = *file;
+    manifest.file = required_network_file(root, "file", where);
     read_input(root.object("input"), manifest, where);
     manifest.source = root.optional<std::string>("source", "");
     manifest.licence = root.optional<std::string>("licence", "");

@@ -42,11 +42,7 @@ LpipsManifest read_lpips_manifest(const fs::path& folder) {
     }
     manifest.name = root.required<std::string>("name");
     manifest.version = root.required<std::string>("version");
-    const auto file = read_network_file(root, "file");
-    if (!file) {
-      throw ModelError(where + ": the field 'file' is missing");
-    }
-    manifest.file = *file;
+    manifest.file = required_network_file(root, "file", where);
     manifest.min_side = root.in_range<std::int64_t>("min_side", 1, 4096);
     manifest.source = root.optional<std::string>("source", "");
     manifest.licence = root.optional<std::string>("licence", "");

@@ -1,6 +1,5 @@
 #include "evaluation/sweep.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -48,7 +47,7 @@ SweepPlan plan_of(const JsonFields& fields) {
   plan.model = fields.required<std::string>("model");
   for (const auto& word : fields.required<std::vector<std::string>>("figures")) {
     for (const Metric metric : parse_metrics(word)) {
-      if (std::find(plan.metrics.begin(), plan.metrics.end(), metric) == plan.metrics.end()) {
+      if (!contains(plan.metrics, metric)) {
         plan.metrics.push_back(metric);
       }
     }
@@ -256,17 +255,13 @@ class Sweep {
         {"kid_subset_size", options_.kid.subset_size},
         {"figures", figures}};
     // Named only where it counts: a sweep without goes on with the cells of earlier versions.
-    if (wants(Metric::niqe) && options_.niqe_model) {
+    if (contains(plan_.metrics, Metric::niqe) && options_.niqe_model) {
       document["niqe"] = fingerprint(*options_.niqe_model);
     }
-    if (wants(Metric::lpips) && options_.lpips) {
+    if (contains(plan_.metrics, Metric::lpips) && options_.lpips) {
       document["lpips"] = fingerprint(options_.lpips->manifest());
     }
     return document;
-  }
-
-  bool wants(Metric metric) const {
-    return std::find(plan_.metrics.begin(), plan_.metrics.end(), metric) != plan_.metrics.end();
   }
 
   const SweepPlan& plan_;

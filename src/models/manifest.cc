@@ -103,11 +103,7 @@ Manifest read_document(const nlohmann::json& document, const std::string& where)
   const JsonFields files = root.object("files");
   manifest.regressor = read_network_file(files, "regressor");
   manifest.weight_map = read_network_file(files, "weight_map");
-  const std::optional<NetworkFile> denoiser = read_network_file(files, "denoiser");
-  if (!denoiser) {
-    throw ModelError(where + ": files: the field 'denoiser' is missing");
-  }
-  manifest.denoiser = *denoiser;
+  manifest.denoiser = required_network_file(files, "denoiser", where + ": files");
   if (manifest.condition == Condition::x_sr && !manifest.regressor) {
     throw ModelError(where +
                      ": files: the field 'regressor' is missing, and the condition is x_sr");

@@ -122,6 +122,15 @@ std::optional<NetworkFile> read_network_file(const JsonFields& files, const char
   return result;
 }
 
+NetworkFile required_network_file(const JsonFields& files, const char* key,
+                                  const std::string& where) {
+  const std::optional<NetworkFile> file = read_network_file(files, key);
+  if (!file) {
+    throw ModelError(where + ": the field '" + key + "' is missing");
+  }
+  return *file;
+}
+
 LargeFile read_verified(const fs::path& folder, const NetworkFile& file) {
   const fs::path path = folder / file.path;
   LargeFile bytes = of_model([&] { return LargeFile(path, max_network_bytes); });

@@ -45,6 +45,9 @@ void parse_network_manifest(
 /// A file's entry in a manifest, {"path", "sha256"}, or nothing where there is none.
 /// Throws ModelError for a path that leaves the folder.
 std::optional<NetworkFile> read_network_file(const JsonFields& files, const char* key);
+/// The same of one that must be there. Throws ModelError, which begins with `where`, if it is not.
+NetworkFile required_network_file(const JsonFields& files, const char* key,
+                                  const std::string& where);
 
 /// The file's bytes, 4 GB at most. Throws ModelError unless their SHA-256 is the manifest's; it is
 /// computed, or taken from known_digests.h.

@@ -1,6 +1,5 @@
 #include <spdlog/fmt/ranges.h>
 
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -57,7 +56,7 @@ void check_networks(const EvalArgs& args, const srdiff::Golden& golden) {
     check_features(args.golden, golden,
                    srdiff::read_feature_manifest(srdiff::find_features(args.features)));
   }
-  if (std::find(metrics.begin(), metrics.end(), srdiff::Metric::lpips) != metrics.end()) {
+  if (contains(metrics, srdiff::Metric::lpips)) {
     check_lpips(args.golden, golden, srdiff::read_lpips_manifest(lpips_folder(args.lpips)));
   }
 }

@@ -35,10 +35,6 @@ std::int64_t fewest_pictures(const EvalArgs& args) {
   return static_cast<std::int64_t>(fewest);
 }
 
-bool contains(const std::vector<Metric>& metrics, Metric metric) {
-  return std::find(metrics.begin(), metrics.end(), metric) != metrics.end();
-}
-
 /// Names those of a feature network that too few pictures have kept from being measured.
 void tell_left_out(const EvalArgs& args, const std::vector<Metric>& metrics) {
   if (!args.metrics.empty() || args.features.empty() || args.reference.empty()) {

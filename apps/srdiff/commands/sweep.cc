@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
@@ -112,13 +111,10 @@ srdiff::SweepResult run_cells(const SweepArgs& args, const srdiff::SweepPlan& pl
 
 /// What niqe and lpips need, where the plan has them.
 void load_beside_features(SweepArgs& args, const srdiff::SweepPlan& plan, const Method& method) {
-  const auto wants = [&plan](srdiff::Metric metric) {
-    return std::find(plan.metrics.begin(), plan.metrics.end(), metric) != plan.metrics.end();
-  };
-  if (wants(srdiff::Metric::niqe)) {
+  if (contains(plan.metrics, srdiff::Metric::niqe)) {
     args.options.niqe_model = srdiff::load_niqe_model();
   }
-  if (wants(srdiff::Metric::lpips)) {
+  if (contains(plan.metrics, srdiff::Metric::lpips)) {
     args.options.lpips = std::make_shared<const srdiff::LpipsNetwork>(
         srdiff::LpipsNetwork::load(lpips_folder(args.lpips), method.device, method.trust));
   }
