@@ -296,6 +296,19 @@ def check_growth():
         raise AssertionError(other)
 
 
+def check_bf16_processors():
+    """bf16 is for processors that multiply in it, by the words of Linux's /proc/cpuinfo."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "cpuinfo")
+        for line, has in (("flags\t\t: fpu avx2 avx512f avx512_bf16 avx512_vnni", True),
+                          ("flags\t\t: fpu amx_bf16 amx_tile", True),
+                          ("Features\t: fp asimd bf16 i8mm", True), ("flags\t\t: fpu avx2 avx512f avx512bw", False)):
+            with open(path, "w") as file:
+                file.write(f"processor\t: 0\n{line}\n")
+            assert cpu_trains_in_bf16(path) == (has and int(torch.__version__.split(".")[0]) >= 2), line
+    assert not cpu_trains_in_bf16(os.path.join(folder, "is not there"))
+
+
 def check_fused_norms():
     """The compiled norm gives the values and derivatives of PyTorch's, to the precision of bf16."""
     if not cpu_trains_in_bf16():
@@ -676,7 +689,7 @@ def check_round_trip():
 
 if __name__ == "__main__":
     for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
-                  check_calibration, check_growth, check_fused_norms, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
+                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
                   check_what_is_missing, check_round_trip):
         check()
         print(f"{check.__name__}: ok")
