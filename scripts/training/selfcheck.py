@@ -331,6 +331,84 @@ def check_fused_norms():
         assert (a.grad - b.grad).norm() <= 0.05 * a.grad.norm() + 1e-6, name
 
 
+def check_feature_maps():
+    """The maps of a traced MobileNetV2 with random weights are its own layers'; other networks are refused."""
+    from feature_maps import FeatureMaps
+    torch.manual_seed(0)
+    own = FeatureMaps().eval().requires_grad_(False)
+    tail = torch.nn.Conv2d(own.last.out_channels, 8, 1)  # what follows the layers that are used
+
+    class Whole(torch.nn.Module):
+        def __init__(self, maps):
+            super().__init__()
+            self.maps, self.tail = maps, tail
+
+        def forward(self, x):
+            return self.tail(self.maps(x)[-1])
+
+    pictures = 255 * torch.rand(2, 3, 32, 48)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, maps, other = (os.path.join(folder, name) for name in ("whole.pt", "maps.pt", "other.pt"))
+        torch.jit.trace(Whole(own).eval(), pictures, check_trace=False).save(whole)
+        torch.jit.trace(tail.eval(), torch.rand(1, tail.in_channels, 4, 4)).save(other)
+        script = [sys.executable, os.path.join(HERE, "feature_maps.py"), "--out", maps, "--network"]
+        subprocess.run(script + [whole], check=True, stderr=subprocess.DEVNULL)
+        results = torch.jit.load(maps)(pictures)
+        assert [tuple(each.shape[2:]) for each in results] == [(16, 24)] * 2 + [(8, 12)] * 2 + [(4, 6)] * 2
+        for got, expected in zip(results, own(pictures)):
+            assert torch.allclose(got, expected, atol=1e-4)
+        refused = subprocess.run(script + [other], stderr=subprocess.PIPE, text=True, check=False)
+        assert refused.returncode == 1 and "not MobileNetV2" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def check_sampled_states():
+    """States as the sampler makes them have the noise of their level, and the perceptual loss ends where the truth is."""
+    from types import SimpleNamespace
+    from feature_maps import FeatureMaps
+    from train import DenoiserTask
+    torch.manual_seed(0)
+    sampled = {"share": 0.5, "t": 300, "beta": 0.9, "nfe": [3, 4], "mse": 0.5, "perceptual": 2.0}
+    config = {"schedule": {"kind": "linear", "T": 2000, "beta_start": 1e-6, "beta_end": 1e-2}, "parameterisation": "x0",
+              "denoiser": {"architecture": {"residual_std": 0.1}, "training": {"perceptual": 1.0, "sampled": sampled}}}
+    with tempfile.TemporaryDirectory() as folder:
+        maps = os.path.join(folder, "maps.pt")
+        torch.jit.script(FeatureMaps().eval().requires_grad_(False)).save(maps)
+        task = DenoiserTask(config, SimpleNamespace(features=maps, regressor=None), torch.device("cpu"))
+        for change, features, word in (({"shear": 1}, maps, "shear"), ({}, None, "--features"), ({}, folder, "feature_maps.py")):
+            spoiled = json.loads(json.dumps(config))
+            spoiled["denoiser"]["training"]["sampled"].update(change)
+            try:
+                DenoiserTask(spoiled, SimpleNamespace(features=features, regressor=None), torch.device("cpu"))
+            except SystemExit as error:
+                assert word in str(error), error
+            else:
+                raise AssertionError(word)
+    low = torch.rand(4, 3, 16, 16) - 0.5
+    high = bicubic(low, (64, 64)).clamp(-1, 1)
+    generator = torch.Generator().manual_seed(3)
+    grids = [step_grid(task.schedule, 300, nfe, "quadratic")[:-1] for nfe in sampled["nfe"]]
+    steps = {t for grid in grids for t in grid}
+    levels = {float(task.schedule.alpha_bar[t].sqrt()) for t in steps}
+    met = set()
+    for _ in range(60):  # a network that returns its condition leaves equation (1)'s noise, at every level
+        x_t, level = task.sampled_state(lambda condition, x, level: condition, high, generator)
+        noise = (x_t - level.view(-1, 1, 1, 1) * high).std() / (1 - level[0] ** 2).sqrt()
+        assert abs(float(noise) - 0.9) < 0.03 and float(level[0]) in levels
+        met.add(float(level[0]))
+    assert met == levels
+    assert float(task.loss_of_sampled(lambda condition, x, level: high, low, high, generator)) < 1e-6
+    away = lambda condition, x, level: (high + 0.1)  # noqa: E731
+    alone = task.distance((high + 0.1), high).mean()
+    assert abs(float(task.loss_of_sampled(away, low, high, generator)) - float(0.5 * 1.0 + 2.0 * alone)) < 1e-3
+    network = torch.nn.Conv2d(3, 3, 3, padding=1)
+    loss = task.loss(lambda condition, x, level: network(x), low, high, generator)
+    loss.backward()
+    assert bool(torch.isfinite(loss)) and float(network.weight.grad.abs().sum()) > 0
+    with torch.no_grad():  # held-out images: no sampled states, so that the same numbers give the same loss
+        losses = {float(task.loss(lambda condition, x, level: x, low, high, torch.Generator().manual_seed(1))) for _ in range(2)}
+    assert len(losses) == 1
+
+
 def smooth_picture(seed: int, size):
     """A picture [Pillow] of a few soft colours, which JPEG and reductions change by little."""
     from PIL import Image
@@ -689,7 +767,7 @@ def check_round_trip():
 
 if __name__ == "__main__":
     for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
-                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
+                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_feature_maps, check_sampled_states, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
                   check_what_is_missing, check_round_trip):
         check()
         print(f"{check.__name__}: ok")

@@ -27,10 +27,11 @@ import torch.nn.functional as F  # noqa: E402
 
 from contrast import weight_target  # noqa: E402
 from data import Faces, load_framed, load_images, queued, to_bytes, to_unit  # noqa: E402
-from diffusion import Schedule, bicubic, condition_of, per_image, target_of, x0_of  # noqa: E402
+from diffusion import Schedule, bicubic, condition_of, intermediate_state, per_image, target_of, x0_of  # noqa: E402
 from folders import file_of, read_manifest, run_of  # noqa: E402
 from fused_norm import cpu_trains_in_bf16, fuse_norms  # noqa: E402
 from networks import build, grow, parameters, stored  # noqa: E402
+from perceptual import PerceptualDistance  # noqa: E402
 from photos import Photos, load_photos  # noqa: E402
 from plots import loss_curve, sheet  # noqa: E402
 from reference import sample, step_grid  # noqa: E402
@@ -42,12 +43,20 @@ DEFAULTS = {
     "decay_from": 0.5,          # fraction of the budget at which the rate starts down a cosine to 0
     "ema": 0.999, "bf16": True,
     "loss": "mse",              # of the regressor: mse | log
+    "perceptual": 0.0,          # of the denoiser: weight of the distance of x̂_0 in the space of --features
+    "sampled": {},              # of the denoiser: states that the sampler itself made (SAMPLED)
     "channels_last": "always", "compile": "cuda",  # never | cuda | always
     "fused_norms": True,        # on a CPU, in bf16: one pass for a group norm and its SiLU (fused_norm.py)
     "flip": True, "shift": 0, "grey": 0.0, "scale": [1.0, 1.0],  # what else is done to aligned images (data.py)
     "checkpoint_minutes": 3, "sheet_minutes": 6, "seed": 0,
     "val_images": 256, "val_minutes": 3,  # the loss on the first held-out images, by the averaged weights
 }
+
+# A denoiser learns from states of the truth and is given those of x_sr, and of its own estimates from the second step
+# on. A share of the images is therefore taken from x_sr by equation (1) with `beta`, and through some of the steps that
+# one of `nfe` evaluations from t make. There the truth is not what x_t says, so that the squared error alone would teach
+# the mean of what may be: it has a small weight beside the perceptual distance.
+SAMPLED = {"share": 0.0, "t": 300, "beta": 0.95, "nfe": [4], "grid": "quadratic", "mse": 0.3, "perceptual": 2.0}
 
 
 def atomic_save(value, path: str):
@@ -164,6 +173,15 @@ class DenoiserTask:
         if self.residual_std > 0 and self.parameterisation != "x0":
             raise SystemExit("a denoiser with residual_std returns x0: set parameterisation to x0")
         settings = {**DEFAULTS, **section.get("training", {})}
+        self.perceptual, self.sampled = settings["perceptual"], {**SAMPLED, **settings["sampled"]}
+        unknown = set(self.sampled) - set(SAMPLED)
+        if unknown:
+            raise SystemExit(f"unknown setting of the denoiser's sampled states: {', '.join(sorted(unknown))}")
+        self.distance = None
+        if self.perceptual > 0 or self.sampled["share"] * self.sampled["perceptual"] > 0:
+            if not args.features:
+                raise SystemExit("the config's perceptual loss needs --features FILE.pt, the maps that feature_maps.py makes")
+            self.distance = PerceptualDistance(args.features, device)
         self.regressor = None
         if condition_of(config) == "x_sr":
             if not args.regressor:
@@ -205,6 +223,39 @@ class DenoiserTask:
         return root[t] + (root[t - 1] - root[t]) * u[2]
 
     def loss(self, network, low, high, generator):
+        # Held-out images are judged by the states of the truth alone, so that runs can be compared.
+        own = round(self.sampled["share"] * len(high)) if torch.is_grad_enabled() else 0
+        total = own * self.loss_of_sampled(network, low[:own], high[:own], generator) if own > 0 else 0.0
+        if own < len(high):
+            total = total + (len(high) - own) * self.loss_of_truth(network, low[own:], high[own:], generator)
+        return total / len(high)
+
+    def sampled_state(self, network, condition, generator):
+        """x_t as the sampler makes it and its level [N], after a random number of its steps, none of them too."""
+        settings = self.sampled
+        counts = settings["nfe"]
+        nfe = counts[int(torch.randint(len(counts), (1,), generator=generator))]
+        grid = step_grid(self.schedule, settings["t"], nfe, settings["grid"])
+        steps = int(torch.randint(nfe, (1,), generator=generator))
+        noise = torch.randn(condition.shape, generator=None if condition.is_cuda else generator, device=condition.device)
+        x = intermediate_state(condition, noise, float(self.schedule.alpha_bar[grid[0]]), settings["beta"])
+        with torch.no_grad():
+            x = sample(network, self.schedule, self.parameterisation, condition, x, grid[:steps + 1], "ddim")
+        return x, self.schedule.alpha_bar[grid[steps]].sqrt().expand(len(x)).to(x.device)
+
+    def loss_of_sampled(self, network, low, high, generator):
+        """Of x_t that the sampler makes. The squared error counts alike at every level, in units of what x_sr lacks."""
+        condition = self.condition(low, high.shape[2:])
+        x_t, level = self.sampled_state(network, condition, generator)
+        output = network(condition, x_t, level.float())
+        x_0 = x0_of(self.parameterisation, output.double(), x_t.double(), level).float()
+        error = self.sampled["mse"] * ((x_0 - high) ** 2).mean(dim=(1, 2, 3)) / (self.residual_std or 1.0) ** 2
+        if self.sampled["perceptual"] > 0:
+            error = error + self.sampled["perceptual"] * self.distance(x_0, high)
+        return error.mean()
+
+    def loss_of_truth(self, network, low, high, generator):
+        """Of x_t that the truth makes."""
         level = self.draw_levels(len(high), generator)
         eps = torch.randn(high.shape, generator=None if high.is_cuda else generator, device=high.device)
         level = queued(level, high.device)
@@ -222,6 +273,9 @@ class DenoiserTask:
             snr = (alpha / sigma) ** 2
             divisor = {"eps": snr, "x0": torch.ones_like(snr), "v": snr + 1}[self.parameterisation]
             error = error * snr.clamp(max=self.min_snr) / divisor
+        if self.perceptual > 0:
+            x_0 = x0_of(self.parameterisation, output, x_t, level)
+            error = error + self.perceptual * self.distance(x_0, high)
         return error.mean()
 
     @torch.no_grad()
@@ -539,6 +593,7 @@ def main():
     parser.add_argument("--val", help="folder or .tar file of held-out images: sample sheet and val_loss")
     parser.add_argument("--out", required=True, help="run folder")
     parser.add_argument("--regressor", help="run or model folder of the regressor (weight-map, and a denoiser on x_sr)")
+    parser.add_argument("--features", help="the maps of a perceptual loss, a file of feature_maps.py (denoiser)")
     parser.add_argument("--resume", action="store_true", help="continue the run, if there is one")
     parser.add_argument("--initial", help="model folder to start from, where there is no run to resume")
     parser.add_argument("--max-minutes", type=float, help="budget of all legs together, instead of images")
