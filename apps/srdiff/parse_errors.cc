@@ -8,6 +8,7 @@
 #include "commands/commands.h"
 #include "nearest_word.h"
 #include "shell_words.h"
+#include "typed_options.h"
 
 namespace {
 
@@ -19,8 +20,8 @@ std::string config_problem(const CLI::App& app, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) {
     return "";  // says what it is about
   }
-  const auto* const option = app.get_config_ptr();
-  const std::string file = option->count() > 0 ? option->as<std::string>() : "the configuration";
+  const std::string given = given_config(app);
+  const std::string file = given.empty() ? "the configuration" : given;
   if (dynamic_cast<const CLI::FileError*>(&error) != nullptr) {
     return file + ": no such file, or it cannot be read";
   }

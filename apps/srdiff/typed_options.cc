@@ -57,3 +57,8 @@ std::set<std::string> typed_options(const CLI::App& command) {
   }
   return names;
 }
+
+std::string given_config(const CLI::App& app) {
+  const CLI::Option& option = *app.get_config_ptr();
+  return option.count() > 0 ? option.as<std::string>() : "";
+}

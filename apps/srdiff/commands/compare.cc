@@ -232,7 +232,7 @@ void add_compare(CLI::App& app, Command& command) {
                "Read what is left of damaged pictures, grey where they end");
   sub.add_flag("--json", args->json, "Print JSON on standard output");
   sub.callback([&app, &sub, args, &command] {
-    args->config = app.get_config_ptr()->as<std::string>();
+    args->config = given_config(app);
     args->typed = typed_options(sub);
     command = [args] { return run_compare(*args); };
   });

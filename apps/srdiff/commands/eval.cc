@@ -146,7 +146,7 @@ void add_eval(CLI::App& app, Command& command) {
                         "Page to look at the pictures with their figures, worst first"));
   output(sub.add_flag("--quiet", args->quiet, "Print warnings and errors only"));
   sub.callback([&app, &sub, args, &command] {
-    args->config = app.get_config_ptr()->as<std::string>();
+    args->config = given_config(app);
     args->typed = typed_options(sub);
     command = [args] { return run_eval(*args); };
   });

@@ -189,7 +189,7 @@ void add_upscale(CLI::App& app, Command& command) {
   add_folder_options(sub, args->folder);
   add_output_options(sub, *args);
   sub.callback([&app, &sub, args, &command] {
-    args->config = app.get_config_ptr()->as<std::string>();
+    args->config = given_config(app);
     args->typed = typed_options(sub);
     args->folder.used = first_used(sub, args->typed);
     command = [args] { return run_upscale(*args); };
