@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh SUITE [FOLDER]: builds srdiff in a bare chroot of another system by the commands of README
-# and runs the unit tests and the golden file there, from what is committed.
+# and runs the unit tests, a face, a photograph and the golden file there, from what is committed.
 #   bookworm, trixie   Debian 12 and 13, preset default
 #   noble              Ubuntu 24.04, which packages no LibTorch: preset pip-torch, PyPI's torch
 # FOLDER (build/systems/SUITE) keeps the chroot, so that a second run only builds what changed.
@@ -70,6 +70,8 @@ cmake --build --preset $preset
 ctest --preset $preset --label-regex unit --parallel 2
 program=build/$preset/apps/srdiff/srdiff
 "\$program" info
+"\$program" upscale docs/samples/collins.png /tmp/face.png --overwrite
+"\$program" upscale docs/samples/collins.png /tmp/photograph.png --overwrite --model photos-x4 --threads 1
 if [[ -e features/efficientnet-lite0/manifest.json ]]; then
   "\$program" eval --golden tests/golden/faces-x8.json
 else
