@@ -114,8 +114,9 @@ bool shares_openmp() {
 /// Sets the threads of evaluations by the calling thread.
 void set_calling_threads(int count) {
   const bool shared = shares_openmp();
-  // A thread's first call sets the default, and would undo what follows: of LibTorch, and of what its
-  // headers make of at::parallel_for here, which is another where a LibTorch (Debian 13's 2.6) hides it.
+  // A thread's first call sets the default, and would undo what follows: of LibTorch, and of what
+  // its headers make of at::parallel_for here, which is another where a LibTorch (Debian 13's 2.6)
+  // hides it.
   at::get_num_threads();
   at::internal::lazy_init_num_threads();
 #ifdef _OPENMP

@@ -15,8 +15,8 @@ struct RegisterTile {
 
   std::array<Row, Rows> sums;
 
-  /// All zero. One by one: with AVX2, GCC makes `sums{}` a fill of memory by `rep stos`, which takes
-  /// as long as an eighth of a product of 64 channels.
+  /// All zero. One by one: with AVX2, GCC makes `sums{}` a fill of memory by `rep stos`, which
+  /// takes as long as an eighth of a product of 64 channels.
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init, hicpp-member-init)
   SRDIFF_INLINE RegisterTile() {
 #pragma GCC unroll 16
