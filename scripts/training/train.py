@@ -161,6 +161,11 @@ class WeightMapTask:
         return [("x_sr", x_sr), ("W", 2 * network(x_sr) - 1), ("target", 2 * target - 1), ("truth", high)]
 
 
+def noise_like(images, generator):
+    """Normal noise of the images' shape, on a GPU by its own generator."""
+    return torch.randn(images.shape, generator=None if images.is_cuda else generator, device=images.device)
+
+
 class DenoiserTask:
     def __init__(self, config, args, device):
         self.schedule = Schedule(**config["schedule"])
@@ -237,7 +242,7 @@ class DenoiserTask:
         nfe = counts[int(torch.randint(len(counts), (1,), generator=generator))]
         grid = step_grid(self.schedule, settings["t"], nfe, settings["grid"])
         steps = int(torch.randint(nfe, (1,), generator=generator))
-        noise = torch.randn(condition.shape, generator=None if condition.is_cuda else generator, device=condition.device)
+        noise = noise_like(condition, generator)
         x = intermediate_state(condition, noise, float(self.schedule.alpha_bar[grid[0]]), settings["beta"])
         with torch.no_grad():
             x = sample(network, self.schedule, self.parameterisation, condition, x, grid[:steps + 1], "ddim")
@@ -257,7 +262,7 @@ class DenoiserTask:
     def loss_of_truth(self, network, low, high, generator):
         """Of x_t that the truth makes."""
         level = self.draw_levels(len(high), generator)
-        eps = torch.randn(high.shape, generator=None if high.is_cuda else generator, device=high.device)
+        eps = noise_like(high, generator)
         level = queued(level, high.device)
         alpha, sigma = level.float(), (1 - level ** 2).sqrt().float()
         x_t = per_image(alpha) * high + per_image(sigma) * eps
