@@ -149,21 +149,21 @@ class Faces:
     """Batches in a shuffled order that depends on the seed and the number of images seen alone,
     so that a resumed run continues where it stopped.
 
-    Half of the images are mirrored where `flip` is set. For faces that were framed differently, `shift`: half
-    of them are moved by up to so many pixels each way, and `scale` [least, most]: half are magnified by a factor
-    between these, even in its logarithm; what lies beyond a picture is its reflection. `grey`: this share loses
-    its colour, as old photographs have none. The inputs are made from what comes out.
+    Half of the images are mirrored where `flip` is set. For faces that were framed differently, `shift`: the share
+    `moved` of them is moved by up to so many pixels each way, and `scale` [least, most]: such a share is magnified by
+    a factor between these, even in its logarithm; what lies beyond a picture is its reflection. `grey`: this share
+    loses its colour, as old photographs have none. The inputs are made from what comes out.
 
     images  uint8 [N,3,S,S]; sides [N], where given, are their own, below S
     size    of what comes out, the middle of a larger image
     """
 
     def __init__(self, images: Tensor, factor: int, device, seed: int = 0, flip: bool = True, shift: int = 0,
-                 grey: float = 0.0, scale=(1.0, 1.0), sides: Tensor = None, size: int = 0):
+                 grey: float = 0.0, scale=(1.0, 1.0), moved: float = 0.5, sides: Tensor = None, size: int = 0):
         self.images = images.to(device)
         self.size = size or images.shape[2]
         self.sides = torch.full((len(images),), images.shape[2]) if sides is None else sides
-        self.factor, self.shift, self.grey, self.scale = factor, shift, grey, scale
+        self.factor, self.shift, self.grey, self.scale, self.moved = factor, shift, grey, scale, moved
         self.framed = shift > 0 or tuple(scale) != (1.0, 1.0) or bool((self.sides != self.size).any())
         self.changes = self.framed or grey > 0.0
         self.low = None if self.changes else reduce(self.images, factor)
@@ -201,8 +201,8 @@ class Faces:
         draws = torch.rand(6, len(high), generator=generator)
         if self.framed:
             scale = draws[4].mul(math.log(self.scale[1] / self.scale[0])).exp() * self.scale[0]
-            scale = torch.where(draws[5] < 0.5, scale, torch.ones_like(scale))
-            moved = (draws[0] < 0.5).float()
+            scale = torch.where(draws[5] < self.moved, scale, torch.ones_like(scale))
+            moved = (draws[0] < self.moved).float()
             shift = moved * ((2 * self.shift + 1) * draws[1:3] - self.shift).floor()
             # A window of even size in a picture of odd side would lie between its pixels.
             centre = ((sides + self.size) // 2 - self.size / 2 + shift / scale)

@@ -409,6 +409,56 @@ def check_sampled_states():
     assert len(losses) == 1
 
 
+def check_adversarial_states():
+    """The discriminator learns to tell pictures apart, its slope leads to where it takes them for photographs, and
+    neither the loss's value nor the length of what is pulled depends on how steep it is."""
+    from types import SimpleNamespace
+    from feature_maps import FeatureMaps
+    from train import DenoiserTask
+    torch.manual_seed(0)
+    sampled = {"share": 0.5, "t": 300, "beta": 0.9, "nfe": [3], "mse": 0.5, "perceptual": 1.0, "adversarial": 0.5,
+               "discriminator_lr": 2e-3, "discriminator_warmup": 20}
+    config = {"schedule": {"kind": "linear", "T": 2000, "beta_start": 1e-6, "beta_end": 1e-2}, "parameterisation": "x0",
+              "denoiser": {"architecture": {"residual_std": 0.1}, "training": {"sampled": sampled}}}
+    with tempfile.TemporaryDirectory() as folder:
+        maps = os.path.join(folder, "maps.pt")
+        torch.jit.script(FeatureMaps().eval().requires_grad_(False)).save(maps)
+        make = lambda: DenoiserTask(config, SimpleNamespace(features=maps, regressor=None), torch.device("cpu"))  # noqa: E731
+        task, other = make(), make()
+        sampled["perceptual"] = 0.0
+        try:
+            make()
+        except SystemExit as error:
+            assert "perceptual" in str(error), error
+        else:
+            raise AssertionError("an adversarial loss alone")
+    truth = torch.rand(4, 3, 64, 64) * 2 - 1
+    condition = bicubic(bicubic(truth, (32, 32)), (64, 64)).clamp(-1, 1)
+    drawn = (condition + 0.01).requires_grad_()
+    error = ((drawn - truth) ** 2).mean()
+    own, = torch.autograd.grad(error, drawn, retain_graph=True)
+    told = []
+    for k in range(40):
+        part = task.adversarial_part(error, drawn, truth, condition)
+        slope, = torch.autograd.grad(part, drawn)
+        trust = min(1.0, k / 20)
+        assert float(part.detach()) == 0.0
+        assert abs(float(slope.norm()) - trust * 0.5 * float(own.norm())) < 1e-3 * float(own.norm())
+        task.step()
+        told.append(task.figures()["discriminator"])
+    assert told[-1] < 0.9 * told[0], told  # most of these maps, of random weights, are 0
+    verdict = lambda images: float(sum(each.mean() for each in task.adversarial.discriminator(  # noqa: E731
+        task.adversarial.maps(images), task.adversarial.maps(condition))).detach())
+    with torch.no_grad():
+        assert verdict(drawn - 0.05 * slope / slope.abs().max()) > verdict(drawn)
+        assert verdict(truth) > verdict(drawn)
+    assert task.adversarial_part(error, drawn, truth, condition).requires_grad
+    other.restore(kept := task.state())
+    assert other.adversarial.steps == 40 and kept.keys() == {"adversarial"}
+    ours, theirs = (each.adversarial.discriminator.state_dict() for each in (task, other))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def smooth_picture(seed: int, size):
     """A picture [Pillow] of a few soft colours, which JPEG and reductions change by little."""
     from PIL import Image
@@ -555,6 +605,11 @@ def check_framing():
     assert torch.equal(again[1], high)
     still = Faces(images[:, :, :32, :32], 8, "cpu", flip=False).batch(0, 3)[1]
     assert sorted(to_bytes(still)[:, 0, 0, 0].tolist()) == [0, 40, 80]
+    noise = (torch.rand(1, 3, 32, 32) * 255).to(torch.uint8).expand(200, -1, -1, -1)
+    for moved in (0.0, 0.3, 1.0):
+        high = Faces(noise, 8, "cpu", flip=False, shift=4, moved=moved).batch(0, 200)[1]
+        changed = (to_bytes(high) != noise).flatten(1).any(1).float().mean()
+        assert abs(float(changed) - moved) < 0.1, (moved, changed)  # one in 81 is moved by nothing
 
 
 def check_on_a_gpu():
@@ -767,7 +822,8 @@ def check_round_trip():
 
 if __name__ == "__main__":
     for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
-                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_feature_maps, check_sampled_states, check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
+                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_feature_maps, check_sampled_states, check_adversarial_states,
+                  check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
                   check_what_is_missing, check_round_trip):
         check()
         print(f"{check.__name__}: ok")

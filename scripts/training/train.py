@@ -25,6 +25,7 @@ need("torch", "numpy", "PIL")
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
+from adversarial import AdversarialLoss  # noqa: E402
 from contrast import weight_target  # noqa: E402
 from data import Faces, load_framed, load_images, queued, to_bytes, to_unit  # noqa: E402
 from diffusion import Schedule, bicubic, condition_of, intermediate_state, per_image, target_of, x0_of  # noqa: E402
@@ -47,7 +48,7 @@ DEFAULTS = {
     "sampled": {},              # of the denoiser: states that the sampler itself made (SAMPLED)
     "channels_last": "always", "compile": "cuda",  # never | cuda | always
     "fused_norms": True,        # on a CPU, in bf16: one pass for a group norm and its SiLU (fused_norm.py)
-    "flip": True, "shift": 0, "grey": 0.0, "scale": [1.0, 1.0],  # what else is done to aligned images (data.py)
+    "flip": True, "shift": 0, "grey": 0.0, "scale": [1.0, 1.0], "moved": 0.5,  # what else is done to images (data.py)
     "checkpoint_minutes": 3, "sheet_minutes": 6, "seed": 0,
     "val_images": 256, "val_minutes": 3,  # the loss on the first held-out images, by the averaged weights
 }
@@ -55,8 +56,11 @@ DEFAULTS = {
 # A denoiser learns from states of the truth and is given those of x_sr, and of its own estimates from the second step
 # on. A share of the images is therefore taken from x_sr by equation (1) with `beta`, and through some of the steps that
 # one of `nfe` evaluations from t make. There the truth is not what x_t says, so that the squared error alone would teach
-# the mean of what may be: it has a small weight beside the perceptual distance.
-SAMPLED = {"share": 0.0, "t": 300, "beta": 0.95, "nfe": [4], "grid": "quadratic", "mse": 0.3, "perceptual": 2.0}
+# the mean of what may be: it has a small weight beside the perceptual distance. Where much may be, as with faces enlarged
+# eight times, the distance teaches a mean too; `adversarial` adds the slope of a discriminator's verdict, so many times
+# as long as that of the others together.
+SAMPLED = {"share": 0.0, "t": 300, "beta": 0.95, "nfe": [4], "grid": "quadratic", "mse": 0.3, "perceptual": 2.0,
+           "adversarial": 0.0, "discriminator_lr": 4e-4, "discriminator_warmup": 200}
 
 
 def atomic_save(value, path: str):
@@ -116,7 +120,24 @@ def learning_rate(settings: dict, step: int, progress: float) -> float:
     return rate
 
 
-class RegressorTask:
+class Task:
+    """What a network is fitted to. What it trains beside the network takes its step after each batch, tells figures for
+    the log and is kept in the checkpoint."""
+
+    def step(self):
+        pass
+
+    def figures(self) -> dict:
+        return {}
+
+    def state(self) -> dict:
+        return {}
+
+    def restore(self, state: dict):
+        pass
+
+
+class RegressorTask(Task):
     """Mean squared error; with "loss": "log" the logarithm of each image's.
 
     Then a crop counts as the decibels of its PSNR do. By plain MSE one of text, or a damaged one, has several times the
@@ -139,7 +160,7 @@ class RegressorTask:
         return [("bicubic", bicubic(low, high.shape[2:])), ("regressor", network(low)), ("truth", high)]
 
 
-class WeightMapTask:
+class WeightMapTask(Task):
     def __init__(self, config, args, device):
         if not args.regressor:
             raise SystemExit("weight-map needs --regressor FOLDER, the final regressor's run or model folder")
@@ -166,7 +187,7 @@ def noise_like(images, generator):
     return torch.randn(images.shape, generator=None if images.is_cuda else generator, device=images.device)
 
 
-class DenoiserTask:
+class DenoiserTask(Task):
     def __init__(self, config, args, device):
         self.schedule = Schedule(**config["schedule"])
         self.parameterisation = config["parameterisation"]
@@ -187,6 +208,12 @@ class DenoiserTask:
             if not args.features:
                 raise SystemExit("the config's perceptual loss needs --features FILE.pt, the maps that feature_maps.py makes")
             self.distance = PerceptualDistance(args.features, device)
+        self.adversarial = None
+        if self.sampled["share"] * self.sampled["adversarial"] > 0:
+            if self.distance is None or self.sampled["perceptual"] <= 0:
+                raise SystemExit("the adversarial loss of sampled states needs a perceptual one beside it")
+            self.adversarial = AdversarialLoss(self.distance, self.sampled["discriminator_lr"],
+                                               self.sampled["discriminator_warmup"], device)
         self.regressor = None
         if condition_of(config) == "x_sr":
             if not args.regressor:
@@ -257,7 +284,31 @@ class DenoiserTask:
         error = self.sampled["mse"] * ((x_0 - high) ** 2).mean(dim=(1, 2, 3)) / (self.residual_std or 1.0) ** 2
         if self.sampled["perceptual"] > 0:
             error = error + self.sampled["perceptual"] * self.distance(x_0, high)
-        return error.mean()
+        error = error.mean()
+        if self.adversarial is not None:
+            error = error + self.adversarial_part(error, x_0, high, condition)
+        return error
+
+    def adversarial_part(self, error, x_0, high, condition):
+        """0, with the discriminator's slope at x_0, whose length is set by that of the error."""
+        own, = torch.autograd.grad(error, x_0, retain_graph=True)
+        slope, trust = self.adversarial.pull(x_0, high, condition)
+        weight = trust * self.sampled["adversarial"] * own.norm() / slope.norm().clamp(min=1e-12)
+        return ((x_0 - x_0.detach()) * (weight * slope)).sum()
+
+    def step(self):
+        if self.adversarial is not None:
+            self.adversarial.step()
+
+    def figures(self) -> dict:
+        return {} if self.adversarial is None else {"discriminator": round(self.adversarial.told, 4)}
+
+    def state(self) -> dict:
+        return {} if self.adversarial is None else {"adversarial": self.adversarial.state()}
+
+    def restore(self, state: dict):
+        if self.adversarial is not None and "adversarial" in state:
+            self.adversarial.restore(state["adversarial"])
 
     def loss_of_truth(self, network, low, high, generator):
         """Of x_t that the truth makes."""
@@ -327,6 +378,7 @@ class Trainer:
             weight_decay=self.settings["weight_decay"], **self.fused())
         self.steps = self.images = self.warm_from = 0
         self.seconds = 0.0
+        self.task_state = {}
         self.grown_from = None  # the model whose smaller network this one began with
         self.curve = []
         self.stop = False
@@ -376,6 +428,7 @@ class Trainer:
             self.warm_from = state.get("warm_from", 0)
         else:  # a run that came from another machine by rented.py, as its averaged weights alone
             self.warm_from = self.steps
+        self.task_state = state.get("task", {})
         self.grown_from = state.get("grown_from")
         self.curve = [tuple(point) for point in state["curve"]]
         print(f"resuming after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
@@ -423,7 +476,7 @@ class Trainer:
         atomic_save({"kind": self.kind, "config": self.config, "network": network, "ema": ema,
                      "optimizer": self.optimizer.state_dict(), "steps": self.steps, "images": self.images,
                      "seconds": self.seconds, "warm_from": self.warm_from, "curve": self.curve,
-                     "grown_from": self.grown_from,
+                     "grown_from": self.grown_from, "task": self.task.state(),
                      "torch": str(torch.__version__)},
                     self.path("checkpoint.pt"))
         loss_curve(self.path("loss.png"), self.curve, self.kind)
@@ -480,7 +533,7 @@ class Trainer:
         count = max(shown, self.settings["val_images"])
         if "crops" not in self.config:
             images, sides = load_framed(self.args.data, size, self.args.limit)
-            options = {name: self.settings[name] for name in ("flip", "shift", "grey", "scale")}
+            options = {name: self.settings[name] for name in ("flip", "shift", "grey", "scale", "moved")}
             faces = Faces(images, scale, self.device, self.settings["seed"], sides=sides, size=size, **options)
             held_out = Faces(load_images([self.args.val if self.args.val else self.args.data[0]], size, count),
                              scale, self.device, flip=False)
@@ -499,6 +552,7 @@ class Trainer:
     def run(self):
         source, self.sheet_batch, self.held_out = self.sources()
         self.task = TASKS[self.kind](self.config, self.args, self.device)
+        self.task.restore(self.task_state)
         compiled = compiles(self.settings, self.device)
         run_network = torch.compile(self.network) if compiled else self.network
         layout = self.layout()
@@ -521,6 +575,7 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["grad_clip"])
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
+            self.task.step()
             self.update_ema()
             self.steps += 1
             self.images += batch
@@ -577,7 +632,7 @@ class Trainer:
     def report(self, loss: float, rate: float, speed: float):
         self.curve.append((self.images, loss))
         done = min(1.0, self.progress())  # the last batch may go beyond the budget
-        self.log(loss=round(loss, 6), lr=rate)
+        self.log(loss=round(loss, 6), lr=rate, **self.task.figures())
         bar = "#" * int(24 * done)
         end = "\r" if sys.stderr.isatty() else "\n"
         print(f"{self.kind} [{bar:<24}] {100 * done:5.1f}%  {self.images} images  loss {loss:.5f}  "
