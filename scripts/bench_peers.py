@@ -30,6 +30,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts" / "training"))
+from configuration import read_config  # noqa: E402
+
 TORCH_PEERS = ("eager", "eager-bf16", "jit", "compile", "compile-bf16")
 PEERS = (*TORCH_PEERS, "onnxruntime", "openvino", "openvino-bf16")
 MORE = 64      # evaluations that tell what one takes
@@ -125,8 +127,7 @@ def worker(args) -> None:
     from reference import Model, sample, step_grid
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as in srdiff
-    with open(args.config) as file:
-        config = json.load(file)
+    config = read_config(args.config)
     model = Model(args.model)
     network = stored(os.path.join(args.model, "denoiser.pt"), "denoiser", config["denoiser"]["architecture"])
     layout = torch.channels_last if args.device == "cuda" else torch.contiguous_format
@@ -193,8 +194,7 @@ class Srdiff:
         version = subprocess.run([args.srdiff, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         self.name = version if version.startswith("srdiff") else f"srdiff {version}"
         from PIL import Image
-        with open(args.config) as file:
-            config = json.load(file)
+        config = read_config(args.config)
         side = config["native_size"] // config["scale"]
         self.picture = os.path.join(args.scratch, "in.png")
         Image.linear_gradient("L").resize((side, side)).convert("RGB").save(self.picture)

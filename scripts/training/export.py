@@ -25,6 +25,7 @@ need("torch")
 
 import torch  # noqa: E402
 
+from configuration import read_config  # noqa: E402
 from diffusion import condition_of  # noqa: E402
 from flatten import flattened  # noqa: E402
 from folders import file_of, may_write, read_manifest, replacing, run_of, sha256, write_json  # noqa: E402
@@ -262,8 +263,7 @@ def main():
     parser.add_argument("--overwrite", action="store_true", help="replace the model folder that is there")
     args = parser.parse_args()
     may_write(args.out, args.overwrite)
-    with open(args.config) as file:
-        config = json.load(file)
+    config = read_config(args.config)
     figures = {}
     if args.figures:
         with open(args.figures) as file:

@@ -18,6 +18,7 @@ need("torch", "numpy", "PIL")
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from configuration import read_config  # noqa: E402
 from contrast import METHODS  # noqa: E402
 import text  # noqa: E402
 from data import Faces, load_framed, to_bytes, window_matrix  # noqa: E402
@@ -69,8 +70,31 @@ def sr3_names():
 
 
 def config(name):
-    with open(os.path.join(CONFIGS, name)) as file:
-        return json.load(file)
+    return read_config(os.path.join(CONFIGS, name))
+
+
+def check_configurations():
+    """What a configuration extends fills in what it does not say; what cannot be read is told in one line."""
+    with tempfile.TemporaryDirectory() as folder:
+        def write(name, text):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+            return os.path.join(folder, name)
+
+        write("base.json", '{"name": "a", "scale": 4, "denoiser": {"lr": 1, "betas": [0.9, 0.99], "sampled": {"t": 3}}}')
+        write("middle.json", '{"extends": "base.json", "name": "b", "denoiser": {"betas": [0.5]}}')
+        top = write("top.json", '{"extends": "middle.json", "denoiser": {"sampled": {"share": 0.5}}}')
+        assert read_config(top) == {"name": "b", "scale": 4, "denoiser": {"lr": 1, "betas": [0.5],
+                                                                          "sampled": {"t": 3, "share": 0.5}}}
+        spoiled = (write("loop.json", '{"extends": "loop.json"}'), write("cut.json", '{"name": '), write("list.json", "[]"),
+                   write("orphan.json", '{"extends": "nothing.json"}'), os.path.join(folder, "none.json"))
+        for path, word in zip(spoiled, ("itself", "configuration", "object", "nothing.json", "none.json")):
+            try:
+                read_config(path)
+            except SystemExit as error:
+                assert word in str(error) and len(str(error).splitlines()) == 1, error
+            else:
+                raise AssertionError(path)
 
 
 def check_networks():
@@ -821,7 +845,7 @@ def check_round_trip():
 
 
 if __name__ == "__main__":
-    for check in (check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
+    for check in (check_configurations, check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
                   check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_feature_maps, check_sampled_states, check_adversarial_states,
                   check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
                   check_what_is_missing, check_round_trip):

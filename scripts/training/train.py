@@ -26,6 +26,7 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
 from adversarial import AdversarialLoss  # noqa: E402
+from configuration import read_config  # noqa: E402
 from contrast import weight_target  # noqa: E402
 from data import Faces, load_framed, load_images, queued, to_bytes, to_unit  # noqa: E402
 from diffusion import Schedule, bicubic, condition_of, intermediate_state, per_image, target_of, x0_of  # noqa: E402
@@ -354,8 +355,7 @@ TASKS = {"regressor": RegressorTask, "weight_map": WeightMapTask, "denoiser": De
 class Trainer:
     def __init__(self, args):
         self.args, self.kind = args, args.network.replace("-", "_")
-        with open(args.config) as file:
-            self.config = json.load(file)
+        self.config = read_config(args.config)
         self.settings = {**DEFAULTS, **self.config[self.kind].get("training", {})}
         unknown = set(self.settings) - set(DEFAULTS)
         if unknown:
