@@ -44,23 +44,23 @@ class AdversarialLoss:
         self.optimizer = torch.optim.AdamW(self.discriminator.parameters(), lr=lr, betas=(0.5, 0.99), weight_decay=0.0)
         self.steps, self.warmup, self.told = 0, warmup, 0.0
 
-    def maps(self, images: Tensor) -> List[Tensor]:
-        """Vectors whose channels have a mean square of 1."""
-        return [each * each.shape[1] ** 0.5 for each in self.distance.units(images)]
+    def maps(self, units: List[Tensor]) -> List[Tensor]:
+        """The distance's unit vectors, so long that their channels have a mean square of 1."""
+        return [each * each.shape[1] ** 0.5 for each in units]
 
-    def pull(self, x_0: Tensor, truth: Tensor, condition: Tensor) -> Tuple[Tensor, float]:
+    def pull(self, x_0: Tensor, drawn: List[Tensor], real: List[Tensor], condition: Tensor) -> Tuple[Tensor, float]:
         """The slope [N,3,H,W] of the adversarial loss at x_0 and how far to trust it, from 0 to 1: the discriminator
-        has to learn first. Adds the discriminator's own slopes (hinge loss); all images are [N,3,H,W] in [-1,1]."""
+        has to learn first. Adds the discriminator's own slopes (hinge loss). x_0 and condition are [N,3,H,W] in [-1,1];
+        `drawn` and `real` are the distance's units of x_0, with its graph, and of the truth."""
         with torch.no_grad():
-            beside, real = self.maps(condition), self.maps(truth)
-        drawn = x_0.detach().requires_grad_()
-        maps = self.maps(drawn)
-        slope, = torch.autograd.grad(-mean_of(self.discriminator(maps, beside), lambda v: v), drawn)
+            beside = self.maps(self.distance.units(condition))
+        drawn, real = self.maps(drawn), self.maps(real)
+        slope, = torch.autograd.grad(-mean_of(self.discriminator(drawn, beside), lambda v: v), x_0, retain_graph=True)
         found = mean_of(self.discriminator(real, beside), lambda v: F.relu(1 - v))
-        found = found + mean_of(self.discriminator([each.detach() for each in maps], beside), lambda v: F.relu(1 + v))
+        found = found + mean_of(self.discriminator([each.detach() for each in drawn], beside), lambda v: F.relu(1 + v))
         found.backward()
         self.told = float(found.detach())
-        return slope.detach(), min(1.0, self.steps / self.warmup)
+        return slope, min(1.0, self.steps / self.warmup)
 
     def step(self):
         self.optimizer.step()

@@ -20,10 +20,14 @@ class PerceptualDistance:
         maps = self.network((images.float().clamp(-1, 1) + 1) * 127.5)
         return [each / (each.pow(2).sum(1, keepdim=True) + 1e-6).sqrt() for each in maps]
 
+    def between(self, units: list, wanted: list) -> Tensor:
+        """[N], of the units of N images and of the truth: the squared distance of the unit vectors at each position, its
+        mean over positions and maps."""
+        distances = [(a - b).pow(2).sum(1).mean(dim=(1, 2)) for a, b in zip(units, wanted)]
+        return torch.stack(distances).mean(0)
+
     def __call__(self, images: Tensor, truth: Tensor) -> Tensor:
-        """[N], of images [N,3,H,W] in [-1,1]: the squared distance of the unit vectors at each position, its mean over
-        positions and maps. `truth` gets no gradient."""
+        """[N], of images [N,3,H,W] in [-1,1]: their distance from the truth, which gets no gradient."""
         with torch.no_grad():
             wanted = self.units(truth)
-        distances = [(a - b).pow(2).sum(1).mean(dim=(1, 2)) for a, b in zip(self.units(images), wanted)]
-        return torch.stack(distances).mean(0)
+        return self.between(self.units(images), wanted)

@@ -461,9 +461,11 @@ def check_adversarial_states():
     drawn = (condition + 0.01).requires_grad_()
     error = ((drawn - truth) ** 2).mean()
     own, = torch.autograd.grad(error, drawn, retain_graph=True)
+    units = task.distance.units
+    pulled = lambda: task.adversarial_part(error, drawn, units(drawn), units(truth), condition)  # noqa: E731
     told = []
     for k in range(40):
-        part = task.adversarial_part(error, drawn, truth, condition)
+        part = pulled()
         slope, = torch.autograd.grad(part, drawn)
         trust = min(1.0, k / 20)
         assert float(part.detach()) == 0.0
@@ -472,11 +474,11 @@ def check_adversarial_states():
         told.append(task.figures()["discriminator"])
     assert told[-1] < 0.9 * told[0], told  # most of these maps, of random weights, are 0
     verdict = lambda images: float(sum(each.mean() for each in task.adversarial.discriminator(  # noqa: E731
-        task.adversarial.maps(images), task.adversarial.maps(condition))).detach())
+        task.adversarial.maps(units(images)), task.adversarial.maps(units(condition)))).detach())
     with torch.no_grad():
         assert verdict(drawn - 0.05 * slope / slope.abs().max()) > verdict(drawn)
         assert verdict(truth) > verdict(drawn)
-    assert task.adversarial_part(error, drawn, truth, condition).requires_grad
+    assert pulled().requires_grad
     other.restore(kept := task.state())
     assert other.adversarial.steps == 40 and kept.keys() == {"adversarial"}
     ours, theirs = (each.adversarial.discriminator.state_dict() for each in (task, other))

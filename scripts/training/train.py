@@ -211,7 +211,7 @@ class DenoiserTask(Task):
             self.distance = PerceptualDistance(args.features, device)
         self.adversarial = None
         if self.sampled["share"] * self.sampled["adversarial"] > 0:
-            if self.distance is None or self.sampled["perceptual"] <= 0:
+            if self.sampled["perceptual"] <= 0:
                 raise SystemExit("the adversarial loss of sampled states needs a perceptual one beside it")
             self.adversarial = AdversarialLoss(self.distance, self.sampled["discriminator_lr"],
                                                self.sampled["discriminator_warmup"], device)
@@ -284,16 +284,20 @@ class DenoiserTask(Task):
         x_0 = x0_of(self.parameterisation, output.double(), x_t.double(), level).float()
         error = self.sampled["mse"] * ((x_0 - high) ** 2).mean(dim=(1, 2, 3)) / (self.residual_std or 1.0) ** 2
         if self.sampled["perceptual"] > 0:
-            error = error + self.sampled["perceptual"] * self.distance(x_0, high)
+            with torch.no_grad():
+                real = self.distance.units(high)
+            drawn = self.distance.units(x_0)
+            error = error + self.sampled["perceptual"] * self.distance.between(drawn, real)
         error = error.mean()
         if self.adversarial is not None:
-            error = error + self.adversarial_part(error, x_0, high, condition)
+            error = error + self.adversarial_part(error, x_0, drawn, real, condition)
         return error
 
-    def adversarial_part(self, error, x_0, high, condition):
-        """0, with the discriminator's slope at x_0, whose length is set by that of the error."""
+    def adversarial_part(self, error, x_0, drawn, real, condition):
+        """0, with the discriminator's slope at x_0, whose length is set by that of the error. `drawn` and `real` are the
+        perceptual distance's units of x_0 and of the truth."""
         own, = torch.autograd.grad(error, x_0, retain_graph=True)
-        slope, trust = self.adversarial.pull(x_0, high, condition)
+        slope, trust = self.adversarial.pull(x_0, drawn, real, condition)
         weight = trust * self.sampled["adversarial"] * own.norm() / slope.norm().clamp(min=1e-12)
         return ((x_0 - x_0.detach()) * (weight * slope)).sum()
 
