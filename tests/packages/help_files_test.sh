@@ -14,7 +14,7 @@ fail() {
   exit 1
 }
 
-mkdir -p "$scratch/bin" "$scratch/work/folder" "$scratch/models/tiny"
+mkdir -p "$scratch/bin" "$scratch/shell/folder" "$scratch/models/tiny"
 ln -s "$SRDIFF" "$scratch/bin/srdiff"
 export PATH=$scratch/bin:$PATH
 srdiff --write-help-files "$help" >"$scratch/printed"
@@ -22,7 +22,7 @@ srdiff --write-help-files "$help" >"$scratch/printed"
 if srdiff --write-help-files /dev/null/none >/dev/null 2>&1; then
   fail 'success where nothing can be written'
 fi
-cd "$scratch/work"
+cd "$scratch/shell"
 touch 'a b.png' c.JPG d.txt e.jpg
 
 # A page a command, which names every option of --help-all and is sound markup.
