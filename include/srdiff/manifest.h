@@ -40,6 +40,7 @@ struct ModelDefaults {
   double beta = 0.8;
   SamplerKind sampler = SamplerKind::ddim;
   int nfe = 8;
+  double guidance = 1.0;  ///< SamplerOptions::guidance for these t, nfe and sampler
   double eta = 0.0;
   GridSpacing grid = GridSpacing::uniform;
   ColorFix color_fix = ColorFix::none;
@@ -51,6 +52,7 @@ struct DetailPoint {
   int t = 0;
   double beta = 0.0;
   int nfe = 0;
+  double guidance = 1.0;
 };
 
 /// What `manifest.json` says of a model folder.
@@ -86,9 +88,9 @@ struct Manifest {
   std::int64_t max_input_pixels() const;
 };
 
-/// The settings at a detail in [0,1]: t, β and evaluations in between its two neighbours of the
-/// curve, which is not empty, t and evaluations rounded. Detail 0 is t = 0 without evaluations, and
-/// anything above has at least one step and one evaluation.
+/// The settings at a detail in [0,1]: t, β, evaluations and guidance in between its two neighbours
+/// of the curve, which is not empty, t and evaluations rounded. Detail 0 is t = 0 without
+/// evaluations, and anything above has at least one step and one evaluation.
 DetailPoint point_of_detail(const std::vector<DetailPoint>& curve, double detail);
 
 /// The text of a manifest.json, called `name` in messages. Throws ModelError naming the field at

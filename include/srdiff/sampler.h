@@ -40,6 +40,10 @@ struct SamplerOptions {
   double eta = 0.0;
   /// Clip x̂_0 to [−1,1] at each step and re-derive ε̂ from it, as SR3 does.
   bool clip_x0 = true;
+  /// w, at least 0: each x̂_0 becomes x_sr + w·(x̂_0 − x_sr), before it is clipped. Above 1 that
+  /// goes further away from the regressor's mean, as autoguidance goes away from a worse network
+  /// (Karras et al., arXiv 2406.02507). With 1, x̂_0 stays as it is and x_sr is not read.
+  double guidance = 1.0;
 };
 
 /// The arithmetic of the reverse steps over `grid` = τ_0 > τ_1 > … > τ_NFE = 0 (see step_grid),
@@ -48,8 +52,8 @@ struct SamplerOptions {
 /// copies of what it is made from, and no state of the images.
 class ReverseSteps {
  public:
-  /// Throws UsageError on a grid that does not fall to 0, a gap under DDPM, or an eta outside
-  /// [0,1].
+  /// Throws UsageError on a grid that does not fall to 0, a gap under DDPM, an eta outside [0,1],
+  /// or a guidance that is negative or not finite.
   ReverseSteps(Schedule schedule, std::vector<int> grid, const SamplerOptions& options);
 
   const Schedule& schedule() const { return schedule_; }
@@ -58,8 +62,13 @@ class ReverseSteps {
   int nfe() const { return static_cast<int>(grid_.size()) - 1; }
   int t(int i) const { return grid_[static_cast<std::size_t>(i)]; }
 
-  /// x̂_0 from x at step t(i) and the network's raw output there, both [N,3,H,W] float32.
-  at::Tensor x0(int i, const at::Tensor& x, const at::Tensor& output) const;
+  /// Whether `x0` reads x_sr: where there is guidance.
+  bool reads_x_sr() const { return options_.guidance != 1.0; }
+
+  /// x̂_0 from x at step t(i), the network's raw output there and, where reads_x_sr, x_sr, all
+  /// [N,3,H,W] float32.
+  at::Tensor x0(int i, const at::Tensor& x, const at::Tensor& output,
+                const at::Tensor& x_sr = {}) const;
 
   /// Whether `next` reads the x̂_0 of the step before: DPM-Solver++ after its first step.
   bool reads_previous_x0(int i) const;

@@ -24,13 +24,16 @@ Start parse_start(const std::string& word);
 struct UpscaleOptions {
   Start start = Start::predicted;
   bool weight_map = true;  ///< false: W = 0 in equation (1), as Start::sr
-  /// t, β and nfe by the model's curve (Manifest::detail), where they are left empty: 0 is x_sr, 1
-  /// the most texture.
+  /// t, β, nfe and guidance by the model's curve (Manifest::detail), where they are left empty: 0
+  /// is x_sr, 1 the most texture.
   std::optional<double> detail = {};
   std::optional<int> t = {};        ///< steps that remain at the start, 1…T; 0: x_sr alone
   std::optional<double> beta = {};  ///< β of equation (1), in [0,1]
   std::optional<SamplerKind> sampler = {};
-  std::optional<int> nfe = {};     ///< denoiser evaluations, 1…t; DDPM: t; at t = 0 none
+  std::optional<int> nfe = {};  ///< denoiser evaluations, 1…t; DDPM: t; at t = 0 none
+  /// w of SamplerOptions::guidance, in [0,8]. Empty: what the model recommends for these t, nfe and
+  /// sampler, else 1.
+  std::optional<double> guidance = {};
   std::optional<double> eta = {};  ///< DDIM's η, in [0,1]
   std::optional<GridSpacing> grid = {};
   std::uint64_t seed = 0;
@@ -58,6 +61,7 @@ struct UpscaleSettings {
   double beta = 0.0;
   SamplerKind sampler = SamplerKind::ddim;
   int nfe = 0;
+  double guidance = 1.0;
   double eta = 0.0;
   GridSpacing grid = GridSpacing::uniform;
   std::uint64_t seed = 0;
@@ -90,7 +94,8 @@ UpscaleSettings resolve_settings(const UpscaleOptions& options, const Manifest& 
 /// scale, the batch and fitted tiles, whose size is the model's alone.
 UpscaleOptions settled_options(const UpscaleSettings& settings);
 
-/// Whether a picture made by these needs x_sr: as its start, or as the denoiser's condition.
+/// Whether a picture made by these needs x_sr: as its start, as the denoiser's condition, or for
+/// guidance.
 bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest);
 
 /// The networks that pictures made by these need besides the regressor.

@@ -4,7 +4,7 @@
     evaluate.py --model models/faces-x8 --data val.tar --limit 300 --features mobilenet_v2.pt \\
                 --setting t=300,beta=0.8 --setting t=200,beta=0.8,nfe=4 --json figures.json --sheet sheet.png
 
-Each --setting is one row: t, beta, nfe, eta, sampler, grid, start, weight_map (0 or 1). Bicubic and
+Each --setting is one row: t, beta, nfe, guidance, eta, sampler, grid, start, weight_map (0 or 1). Bicubic and
 the regressor alone, if the model has one, are always measured. The feature network is TorchScript,
 RGB 0..255 -> [N,D].
 """
@@ -51,7 +51,7 @@ def parse_setting(text: str) -> dict:
     setting = {}
     for item in text.split(","):
         key, value = item.split("=")
-        kind = {"t": int, "nfe": int, "beta": float, "eta": float, "weight_map": lambda v: v != "0"}.get(key, str)
+        kind = {"t": int, "nfe": int, "beta": float, "eta": float, "guidance": float, "weight_map": lambda v: v != "0"}.get(key, str)
         setting[key] = kind(value)
     return setting
 
@@ -101,6 +101,9 @@ def main():
     defaults = {key: value for key, value in model.manifest["defaults"].items() if key != "color_fix"}
     for setting in args.setting:
         options = {**defaults, **setting}
+        recommended = all(options[key] == defaults[key] for key in ("t", "nfe", "sampler"))
+        if "guidance" not in setting and not (recommended and options.get("start") != "noise"):
+            options["guidance"] = 1.0
         generator = torch.Generator().manual_seed(args.seed)
         parts = []
         for part in low.split(args.batch):

@@ -45,8 +45,11 @@ def step_grid(schedule: Schedule, t: int, nfe: int, kind: str = "uniform"):
 
 
 def sample(denoise, schedule: Schedule, parameterisation: str, condition, x, grid, sampler: str,
-           eta: float = 0.0, noises=None):
-    """Runs x from step grid[0] to 0; `noises` yields the noise of the steps that need it."""
+           eta: float = 0.0, noises=None, guidance: float = 1.0, x_sr=None):
+    """Runs x from step grid[0] to 0; `noises` yields the noise of the steps that need it.
+
+    Each x_0 becomes x_sr + guidance * (x_0 - x_sr).
+    """
     ab = schedule.alpha_bar
     previous_x0, previous_h = None, 0.0
     for t, s in zip(grid, grid[1:]):
@@ -56,7 +59,10 @@ def sample(denoise, schedule: Schedule, parameterisation: str, condition, x, gri
         # The level is exact here; x0_of's float32 one loses sqrt(1 - alpha_bar) near t = 0.
         exact = level.double()
         exact[:] = a_t ** 0.5
-        x0 = x0_of(parameterisation, output.double(), x.double(), exact).clamp(-1, 1).float()
+        x0 = x0_of(parameterisation, output.double(), x.double(), exact)
+        if guidance != 1.0:
+            x0 = x_sr.double() + guidance * (x0 - x_sr.double())
+        x0 = x0.clamp(-1, 1).float()
         if sampler == "ddim":
             eps = (x - a_t ** 0.5 * x0) / (1 - a_t) ** 0.5
             sigma = eta * ((1 - a_s) / (1 - a_t)) ** 0.5 * (1 - a_t / a_s) ** 0.5
@@ -103,10 +109,10 @@ class Model:
 
     @torch.no_grad()
     def upscale(self, lr, noise, t=300, beta=0.8, sampler="ddim", nfe=8, eta=0.0, grid="uniform",
-                start="predicted", weight_map=True):
+                start="predicted", weight_map=True, guidance=1.0):
         """lr [N,3,h,w] in [-1,1], noise [K,N,3,H,W] -> x_0 [N,3,H,W] in [-1,1]."""
         noises = iter(noise)
-        x_sr = self.regressor(lr).clamp(-1, 1) if start != "noise" or self.condition == "x_sr" else None
+        x_sr = self.regressor(lr).clamp(-1, 1) if (start != "noise" or self.condition == "x_sr" or guidance != 1.0) else None
         enlarged = bicubic(lr, (lr.shape[2] * self.scale, lr.shape[3] * self.scale)).clamp(-1, 1)
         condition = x_sr if self.condition == "x_sr" else enlarged
         if t == 0 and start != "noise":
@@ -122,7 +128,7 @@ class Model:
             nfe = t
         steps = step_grid(self.schedule, t, nfe, grid)
         return sample(self.denoiser, self.schedule, self.parameterisation, condition, x, steps,
-                      sampler, eta, noises)
+                      sampler, eta, noises, guidance, x_sr)
 
 
 def read_low(path: str):
@@ -143,6 +149,7 @@ def main():
     parser.add_argument("--beta", type=float, default=0.8)
     parser.add_argument("--sampler", default="ddim", choices=["ddim", "ddpm", "dpmpp"])
     parser.add_argument("--nfe", type=int, default=8)
+    parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--eta", type=float, default=0.0)
     parser.add_argument("--grid", default="uniform", choices=["uniform", "quadratic", "logsnr"])
     parser.add_argument("--start", default="predicted", choices=["predicted", "sr", "noise"])
@@ -160,7 +167,7 @@ def main():
         shape = (steps, lr.shape[0], 3, lr.shape[2] * model.scale, lr.shape[3] * model.scale)
         noise = torch.from_numpy(np.random.default_rng(args.seed).standard_normal(shape, dtype=np.float32))
     x0 = model.upscale(lr, noise, args.t, args.beta, args.sampler, args.nfe, args.eta, args.grid,
-                       args.start, not args.no_weight_map)
+                       args.start, not args.no_weight_map, args.guidance)
     np.save(args.out, x0.numpy())
 
 

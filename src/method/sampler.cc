@@ -63,9 +63,14 @@ ReverseSteps::ReverseSteps(Schedule schedule, std::vector<int> grid, const Sampl
   if (!(options_.eta >= 0.0 && options_.eta <= 1.0)) {
     throw UsageError("eta = " + std::to_string(options_.eta) + " is outside 0 to 1");
   }
+  if (!(options_.guidance >= 0.0 && std::isfinite(options_.guidance))) {
+    throw UsageError("guidance = " + std::to_string(options_.guidance) +
+                     " is no finite number from 0");
+  }
 }
 
-at::Tensor ReverseSteps::x0(int i, const at::Tensor& x, const at::Tensor& output) const {
+at::Tensor ReverseSteps::x0(int i, const at::Tensor& x, const at::Tensor& output,
+                            const at::Tensor& x_sr) const {
   const double a = schedule_.noise_level(t(i));
   const double s = schedule_.sigma(t(i));
   const LinearCombination x_t(x);
@@ -80,6 +85,9 @@ at::Tensor ReverseSteps::x0(int i, const at::Tensor& x, const at::Tensor& output
     case Parameterisation::v:
       x0 = x_t * a - network * s;
       break;
+  }
+  if (reads_x_sr()) {
+    x0 = x0 * options_.guidance + LinearCombination(x_sr) * (1.0 - options_.guidance);
   }
   return x0.tensor(options_.clip_x0);
 }

@@ -20,12 +20,19 @@ constexpr EnumWords<ColorFix, 3> color_fix_words = {"the colour fix",
 constexpr EnumWords<Condition, 2> condition_words = {
     "the condition", {{{Condition::bicubic, "bicubic"}, {Condition::x_sr, "x_sr"}}}};
 
+constexpr double most_guidance = 8.0;
+
+double read_guidance(const JsonFields& fields) {
+  return fields.has("guidance") ? fields.in_range("guidance", 0.0, most_guidance) : 1.0;
+}
+
 ModelDefaults read_defaults(const JsonFields& fields, int T) {
-  fields.allow({"t", "beta", "nfe", "eta", "sampler", "grid", "color_fix"});
+  fields.allow({"t", "beta", "nfe", "guidance", "eta", "sampler", "grid", "color_fix"});
   ModelDefaults defaults;
   defaults.t = fields.in_range("t", 1, T);
   defaults.beta = fields.in_range("beta", 0.0, 1.0);
   defaults.nfe = fields.in_range("nfe", 1, defaults.t);
+  defaults.guidance = read_guidance(fields);
   defaults.eta = fields.has("eta") ? fields.in_range("eta", 0.0, 1.0) : 0.0;
   defaults.sampler = parse_sampler(fields.required<std::string>("sampler"));
   defaults.grid = parse_grid_spacing(fields.optional<std::string>("grid", "uniform"));
@@ -40,13 +47,14 @@ std::vector<DetailPoint> read_detail(const JsonFields& root, const std::string& 
     return curve;
   }
   for (const JsonFields& fields : root.objects("detail")) {
-    fields.allow({"detail", "t", "beta", "nfe"});
+    fields.allow({"detail", "t", "beta", "nfe", "guidance"});
     DetailPoint point;
     point.detail = fields.in_range("detail", 0.0, 1.0);
     const bool is_x_sr = point.detail == 0.0;
     point.t = fields.in_range("t", is_x_sr ? 0 : 1, is_x_sr ? 0 : T);
     point.beta = fields.in_range("beta", 0.0, 1.0);
     point.nfe = fields.in_range("nfe", is_x_sr ? 0 : 1, point.t);
+    point.guidance = read_guidance(fields);
     if (!curve.empty() && point.detail <= curve.back().detail) {
       throw ModelError(where + ": detail: its points must rise");
     }
@@ -142,7 +150,7 @@ Condition parse_condition(const std::string& word) {
 }
 
 DetailPoint point_of_detail(const std::vector<DetailPoint>& curve, double detail) {
-  DetailPoint below = {0.0, 0, curve.front().beta, 0};
+  DetailPoint below = {0.0, 0, curve.front().beta, 0, curve.front().guidance};
   DetailPoint above = curve.front();
   for (std::size_t i = 0; i + 1 < curve.size() && above.detail < detail; ++i) {
     below = curve[i];
@@ -151,7 +159,8 @@ DetailPoint point_of_detail(const std::vector<DetailPoint>& curve, double detail
   const double width = above.detail - below.detail;
   const double share = width > 0.0 ? (detail - below.detail) / width : 0.0;
   const auto between = [share](double from, double to) { return from + share * (to - from); };
-  DetailPoint point = {detail, 0, between(below.beta, above.beta), 0};
+  DetailPoint point = {detail, 0, between(below.beta, above.beta), 0,
+                       between(below.guidance, above.guidance)};
   if (detail > 0.0) {
     point.t = std::max(static_cast<int>(std::lround(between(below.t, above.t))), 1);
     const auto nfe = static_cast<int>(std::lround(between(below.nfe, above.nfe)));

@@ -73,6 +73,11 @@ int wanted_t(const UpscaleOptions& options, const Manifest& manifest);
 double wanted_beta(const UpscaleOptions& options, const Manifest& manifest);
 int wanted_nfe(const UpscaleOptions& options, int t, SamplerKind sampler, const Manifest& manifest);
 
+/// The guidance that is asked for, or the model's where t, evaluations and sampler of `before` are
+/// what it recommends: more evaluations would apply it more often. Else 1.
+double wanted_guidance(const UpscaleOptions& options, const UpscaleSettings& before,
+                       const Manifest& manifest);
+
 /// A tile's side and overlap as they are asked for, low-resolution pixels. resolve_settings rounds
 /// them up afterwards. Throw UsageError where the model takes no tiles.
 int wanted_tile(const UpscaleOptions& options, const Manifest& manifest);
@@ -126,10 +131,10 @@ inline constexpr auto setting_list = [] {
                             return asked.weight_map && asked.start == Start::predicted &&
                                    wanted_t(asked, model) != 0;
                           }},
-      // What it comes to stands in t, beta and nfe.
+      // What it comes to stands in t, beta, nfe and guidance.
       Setting<OptionalDouble, OptionalDouble>{
           "detail",
-          "From x_sr, 0, to the most texture, 1: sets t, beta, nfe",
+          "From x_sr, 0, to the most texture, 1: sets t, beta, nfe, guidance",
           method,
           &UpscaleOptions::detail,
           [](UpscaleSettings& s) -> OptionalDouble& { return s.detail; },
@@ -163,6 +168,16 @@ inline constexpr auto setting_list = [] {
                                 [](Asked asked, Taken before, Model model) {
                                   return wanted_nfe(asked, before.t, before.sampler, model);
                                 }},
+      Setting<OptionalDouble, double>{
+          "guidance",
+          "How far x_0 goes away from x_sr, 0 to 8; 1: as the denoiser says",
+          method_more,
+          &UpscaleOptions::guidance,
+          [](UpscaleSettings& s) -> double& { return s.guidance; },
+          [](Asked asked, Taken before, Model model) {
+            return wanted_guidance(asked, before, model);
+          },
+          {{0.0, 8.0}}},
       Setting<OptionalDouble, double>{
           "eta",
           "DDIM's noise, 0 none to 1 as DDPM",

@@ -107,8 +107,9 @@ class EvaluationStage : public Stage {
   int t_;
 };
 
-/// x at step i, the denoiser's output there, the mask and x_sr where there is a mask, and where the
-/// sampler reads it the x̂_0 of the step before → x̂_0 and x at step i + 1.
+/// x at step i, the denoiser's output there, x_sr where there is a mask or guidance, the mask where
+/// there is one, and where the sampler reads it the x̂_0 of the step before → x̂_0 and x at
+/// step i + 1.
 ///
 /// Under black x̂_0 is x_sr, so that the steps after it find a picture there that agrees with what
 /// they make beside it, and fresh noise comes as equation (1) has it.
@@ -118,14 +119,16 @@ class ReverseStepStage : public Stage {
       : i_(i), masked_(masked), steps_(std::move(steps)) {}
 
   Tensors run(const Tensors& inputs, const StageContext& context) const override {
-    at::Tensor x0 = steps_->x0(i_, inputs[0], inputs[1]);
+    std::size_t next = 2;
+    const at::Tensor x_sr = masked_ || steps_->reads_x_sr() ? inputs[next++] : at::Tensor();
+    const at::Tensor mask = masked_ ? inputs[next++] : at::Tensor();
+    const at::Tensor previous_x0 = inputs.size() > next ? inputs[next] : at::Tensor();
+    at::Tensor x0 = steps_->x0(i_, inputs[0], inputs[1], x_sr);
     NoiseSource noise = context.noise;
     if (masked_) {
-      x0 = mix(x0, inputs[3], inputs[2]);
-      noise = [&](int t) { return context.noise(t) * inputs[2]; };
+      x0 = mix(x0, x_sr, mask);
+      noise = [&](int t) { return context.noise(t) * mask; };
     }
-    const std::size_t next = masked_ ? 4 : 2;
-    const at::Tensor previous_x0 = inputs.size() > next ? inputs[next] : at::Tensor();
     return {x0, steps_->next(i_, inputs[0], x0, previous_x0, noise)};
   }
 
@@ -274,8 +277,11 @@ Plane MethodStages::add_reverse_steps(Plane x, Plane condition, Plane x_sr) {
     const Plane output = add_plane();
     add_stage<EvaluationStage>({condition, x}, {output}, steps_->t(i));
     std::vector<Plane> inputs = {x, output};
+    if (mask_ || steps_->reads_x_sr()) {
+      inputs.push_back(x_sr);
+    }
     if (mask_) {
-      inputs.insert(inputs.end(), {mask_plane, x_sr});
+      inputs.push_back(mask_plane);
     }
     if (steps_->reads_previous_x0(i)) {
       inputs.push_back(previous_x0);

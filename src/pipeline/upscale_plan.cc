@@ -39,7 +39,8 @@ std::shared_ptr<const ReverseSteps> reverse_steps(const Manifest& manifest,
                                                   const UpscaleSettings& settings) {
   Schedule schedule = Schedule::linear(manifest.T, manifest.beta_start, manifest.beta_end);
   std::vector<int> grid = step_grid(schedule, settings.t, settings.nfe, settings.grid);
-  const SamplerOptions options = {settings.sampler, manifest.parameterisation, settings.eta};
+  SamplerOptions options = {settings.sampler, manifest.parameterisation, settings.eta};
+  options.guidance = settings.guidance;
   return std::make_shared<const ReverseSteps>(std::move(schedule), std::move(grid), options);
 }
 

@@ -85,6 +85,10 @@ void check_agreement(const UpscaleSettings& settings, const Manifest& manifest) 
   if (settings.start != Start::noise && !manifest.regressor) {
     throw ModelError(manifest.name + ": has no regressor", ErrorCode::regressor_missing);
   }
+  if (settings.guidance != 1.0 && !manifest.regressor) {
+    throw UsageError(manifest.name +
+                     ": guidance needs a regressor, which it has not; leave it out");
+  }
   if (settings.weight_map && !manifest.weight_map) {
     throw ModelError(manifest.name + ": has no weight map", ErrorCode::weight_map_missing);
   }
@@ -123,7 +127,8 @@ std::vector<std::string> words_of<Start>() {
 }
 
 bool needs_regressor(const UpscaleSettings& settings, const Manifest& manifest) {
-  return settings.start != Start::noise || manifest.condition == Condition::x_sr;
+  return settings.start != Start::noise || manifest.condition == Condition::x_sr ||
+         settings.guidance != 1.0;
 }
 
 ModelParts needed_parts(const UpscaleSettings& settings) {
@@ -175,6 +180,22 @@ int wanted_nfe(const UpscaleOptions& options, int t, SamplerKind sampler,
   const std::optional<double> detail = wanted_detail(options, manifest);
   const int nfe = detail ? point_of_detail(manifest.detail, *detail).nfe : manifest.defaults.nfe;
   return std::clamp(nfe, 1, t);
+}
+
+double wanted_guidance(const UpscaleOptions& options, const UpscaleSettings& before,
+                       const Manifest& manifest) {
+  if (options.guidance) {
+    return *options.guidance;
+  }
+  const ModelDefaults& defaults = manifest.defaults;
+  const std::optional<double> detail = wanted_detail(options, manifest);
+  const DetailPoint recommended =
+      detail ? point_of_detail(manifest.detail, *detail)
+             : DetailPoint{0.0, defaults.t, defaults.beta, defaults.nfe, defaults.guidance};
+  const bool is_recommended = options.start != Start::noise && before.t > 0 &&
+                              before.t == recommended.t && before.nfe == recommended.nfe &&
+                              before.sampler == defaults.sampler;
+  return is_recommended ? recommended.guidance : 1.0;
 }
 
 int wanted_tile(const UpscaleOptions& options, const Manifest& manifest) {

@@ -394,6 +394,11 @@ case_manifest_without_schedule() { refuses_model 'schedule' --patch '{"schedule"
 case_manifest_of_the_future() { refuses_model "'format'" --patch '{"format": 2}'; }
 case_manifest_with_wrong_type() { refuses_model "'scale'" --patch '{"scale": "two"}'; }
 
+case_manifest_with_wrong_guidance() {
+  refuses_model "manifest.json: defaults: 'guidance' is 9, outside 0 to 8" \
+    --patch '{"defaults": {"guidance": 9}}'
+}
+
 case_manifest_with_wrong_default() {
   refuses_model "manifest.json: defaults: 'eta' is 7" --patch '{"defaults": {"eta": 7}}'
 }
@@ -503,6 +508,8 @@ case_beta_2() { refuses_options 2 'beta' --beta 2; }
 case_beta_not_a_number() { refuses_options 2 '--beta' --beta x; }
 case_beta_nan() { refuses_options 2 'beta' --beta nan; }
 case_eta_2() { refuses_options 2 'eta' --eta 2; }
+case_guidance_9() { refuses_options 2 'guidance is outside 0 to 8' --guidance 9; }
+case_guidance_nan() { refuses_options 2 'guidance is outside 0 to 8' --guidance nan; }
 case_unknown_sampler() { refuses_options 2 "sampler 'euler'" --sampler euler; }
 case_unknown_grid() { refuses_options 2 "grid 'cosine'" --grid cosine; }
 case_unknown_start() { refuses_options 2 "start 'middle'" --start middle; }

@@ -84,6 +84,28 @@ case_detail_is_t_beta_and_nfe() {
   json_is '[d["settings"][key] for key in ("t", "beta", "nfe")]' '[400, 0.1, 4]'
 }
 
+# The model's guidance is for its own t and evaluations; with others it is asked for.
+case_guidance_is_the_models() {
+  "$MAKE_TEST_MODEL" "$PWD/models/guided" --name guided \
+    --patch '{"defaults": {"t": 300, "nfe": 2, "guidance": 1.5}}'
+  export SRDIFF_MODELS=$PWD/models
+  pictures make in.png 12x10
+  upscale_of() {
+    succeeds upscale --model guided in.png "$1" "${@:2}" --json
+  }
+  upscale_of default.png
+  json_is '[d["settings"][key] for key in ("t", "nfe", "guidance")]' '[300, 2, 1.5]'
+  upscale_of spelt.png --t 300 --nfe 2 --guidance 1.5
+  same_bytes default.png spelt.png
+  upscale_of other.png --nfe 3
+  json_is 'd["settings"]["guidance"]' 1.0
+  upscale_of plain.png --nfe 3 --guidance 1
+  same_bytes other.png plain.png
+  upscale_of zero.png --guidance 0
+  upscale_of x_sr.png --t 0
+  pictures same zero.png x_sr.png 1
+}
+
 case_detail_in_a_folder() {
   make_dialled
   pictures many in 3
@@ -164,6 +186,8 @@ case_curve_refused() {
   refuses_curve "the field 'nfe' is missing" '[{"detail": 1, "t": 9, "beta": 1}]'
   refuses_curve "the field 'eta' is not known" \
     '[{"detail": 1, "t": 9, "beta": 1, "nfe": 1, "eta": 0}]'
+  refuses_curve "'guidance' is 9, outside 0 to 8" \
+    '[{"detail": 1, "t": 9, "beta": 1, "nfe": 1, "guidance": 9}]'
   refuses_curve 'its points must rise' \
     '[{"detail": 1, "t": 9, "beta": 1, "nfe": 1}, {"detail": 1, "t": 9, "beta": 1, "nfe": 1}]'
 }
@@ -171,7 +195,7 @@ case_curve_refused() {
 case_curve_shown() {
   make_dialled
   succeeds models info dialled --json
-  json_is 'd["detail"][1]' "{'detail': 1.0, 't': 600, 'beta': 1.0, 'nfe': 6}"
+  json_is 'd["detail"][1]' "{'detail': 1.0, 't': 600, 'beta': 1.0, 'nfe': 6, 'guidance': 1.0}"
   succeeds models verify dialled
 }
 

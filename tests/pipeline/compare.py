@@ -26,6 +26,8 @@ CASES = {
     "ddim8_quadratic": (1, {"grid": "quadratic", "beta": 0.3}),
     "ddim8_sr_start": (1, {"start": "sr", "beta": 0.5}),
     "ddim8_from_noise": (1, {"start": "noise", "t": 2000}),
+    "ddim2_guided": (2, {"t": 400, "nfe": 2, "guidance": 1.5}),
+    "ddim8_from_noise_guided": (1, {"start": "noise", "t": 2000, "guidance": 1.2}),
     "ddpm": (2, {"sampler": "ddpm", "t": 12, "nfe": 12}),
     "x_sr": (2, {"t": 0, "nfe": 0}),
     "dpmpp8": (2, {"sampler": "dpmpp"}),

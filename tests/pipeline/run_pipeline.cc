@@ -43,6 +43,7 @@ Args parse(int argc, char** argv) {
   app.add_option("--t", args.options.t);
   app.add_option("--beta", args.options.beta);
   app.add_option("--nfe", args.options.nfe);
+  app.add_option("--guidance", args.options.guidance);
   app.add_option("--eta", args.options.eta);
   app.parse(argc, argv);
   args.options.start = srdiff::parse_start(args.start);

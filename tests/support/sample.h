@@ -29,11 +29,12 @@ using StepObserver = std::function<void(const StepState&)>;
 /// does with pictures. Throws as ReverseSteps does.
 inline at::Tensor sample(const Schedule& schedule, const std::vector<int>& grid, at::Tensor x,
                          const Denoiser& denoiser, const NoiseSource& noise,
-                         const SamplerOptions& options, const StepObserver& observer = {}) {
+                         const SamplerOptions& options, const StepObserver& observer = {},
+                         const at::Tensor& x_sr = {}) {
   const ReverseSteps steps(schedule, grid, options);
   at::Tensor previous_x0;
   for (int i = 0; i < steps.nfe(); ++i) {
-    const at::Tensor x0 = steps.x0(i, x, denoiser(x, steps.t(i)));
+    const at::Tensor x0 = steps.x0(i, x, denoiser(x, steps.t(i)), x_sr);
     x = steps.next(i, x, x0, previous_x0, noise);
     previous_x0 = x0;
     if (observer) {

@@ -15,8 +15,11 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
                                           : ordered_json();
   auto detail = ordered_json::array();
   for (const srdiff::DetailPoint& point : manifest.detail) {
-    detail.push_back(
-        {{"detail", point.detail}, {"t", point.t}, {"beta", point.beta}, {"nfe", point.nfe}});
+    detail.push_back({{"detail", point.detail},
+                      {"t", point.t},
+                      {"beta", point.beta},
+                      {"nfe", point.nfe},
+                      {"guidance", point.guidance}});
   }
   return {{"name", manifest.name},
           {"version", manifest.version},
@@ -36,6 +39,7 @@ ordered_json to_json(const srdiff::Manifest& manifest) {
             {"beta", defaults.beta},
             {"sampler", to_string(defaults.sampler)},
             {"nfe", defaults.nfe},
+            {"guidance", defaults.guidance},
             {"eta", defaults.eta},
             {"grid", to_string(defaults.grid)},
             {"color_fix", to_string(defaults.color_fix)}}},

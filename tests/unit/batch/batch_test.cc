@@ -378,11 +378,12 @@ TEST(MadeBy, IsOneLineAndTellsEverySetting) {
                                     .tile = {.size = 32, .overlap = 8}};
   const std::string text = made_by(manifest, settings, c10::kBFloat16);
   EXPECT_EQ(text.rfind(R"({"srdiff":")", 0), 0U) << text;
-  EXPECT_EQ(text.substr(text.find(R"("model")")),
-            R"("model":{"name":"tiny","version":"1.0","sha256":")" + manifest.sha256 +
-                R"("},"precision":"bf16","settings":{"start":"noise","weight_map":false,"t":120,)"
-                R"("beta":0.25,"sampler":"dpmpp","nfe":5,"eta":0.5,"grid":"logsnr","seed":7,)"
-                R"("scale":2.5,"color_fix":"consistency","tile":{"size":32,"overlap":8}}})");
+  EXPECT_EQ(
+      text.substr(text.find(R"("model")")),
+      R"("model":{"name":"tiny","version":"1.0","sha256":")" + manifest.sha256 +
+          R"("},"precision":"bf16","settings":{"start":"noise","weight_map":false,"t":120,)"
+          R"("beta":0.25,"sampler":"dpmpp","nfe":5,"guidance":1.0,"eta":0.5,"grid":"logsnr","seed":7,)"
+          R"("scale":2.5,"color_fix":"consistency","tile":{"size":32,"overlap":8}}})");
   EXPECT_EQ(text.find('\n'), std::string::npos);
 }
 

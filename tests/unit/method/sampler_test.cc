@@ -121,6 +121,32 @@ TEST(ReverseSteps, KeepTheScheduleThatTheyWereMadeFrom) {
       at::allclose(steps.x0(0, starts(), at::full_like(starts(), 0.5)), expected, 0, 1e-12));
 }
 
+TEST(ReverseSteps, GuidanceGoesAwayFromXSr) {
+  const at::Tensor x_sr = at::full_like(starts(), 0.2);
+  SamplerOptions options = unclipped(SamplerKind::ddim);
+  options.parameterisation = Parameterisation::x0;
+  for (const double guidance : {0.0, 0.5, 1.0, 1.75}) {
+    options.guidance = guidance;
+    const ReverseSteps steps(GaussianData().schedule, {300, 0}, options);
+    EXPECT_EQ(steps.reads_x_sr(), guidance != 1.0);
+    const at::Tensor expected = 0.2 + guidance * (starts() - 0.2);
+    EXPECT_TRUE(
+        at::allclose(steps.x0(0, at::zeros_like(starts()), starts(), x_sr), expected, 0, 1e-12));
+  }
+}
+
+TEST(ReverseSteps, GuidanceComesBeforeTheClip) {
+  SamplerOptions options;
+  options.parameterisation = Parameterisation::x0;
+  options.guidance = 2.0;
+  const ReverseSteps steps(GaussianData().schedule, {300, 0}, options);
+  const at::Tensor output = at::tensor({0.5, 1.5, -0.75}).reshape({1, 1, 1, 3});
+  const at::Tensor x_sr = at::tensor({0.25, 2.5, 0.5}).reshape({1, 1, 1, 3});
+  // 2·0.5 − 0.25, 2·1.5 − 2.5, and 2·(−0.75) − 0.5, which is below −1.
+  EXPECT_TRUE(at::equal(steps.x0(0, at::zeros_like(output), output, x_sr),
+                        at::tensor({0.75, 0.5, -1.0}).reshape({1, 1, 1, 3})));
+}
+
 TEST(Ddim, ConvergesToTheOdeAtFirstOrder) {
   EXPECT_NEAR(measured_order(SamplerKind::ddim), 1.0, 0.15);
   EXPECT_LT(error_at(SamplerKind::ddim, 960), 2e-3);
@@ -283,6 +309,11 @@ TEST(Sample, RefusesWhatItCannotRun) {
   EXPECT_THROW(run({300, 100}, unclipped(SamplerKind::ddim)), UsageError);
   EXPECT_THROW(run({300, 0}, unclipped(SamplerKind::ddim, 1.5)), UsageError);
   EXPECT_THROW(run({300, 0}, unclipped(SamplerKind::ddim, std::nan(""))), UsageError);
+  for (const double guidance : {-0.1, std::nan(""), HUGE_VAL}) {
+    SamplerOptions options = unclipped(SamplerKind::ddim);
+    options.guidance = guidance;
+    EXPECT_THROW(run({300, 0}, options), UsageError);
+  }
   EXPECT_THROW(parse_sampler("euler"), UsageError);
   EXPECT_THROW(parse_parameterisation("score"), UsageError);
 }

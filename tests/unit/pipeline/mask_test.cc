@@ -118,6 +118,8 @@ std::vector<UpscaleOptions> many_ways() {
           {.nfe = 2, .color_fix = ColorFix::neutral},
           {.t = 5, .sampler = SamplerKind::ddpm, .tile = 0},
           {.weight_map = false, .nfe = 3, .eta = 0.8},
+          {.nfe = 2, .guidance = 1.4},
+          {.nfe = 2, .guidance = 0.5, .color_fix = ColorFix::none, .tile = 0},
           {.nfe = 2, .color_fix = ColorFix::consistency, .scale = 1.37},
           {.nfe = 2, .color_fix = ColorFix::consistency, .scale = 3.0},
           {.nfe = 2, .width = 160, .tile = 0}};

@@ -23,6 +23,7 @@ UpscaleOptions every_option() {
   options.beta = 0.25;
   options.sampler = SamplerKind::dpmpp;
   options.nfe = 5;
+  options.guidance = 1.5;
   options.eta = 0.5;
   options.grid = GridSpacing::logsnr;
   options.seed = 18446744073709551615U;
@@ -50,7 +51,7 @@ TEST_F(SettingListTest, NamesEachSettingOnce) {
   std::set<std::string> names;
   for_each_setting(
       [&](const auto& setting) { EXPECT_TRUE(names.insert(setting.name).second) << setting.name; });
-  EXPECT_EQ(names.size(), 19U);
+  EXPECT_EQ(names.size(), 20U);
 }
 
 TEST_F(SettingListTest, TheWordsOfASettingAreThoseThatAreParsed) {
@@ -72,22 +73,23 @@ TEST_F(SettingListTest, TheWordsOfASettingAreThoseThatAreParsed) {
 TEST_F(SettingListTest, TheJournalsJsonStaysAsItWas) {
   EXPECT_EQ(settings_json(resolve_settings(every_option(), manifest_)),
             R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
-            R"("eta":0.5,"grid":"logsnr","seed":18446744073709551615,"scale":3.0,)"
+            R"("guidance":1.5,"eta":0.5,"grid":"logsnr","seed":18446744073709551615,"scale":3.0,)"
             R"("color_fix":"consistency","tile":{"size":32,"overlap":8}})");
   UpscaleOptions fitted = every_option();
   fitted.tile.reset();
   EXPECT_EQ(settings_json(resolve_settings(fitted, manifest_)),
             R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
-            R"("eta":0.5,"grid":"logsnr","seed":18446744073709551615,"scale":3.0,)"
+            R"("guidance":1.5,"eta":0.5,"grid":"logsnr","seed":18446744073709551615,"scale":3.0,)"
             R"("color_fix":"consistency","tile":{"pixels":256,"overlap":8}})");
 }
 
 TEST_F(SettingListTest, GoldenFilesAndSweepsReadWhatTheyWrite) {
   const nlohmann::ordered_json written = options_json(every_option());
-  EXPECT_EQ(written.dump(),
-            R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
-            R"("eta":0.5,"grid":"logsnr","seed":18446744073709551615,"color_fix":"consistency",)"
-            R"("tile":32,"tile_overlap":8})");
+  EXPECT_EQ(
+      written.dump(),
+      R"({"start":"sr","weight_map":false,"t":200,"beta":0.25,"sampler":"dpmpp","nfe":5,)"
+      R"("guidance":1.5,"eta":0.5,"grid":"logsnr","seed":18446744073709551615,"color_fix":"consistency",)"
+      R"("tile":32,"tile_overlap":8})");
   UpscaleOptions read;
   override_options(JsonFields(written, "test"), read);
   EXPECT_EQ(options_json(read), written);
@@ -110,6 +112,37 @@ TEST_F(SettingListTest, SettledOptionsGiveTheSameSettings) {
   EXPECT_EQ(settings_json(resolve_settings(settled_options(half), manifest_)), settings_json(half));
   const UpscaleSettings untiled = resolve_settings({.tile = 0}, manifest_);
   EXPECT_FALSE(settled_options(untiled).tile_overlap.has_value());
+}
+
+TEST_F(SettingListTest, GuidanceIsTheModelsForTheRunThatItRecommends) {
+  manifest_.defaults.guidance = 1.5;
+  manifest_.detail = {{0.5, 100, 0.5, 2, 2.0}, {1.0, 500, 0.5, 4, 3.0}};
+  const int t = manifest_.defaults.t;
+  const int nfe = manifest_.defaults.nfe;
+  const auto guidance = [&](const UpscaleOptions& options) {
+    return resolve_settings(options, manifest_).guidance;
+  };
+  EXPECT_EQ(guidance({}), 1.5);
+  EXPECT_EQ(guidance({.t = t, .beta = 0.1, .nfe = nfe}), 1.5);
+  EXPECT_EQ(guidance({.start = Start::sr, .grid = GridSpacing::logsnr}), 1.5);
+  EXPECT_EQ(guidance({.t = t - 1}), 1.0);
+  EXPECT_EQ(guidance({.nfe = nfe + 1}), 1.0);
+  EXPECT_EQ(guidance({.sampler = SamplerKind::dpmpp}), 1.0);
+  EXPECT_EQ(guidance({.start = Start::noise}), 1.0);
+  EXPECT_EQ(guidance({.t = 0}), 1.0);
+  EXPECT_EQ(guidance({.nfe = nfe + 1, .guidance = 2.5}), 2.5);
+  EXPECT_EQ(guidance({.detail = 0.25}), 2.0);
+  EXPECT_EQ(guidance({.detail = 0.75}), 2.5);
+  EXPECT_EQ(guidance({.detail = 0.75, .nfe = 7}), 1.0);
+  EXPECT_EQ(guidance({.detail = 0.0}), 1.0);
+  EXPECT_THROW(guidance({.guidance = 8.5}), UsageError);
+}
+
+TEST_F(SettingListTest, GuidanceNeedsXSr) {
+  const UpscaleOptions from_noise = {.start = Start::noise, .weight_map = false, .guidance = 2.0};
+  EXPECT_TRUE(needs_regressor(resolve_settings(from_noise, manifest_), manifest_));
+  manifest_.regressor.reset();
+  EXPECT_THROW(resolve_settings(from_noise, manifest_), UsageError);
 }
 
 }  // namespace

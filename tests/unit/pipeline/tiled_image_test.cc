@@ -56,6 +56,7 @@ TEST_F(TiledRunTest, GivesThePictureInOnePieceUnderEverySampler) {
   expect_no_seam({.t = 6, .sampler = SamplerKind::ddpm});
   expect_no_seam({.nfe = 3, .eta = 0.7});
   expect_no_seam({.nfe = 1});
+  expect_no_seam({.nfe = 2, .guidance = 1.5});
 }
 
 TEST_F(TiledRunTest, GivesThePictureInOnePieceFromEveryStart) {

@@ -61,6 +61,28 @@ TEST_F(UpscalerTest, IsTheRegressorEquationOneAndTheReverseSteps) {
   EXPECT_TRUE(at::equal(run(upscaler, lr), expected));
 }
 
+TEST_F(UpscalerTest, GuidanceGoesAwayFromXSr) {
+  const Upscaler upscaler = make();
+  const Model& model = upscaler.model();
+  const at::Tensor lr = pictures(1, 8, 12);
+  const UpscaleSettings chosen = settings(upscaler, {.t = 200, .nfe = 2, .guidance = 1.5});
+
+  const at::Tensor condition = resize_bicubic(lr, 16, 24).clamp(-1, 1);
+  const at::Tensor x_sr = model.regress(lr);
+  const at::Tensor eps = noise_batch({noise_key(0, lr[0])}, chosen.t, 16, 24);
+  const at::Tensor x_t =
+      intermediate_state(model.schedule(), chosen.t, x_sr, model.weigh(x_sr), chosen.beta, eps);
+  SamplerOptions options = {SamplerKind::ddim, Parameterisation::eps};
+  options.guidance = 1.5;
+  const at::Tensor expected = support::sample(
+      model.schedule(), step_grid(model.schedule(), chosen.t, chosen.nfe, chosen.grid), x_t,
+      [&](const at::Tensor& x, int t) { return model.denoise(condition, x, t); },
+      [](int) { return at::Tensor(); }, options, {}, x_sr);
+  EXPECT_TRUE(at::equal(upscaler.upscale(lr, chosen), expected));
+  EXPECT_FALSE(at::equal(run(upscaler, lr, {.t = 200, .nfe = 2}), expected));
+  EXPECT_TRUE(at::allclose(run(upscaler, lr, {.nfe = 3, .guidance = 0.0}), x_sr, 0, 1e-6));
+}
+
 TEST_F(UpscalerTest, AtZeroIsWhatTheRegressorGives) {
   const std::filesystem::path folder = make_test_model(folder_.path() / "model");
   const Upscaler upscaler(Model::load(folder, read_manifest(folder), c10::kCPU, c10::kFloat,
