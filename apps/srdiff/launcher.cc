@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "exit_status.h"
@@ -17,6 +18,7 @@
 #include "standard_streams.h"
 #include "thread_waiting.h"
 #include "tool.h"
+#include "version.h"
 
 namespace {
 
@@ -67,6 +69,13 @@ void forget_limits_of_opencv() {
   std::_Exit(exit_model_unusable);  // a thread may be hashing
 }
 
+/// `srdiff --version` is answered here, since LibTorch takes half a second to start. What cannot be
+/// written is left to the tool, which says why.
+bool told_version(int argc, char** argv) {
+  return argc == 2 && std::string_view(argv[1]) == "--version" &&
+         std::puts(version_line().c_str()) >= 0 && std::fflush(stdout) == 0;
+}
+
 /// Loads the other half of the program and runs it; it does not return.
 void launch(int argc, char** argv) {
   const srdiff::KnownDigests digests = start_prehashing(argc, argv);
@@ -101,6 +110,9 @@ void launch(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   fill_closed_streams();
+  if (told_version(argc, argv)) {
+    return exit_ok;
+  }
   forget_limits_of_opencv();
   choose_thread_waiting();
   limit_blas_threads();

@@ -43,7 +43,7 @@ case_without_proc() {
   cd cwd
   local status=0
   # shellcheck disable=SC2016
-  unshare -m bash -c 'mount -t tmpfs none /proc && exec "$0" --version' "$SRDIFF" >out 2>err || status=$?
+  unshare -m bash -c 'mount -t tmpfs none /proc && exec "$0" --help' "$SRDIFF" >out 2>err || status=$?
   [[ $status -eq 4 ]] || fail "status $status"
   grep -qF '/proc/self/exe: cannot be read' err || fail "it says: $(cat err)"
 }
@@ -74,7 +74,7 @@ case_no_threads() {
   command -v setpriv prlimit >/dev/null || skip 'needs setpriv and prlimit'
   [[ $(id -u) -eq 0 ]] || skip 'needs another user'
   local status=0
-  setpriv --reuid 65534 --regid 65534 --clear-groups prlimit --nproc=1 "$SRDIFF" --version \
+  setpriv --reuid 65534 --regid 65534 --clear-groups prlimit --nproc=1 "$SRDIFF" --help \
     >"$logs/stdout" 2>"$logs/stderr" || status=$?
   [[ $status -eq 0 ]] || fail "status $status"
 }
@@ -99,7 +99,25 @@ case_alone() {
   copy_program
   rm program/srdiff-tool.*
   refuses 4 "$PWD/program: holds the program without its other half, srdiff-tool.so; copy both" \
-    --version
+    --help
+}
+
+# LibTorch takes half a second to start.
+case_version_without_the_tool() {
+  run --version
+  local version
+  version=$(<"$logs/stdout")
+  copy_program
+  rm program/srdiff-tool.*
+  succeeds --version
+  [[ $(<"$logs/stdout") == "$version" && ! -s $logs/stderr ]] || fail "$(cat "$logs/stdout")"
+}
+
+case_version_that_cannot_be_written() {
+  local status=0
+  "$SRDIFF" --version >/dev/full 2>"$logs/stderr" || status=$?
+  [[ $status -eq 1 ]] || fail "status $status"
+  said 'standard output'
 }
 
 case_by_a_link() {
@@ -112,7 +130,7 @@ case_by_a_link() {
 case_another_tool() {
   copy_program
   cp "$(ldd "$SRDIFF" | awk '/libcrypto/ { print $3 }')" program/srdiff-tool.so
-  refuses 4 "srdiff-tool.so: is not srdiff's" --version
+  refuses 4 "srdiff-tool.so: is not srdiff's" --help
 }
 
 case_without_a_list() {
