@@ -42,7 +42,7 @@ class AdversarialLoss:
         probe = self.distance.units(torch.zeros(1, 3, 32, 32, device=device))
         self.discriminator = Discriminator([each.shape[1] for each in probe]).to(device)
         self.optimizer = torch.optim.AdamW(self.discriminator.parameters(), lr=lr, betas=(0.5, 0.99), weight_decay=0.0)
-        self.steps, self.warmup, self.told = 0, warmup, 0.0
+        self.lr, self.steps, self.warmup, self.told = lr, 0, warmup, 0.0
 
     def maps(self, units: List[Tensor]) -> List[Tensor]:
         """The distance's unit vectors, so long that their channels have a mean square of 1."""
@@ -73,4 +73,6 @@ class AdversarialLoss:
     def restore(self, state: dict):
         self.discriminator.load_state_dict(state["discriminator"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:  # the state brought the last leg's
+            group["lr"] = self.lr
         self.steps = state["steps"]

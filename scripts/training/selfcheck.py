@@ -479,7 +479,9 @@ def check_adversarial_states():
         assert verdict(drawn - 0.05 * slope / slope.abs().max()) > verdict(drawn)
         assert verdict(truth) > verdict(drawn)
     assert pulled().requires_grad
+    other.adversarial.lr = 1e-3  # what a changed configuration says
     other.restore(kept := task.state())
+    assert [group["lr"] for group in other.adversarial.optimizer.param_groups] == [1e-3]
     assert other.adversarial.steps == 40 and kept.keys() == {"adversarial"}
     ours, theirs = (each.adversarial.discriminator.state_dict() for each in (task, other))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -330,7 +330,7 @@ case_json_report() {
   pictures make in.png 12x10
   upscales in.png out.png --seed 7 --json
   json_is 'sorted(d["settings"])' \
-    "['beta', 'color_fix', 'eta', 'grid', 'nfe', 'sampler', 'scale', 'seed', 'start', 't', 'weight_map']"
+    "['beta', 'color_fix', 'eta', 'grid', 'guidance', 'nfe', 'sampler', 'scale', 'seed', 'start', 't', 'weight_map']"
   json_is 'd["settings"]["seed"], d["settings"]["t"], d["settings"]["nfe"]' '(7, 300, 8)'
   json_is 'd["input_size"], d["output_size"]' '([12, 10], [24, 20])'
   json_is 'd["tiles"], d["tile_size"]' '(1, [12, 12])' # the networks take multiples of 4
