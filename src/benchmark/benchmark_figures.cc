@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/counted.h"
+
 namespace srdiff {
 
 Timing timing_of(std::vector<double> seconds) {
@@ -43,8 +45,8 @@ std::string ImageBenchmark::what() const {
                            : start == Start::sr  ? ", from x_sr"
                            : weight_map          ? ""
                                                  : ", without a weight map";
-  return count_of_images(images) + ", " + std::to_string(size) + " px, " + std::to_string(nfe) +
-         " evaluations" + from;
+  return count_of_images(images) + ", " + std::to_string(size) + " px, " +
+         counted(nfe, "evaluation") + from;
 }
 
 std::string evaluation_label(std::int64_t batch, std::int64_t size) {

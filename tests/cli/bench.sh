@@ -21,6 +21,8 @@ case_table() {
   grep -q '^evaluation, batch 1, 16 px: .* GFLOP/s, .* of the floor of .* ms (.* ms in LibTorch.s kernels), .* of a large matrix product.s rate; memory traffic alone: .* ms$' "$logs/stdout" ||
     fail "$(<"$logs/stdout")"
   grep -q '^one image, 16 px, 8 evaluations: .* ms .*, .* a second; regressor .* ms, weight map .* ms$' "$logs/stdout" || fail "$(<"$logs/stdout")"
+  bench --batch 1 --size 16 --nfe 1
+  grep -q '^one image, 16 px, 1 evaluation: ' "$logs/stdout" || fail "$(<"$logs/stdout")"
   bench --batch 1 --size 16 --nfe 3 --no-weight-map
   grep -q '^one image, 16 px, 3 evaluations, without a weight map: ' "$logs/stdout" || fail "$(<"$logs/stdout")"
   bench --batch 1 --size 16 --products --quiet

@@ -17,6 +17,9 @@ make_dialled() {
 case_zero_is_x_sr() {
   pictures make in.png 12x10
   upscales in.png whole.png --nfe 1 --save-steps steps
+  said ', 1 evaluation from t = 300, '
+  upscales in.png other.png --nfe 2
+  said ', 2 evaluations from t = 300, '
   upscales in.png out.png --t 0 --save-steps again
   pictures same out.png steps/x_sr.png 0
   [[ $(ls again) == x_sr.png ]] || fail "$(ls again)"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/counted.h"
 #include "base/file_io.h"
 #include "base/text_escape.h"
 #include "batch/work_list.h"
@@ -224,15 +225,15 @@ std::string work_text(const std::string& name, const srdiff::UpscalePlan& plan) 
   for (const auto& pass : plan.passes()) {
     tiles += pass.grid.tiles();
   }
-  return fmt::format("{}: {} tile{} of {} evaluations", name, tiles, tiles == 1 ? "" : "s",
-                     plan.settings().nfe);
+  return fmt::format("{}: {} of {}", name, srdiff::counted(tiles, "tile"),
+                     srdiff::counted(plan.settings().nfe, "evaluation"));
 }
 
 /// How a picture came about, in words.
 std::string way(const srdiff::UpscaleSettings& settings) {
-  return settings.t == 0
-             ? "x_sr alone"
-             : std::to_string(settings.nfe) + " evaluations from t = " + std::to_string(settings.t);
+  return settings.t == 0 ? "x_sr alone"
+                         : srdiff::counted(settings.nfe, "evaluation") +
+                               " from t = " + std::to_string(settings.t);
 }
 
 void tell_done(const UpscaleArgs& args, const Method& method, const srdiff::UpscalePlan& plan,
