@@ -7,6 +7,7 @@
 #include <limits>
 #include <sstream>
 
+#include "base/counted.h"
 #include "base/enum_words.h"
 #include "base/scoped_timer.h"
 #include "evaluation/metrics.h"
@@ -319,8 +320,7 @@ std::vector<Figure> Evaluator::distances(const FeatureSet& reference,
   if (wants(options_, Metric::kid)) {
     const KernelDistance kid = kernel_distance(reference.sample, output.sample, options_.kid);
     const bool whole = kid.subset_size == std::max(reference.sample.size(0), output.sample.size(0));
-    const std::string subsets =
-        kid.subsets == 1 ? "1 subset" : std::to_string(kid.subsets) + " subsets";
+    const std::string subsets = counted(kid.subsets, "subset");
     const std::string images = std::to_string(kid.subset_size) + " images";
     figures.push_back({"kid", "KID" + network, kid.mean,
                        kid.subsets > 1 ? std::optional(kid.spread) : std::nullopt, Better::lower,

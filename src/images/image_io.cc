@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/file_io.h"
 #include "base/unstoppable_work.h"
 #include "images/file_pixels.h"
@@ -100,8 +101,7 @@ void warn_of_losses(const ImageHeader& header, const std::string& name) {
   }
   const int lost_channels = header.extra_channels - (header.alpha_channel >= 0 ? 1 : 0);
   if (lost_channels > 0) {
-    log::warn("{}: has {} channel{} beside its colours, left out", name, lost_channels,
-              lost_channels == 1 ? "" : "s");
+    log::warn("{}: has {} beside its colours, left out", name, counted(lost_channels, "channel"));
   }
   if (!header.foreign_colour.empty()) {
     log::warn("{}: its colours are not sRGB, and what says so ({}) is left out", name,

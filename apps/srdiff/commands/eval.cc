@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counted.h"
 #include "commands/commands.h"
 #include "commands/eval_run.h"
 #include "commands/stopwatch.h"
@@ -25,8 +26,7 @@ int run_figures(const EvalArgs& args) {
   if (args.json) {
     print_json(document_of(args, run, watch.seconds()));
   } else {
-    const std::int64_t images = run.evaluation.images;
-    std::cout << images << (images == 1 ? " image\n" : " images\n");
+    std::cout << srdiff::counted(run.evaluation.images, "image") << "\n";
     print_table(std::cout, run.evaluation);
   }
   return exit_ok;
