@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Checks the training code in about a minute, on random images; needs torch, numpy and Pillow."""
+import copy
 import json
 import math
 import os
@@ -20,12 +21,13 @@ import torch  # noqa: E402
 
 from configuration import read_config  # noqa: E402
 from contrast import METHODS  # noqa: E402
+from cpu import cpu_has_bf16, cpu_trains_in_bf16  # noqa: E402
 import text  # noqa: E402
 from data import Faces, load_framed, to_bytes, window_matrix  # noqa: E402
 from diffusion import Schedule, bicubic, intermediate_state, target_of, x0_of  # noqa: E402
 from export import by_methods  # noqa: E402
 from flatten import flattened, named_as  # noqa: E402
-from fused_norm import cpu_trains_in_bf16, fuse_norms  # noqa: E402
+from fused_norm import fuse_norms  # noqa: E402
 from jpeg import jpeg  # noqa: E402
 from networks import build, grow, parameters  # noqa: E402
 from photos import Photos, blurred, compressed, reduction_matrix  # noqa: E402
@@ -329,13 +331,14 @@ def check_bf16_processors():
                           ("Features\t: fp asimd bf16 i8mm", True), ("flags\t\t: fpu avx2 avx512f avx512bw", False)):
             with open(path, "w") as file:
                 file.write(f"processor\t: 0\n{line}\n")
-            assert cpu_trains_in_bf16(path) == (has and int(torch.__version__.split(".")[0]) >= 2), line
-    assert not cpu_trains_in_bf16(os.path.join(folder, "is not there"))
+            assert cpu_has_bf16(path) == (has and int(torch.__version__.split(".")[0]) >= 2), line
+    assert not cpu_has_bf16(os.path.join(folder, "is not there"))
+    assert not cpu_trains_in_bf16(offered=False)
 
 
 def check_fused_norms():
     """The compiled norm gives the values and derivatives of PyTorch's, to the precision of bf16."""
-    if not cpu_trains_in_bf16():
+    if not cpu_has_bf16():
         return
     torch.manual_seed(0)
     options = dict(inner=32, widths=[32, 48], res_blocks=1, norm_groups=16, head_dim=16, grid=4)
@@ -353,6 +356,33 @@ def check_fused_norms():
     assert (outputs[0] - outputs[1]).norm() < 0.01 * outputs[0].norm()
     for (name, a), b in zip(plain.named_parameters(), fused.parameters()):
         assert (a.grad - b.grad).norm() <= 0.05 * a.grad.norm() + 1e-6, name
+
+
+def check_winograd():
+    """Winograd's convolutions give the values and derivatives of PyTorch's, in whole and in cut tiles of 4x4 outputs, and
+    leave alone what they are not made for."""
+    from winograd import WinogradConv2d, use_winograd
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.Conv2d(16, 48, 3, padding=1), torch.nn.SiLU(),
+                                torch.nn.Conv2d(48, 48, 3, padding=1), torch.nn.Conv2d(48, 32, 3, stride=2, padding=1),
+                                torch.nn.Conv2d(32, 32, 3, padding=1, bias=False), torch.nn.Conv2d(32, 32, 1))
+    fast = copy.deepcopy(plain)
+    count = use_winograd(fast)
+    if count == 0:  # no compiler here, of which use_winograd has told
+        return
+    assert count == 2 and [isinstance(layer, WinogradConv2d) for layer in fast] == [False, True, False, True] + 3 * [False]
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+    # 23 and 14 leave a part of a tile at the border, 2 and 1 fill none; 3 x 40 x 40 is more than one block of tiles.
+    for shape in ((3, 3, 40, 40), (2, 3, 23, 14), (1, 3, 2, 1)):
+        results = []
+        for network in (plain, fast):
+            network.zero_grad()
+            images = torch.rand(shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
+            out = network(images)
+            (out * torch.rand(out.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
+            results.append([out.detach(), images.grad, *(each.grad.clone() for each in network.parameters())])
+        for ours, theirs in zip(*results):
+            assert (ours - theirs).abs().max() <= 2e-5 * theirs.abs().max(), shape
 
 
 def check_feature_maps():
@@ -850,7 +880,7 @@ def check_round_trip():
 
 if __name__ == "__main__":
     for check in (check_configurations, check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
-                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_feature_maps, check_sampled_states, check_adversarial_states,
+                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_winograd, check_feature_maps, check_sampled_states, check_adversarial_states,
                   check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
                   check_what_is_missing, check_round_trip):
         check()

@@ -28,27 +28,30 @@ import torch.nn.functional as F  # noqa: E402
 from adversarial import AdversarialLoss  # noqa: E402
 from configuration import read_config  # noqa: E402
 from contrast import weight_target  # noqa: E402
+from cpu import cpu_trains_in_bf16  # noqa: E402
 from data import Faces, load_framed, load_images, queued, to_bytes, to_unit  # noqa: E402
 from diffusion import Schedule, bicubic, condition_of, intermediate_state, per_image, target_of, x0_of  # noqa: E402
 from folders import file_of, read_manifest, run_of  # noqa: E402
-from fused_norm import cpu_trains_in_bf16, fuse_norms  # noqa: E402
+from fused_norm import fuse_norms  # noqa: E402
 from networks import build, grow, parameters, stored  # noqa: E402
 from perceptual import PerceptualDistance  # noqa: E402
 from photos import Photos, load_photos  # noqa: E402
 from plots import loss_curve, sheet  # noqa: E402
 from reference import sample, step_grid  # noqa: E402
+from winograd import use_winograd  # noqa: E402
 
 DEFAULTS = {
     "images": 100000,           # budget, unless --max-images or --max-minutes is given
     "batch": 16, "lr": 5e-4, "weight_decay": 0.0, "betas": [0.9, 0.99], "grad_clip": 1.0,
     "warmup": 200,              # steps
     "decay_from": 0.5,          # fraction of the budget at which the rate starts down a cosine to 0
-    "ema": 0.999, "bf16": True,
+    "ema": 0.999, "bf16": True,  # bf16 on a CPU only where it takes less time than float32 (cpu.py)
     "loss": "mse",              # of the regressor: mse | log
     "perceptual": 0.0,          # of the denoiser: weight of the distance of x̂_0 in the space of --features
     "sampled": {},              # of the denoiser: states that the sampler itself made (SAMPLED)
     "channels_last": "always", "compile": "cuda",  # never | cuda | always
     "fused_norms": True,        # on a CPU, in bf16: one pass for a group norm and its SiLU (fused_norm.py)
+    "winograd": True,           # on a CPU, in float32: 3x3 convolutions with a quarter of the multiplications (winograd.py)
     "flip": True, "shift": 0, "grey": 0.0, "scale": [1.0, 1.0], "moved": 0.5,  # what else is done to images (data.py)
     "checkpoint_minutes": 3, "sheet_minutes": 6, "seed": 0,
     "val_images": 256, "val_minutes": 3,  # the loss on the first held-out images, by the averaged weights
@@ -375,8 +378,8 @@ class Trainer:
         self.ema = build(self.kind, self.config[self.kind]["architecture"]).to(self.device, memory_format=layout)
         self.ema.load_state_dict(self.network.state_dict())
         self.ema.eval().requires_grad_(False)
-        if self.settings["fused_norms"] and self.device.type == "cpu" and self.trains_in_bf16():
-            fuse_norms(self.network)
+        self.trains_in_bf16 = self.settings["bf16"] and (self.device.type == "cuda" or cpu_trains_in_bf16())
+        self.speed_up(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self.settings["lr"], betas=tuple(self.settings["betas"]),
             weight_decay=self.settings["weight_decay"], **self.fused())
@@ -491,11 +494,15 @@ class Trainer:
             return self.seconds / (60 * self.args.max_minutes)
         return self.images / (self.args.max_images or self.settings["images"])
 
-    def trains_in_bf16(self) -> bool:
-        return self.settings["bf16"] and (self.device.type == "cuda" or cpu_trains_in_bf16())
+    def speed_up(self, network):
+        """What this project has compiled for a CPU takes the place of PyTorch's operators."""
+        if self.device.type == "cpu" and self.trains_in_bf16 and self.settings["fused_norms"]:
+            fuse_norms(network)
+        if self.device.type == "cpu" and not self.trains_in_bf16 and self.settings["winograd"]:
+            use_winograd(network)
 
     def autocast(self):
-        if self.trains_in_bf16():
+        if self.trains_in_bf16:
             return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=self.pool is None)
         return contextlib.nullcontext()
 
@@ -556,6 +563,8 @@ class Trainer:
     def run(self):
         source, self.sheet_batch, self.held_out = self.sources()
         self.task = TASKS[self.kind](self.config, self.args, self.device)
+        if getattr(self.task, "regressor", None) is not None:
+            self.speed_up(self.task.regressor)
         self.task.restore(self.task_state)
         compiled = compiles(self.settings, self.device)
         run_network = torch.compile(self.network) if compiled else self.network
@@ -564,7 +573,7 @@ class Trainer:
         if not self.args.max_minutes:  # a budget below one batch is kept, not overdrawn
             batch = max(1, min(batch, (self.args.max_images or self.settings["images"]) - self.images))
         print(f"{self.kind}: {parameters(self.network) / 1e6:.2f} M parameters, {source.count} images, "
-              f"batch {batch}, {self.device}, torch {torch.__version__}", file=sys.stderr, flush=True)
+              f"batch {batch}, {self.device}, {'bf16' if self.trains_in_bf16 else 'float32'}, torch {torch.__version__}", file=sys.stderr, flush=True)
         self.start_workers()
         self.network.train()
         mark = saved = sheeted = tested = reported = time.time()
