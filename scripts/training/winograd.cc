@@ -2,13 +2,10 @@
 // F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308) for training on a CPU in float32: a quarter of the
 // multiplications of the sum that defines a convolution. Images in channels_last, channels in
 // multiples of 16. Built by winograd.py.
-#include <ATen/Parallel.h>
 #include <torch/extension.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
-#include <vector>
 
 namespace {
 
@@ -127,72 +124,73 @@ void write(float* image, const Grid& grid, std::int64_t channels, std::int64_t y
   }
 }
 
-// [36, tiles, channels] of the tiles from `first` on: B^T d B of the 6x6 inputs around each.
-void transform_inputs(const float* images, const Grid& grid, std::int64_t channels,
-                      std::int64_t first, std::int64_t count, float* out) {
-  for (std::int64_t t = 0; t < count; ++t) {
-    const Tile at(grid, first + t);
-    const float* image = images + at.image * grid.height * grid.width * channels;
-    for (std::int64_t c = 0; c < channels; c += lanes) {
-      Vector tile[6][6], result[6][6];
-      read(image + c, grid, channels, at.y - 1, at.x - 1, tile);
-      both<6, 6, input_transform>(tile, result);
-      for (int k = 0; k < points; ++k)
-        store(out + (k * count + t) * channels + c, result[k / 6][k % 6]);
+// `count` tiles of all images from `first` on, whose values at the points are [36, count,
+// channels].
+struct Block {
+  Grid grid;
+  std::int64_t channels, first, count;
+
+  // Calls work(offset of the tile's image, its place there, offset of its values) for each tile and
+  // 16 of its channels.
+  template <class Work>
+  void each(Work work) const {
+    for (std::int64_t t = 0; t < count; ++t) {
+      const Tile at(grid, first + t);
+      const std::int64_t image = at.image * grid.height * grid.width * channels;
+      for (std::int64_t c = 0; c < channels; c += lanes) work(image + c, at, t * channels + c);
     }
   }
+
+  void load_points(const float* values, Vector (&tile)[6][6]) const {
+    for (int k = 0; k < points; ++k) tile[k / 6][k % 6] = load(values + k * count * channels);
+  }
+
+  void store_points(const Vector (&tile)[6][6], float* values) const {
+    for (int k = 0; k < points; ++k) store(values + k * count * channels, tile[k / 6][k % 6]);
+  }
+};
+
+// B^T d B of the 6x6 inputs around each tile.
+void transform_inputs(const Block& block, const float* images, float* values) {
+  block.each([&](std::int64_t image, const Tile& at, std::int64_t value) {
+    Vector tile[6][6], result[6][6];
+    read(images + image, block.grid, block.channels, at.y - 1, at.x - 1, tile);
+    both<6, 6, input_transform>(tile, result);
+    block.store_points(result, values + value);
+  });
 }
 
 // The transpose: adds B v B^T to the derivative of the inputs, where neighbouring tiles overlap.
-void transform_inputs_back(const float* values, const Grid& grid, std::int64_t channels,
-                           std::int64_t first, std::int64_t count, float* images) {
-  for (std::int64_t t = 0; t < count; ++t) {
-    const Tile at(grid, first + t);
-    float* image = images + at.image * grid.height * grid.width * channels;
-    for (std::int64_t c = 0; c < channels; c += lanes) {
-      Vector tile[6][6], result[6][6];
-      for (int k = 0; k < points; ++k)
-        tile[k / 6][k % 6] = load(values + (k * count + t) * channels + c);
-      both<6, 6, input_transform_transposed>(tile, result);
-      write(image + c, grid, channels, at.y - 1, at.x - 1, result,
-            [](float* to, Vector value) { store(to, load(to) + value); });
-    }
-  }
+void transform_inputs_back(const Block& block, const float* values, float* images) {
+  block.each([&](std::int64_t image, const Tile& at, std::int64_t value) {
+    Vector tile[6][6], result[6][6];
+    block.load_points(values + value, tile);
+    both<6, 6, input_transform_transposed>(tile, result);
+    write(images + image, block.grid, block.channels, at.y - 1, at.x - 1, result,
+          [](float* to, Vector value) { store(to, load(to) + value); });
+  });
 }
 
 // A^T m A and the bias, into the 4x4 outputs of each tile.
-void transform_outputs(const float* values, const float* bias, const Grid& grid,
-                       std::int64_t channels, std::int64_t first, std::int64_t count,
-                       float* images) {
-  for (std::int64_t t = 0; t < count; ++t) {
-    const Tile at(grid, first + t);
-    float* image = images + at.image * grid.height * grid.width * channels;
-    for (std::int64_t c = 0; c < channels; c += lanes) {
-      Vector tile[6][6], result[4][4];
-      for (int k = 0; k < points; ++k)
-        tile[k / 6][k % 6] = load(values + (k * count + t) * channels + c);
-      both<6, 4, output_transform>(tile, result);
-      const Vector offset = bias ? load(bias + c) : Vector{};
-      write(image + c, grid, channels, at.y, at.x, result,
-            [offset](float* to, Vector value) { store(to, value + offset); });
-    }
-  }
+void transform_outputs(const Block& block, const float* values, const float* bias, float* images) {
+  block.each([&](std::int64_t image, const Tile& at, std::int64_t value) {
+    Vector tile[6][6], result[4][4];
+    block.load_points(values + value, tile);
+    both<6, 4, output_transform>(tile, result);
+    const Vector offset = load(bias + value % block.channels);
+    write(images + image, block.grid, block.channels, at.y, at.x, result,
+          [offset](float* to, Vector value) { store(to, value + offset); });
+  });
 }
 
 // The transpose: A y A^T of the outputs' derivatives.
-void transform_outputs_back(const float* images, const Grid& grid, std::int64_t channels,
-                            std::int64_t first, std::int64_t count, float* out) {
-  for (std::int64_t t = 0; t < count; ++t) {
-    const Tile at(grid, first + t);
-    const float* image = images + at.image * grid.height * grid.width * channels;
-    for (std::int64_t c = 0; c < channels; c += lanes) {
-      Vector tile[4][4], result[6][6];
-      read(image + c, grid, channels, at.y, at.x, tile);
-      both<4, 6, output_transform_transposed>(tile, result);
-      for (int k = 0; k < points; ++k)
-        store(out + (k * count + t) * channels + c, result[k / 6][k % 6]);
-    }
-  }
+void transform_outputs_back(const Block& block, const float* images, float* values) {
+  block.each([&](std::int64_t image, const Tile& at, std::int64_t value) {
+    Vector tile[4][4], result[6][6];
+    read(images + image, block.grid, block.channels, at.y, at.x, tile);
+    both<4, 6, output_transform_transposed>(tile, result);
+    block.store_points(result, values + value);
+  });
 }
 
 // G of F(4x4, 3x3), [6, 3], for the points 0, 1, -1, 2, -2 and infinity.
@@ -217,11 +215,47 @@ Tensor at_points(const Tensor& weight) {
   return filter_transform().mm(taps).view({points, in, out});
 }
 
-// So many tiles at a time that their values at the points stay in a core's own cache.
-std::int64_t tiles_at_once(std::int64_t channels, std::int64_t all) {
-  constexpr std::int64_t cache = std::int64_t{1} << 20;
-  const std::int64_t fitting = cache / (points * channels * std::int64_t{sizeof(float)});
-  return std::max<std::int64_t>(32, std::min(fitting / 8 * 8, all));
+// The transpose: the weights' derivative [out, in, 3, 3] of that at the points.
+Tensor back_from_points(const Tensor& values) {
+  const auto in = values.size(1), out = values.size(2);
+  const Tensor taps = filter_transform().t().mm(values.view({points, in * out}));
+  return taps.view({3, 3, in, out}).permute({3, 2, 0, 1});
+}
+
+// Goes through all tiles of a convolution's images, as many at a time as leave their values at the
+// points in a core's own cache.
+class Passage {
+ public:
+  // x is [N, in, height, width].
+  Passage(const Tensor& x, std::int64_t out)
+      : grid_(x.size(2), x.size(3)), in_(x.size(1)), out_(out), all_(x.size(0) * grid_.tiles()) {
+    constexpr std::int64_t cache = std::int64_t{1} << 20;
+    const std::int64_t a_tile = points * std::max(in_, out_) * std::int64_t{sizeof(float)};
+    block_ = std::max<std::int64_t>(32, std::min(cache / a_tile / 8 * 8, all_));
+    values_ = torch::empty({points * block_ * in_}, x.options());
+    products_ = torch::empty({points * block_ * out_}, x.options());
+  }
+
+  // Calls work(tiles of inputs, tiles of outputs, [36, count, in], [36, count, out]); the tensors
+  // hold what the last call left.
+  template <class Work>
+  void each(Work work) {
+    for (std::int64_t first = 0; first < all_; first += block_) {
+      const std::int64_t count = std::min(block_, all_ - first);
+      work(Block{grid_, in_, first, count}, Block{grid_, out_, first, count},
+           values_.narrow(0, 0, points * count * in_).view({points, count, in_}),
+           products_.narrow(0, 0, points * count * out_).view({points, count, out_}));
+    }
+  }
+
+ private:
+  Grid grid_;
+  std::int64_t in_, out_, all_, block_;
+  Tensor values_, products_;
+};
+
+float* data(const Tensor& tensor) {
+  return tensor.data_ptr<float>();
 }
 
 class Convolution : public torch::autograd::Function<Convolution> {
@@ -229,25 +263,15 @@ class Convolution : public torch::autograd::Function<Convolution> {
   static Tensor forward(AutogradContext* context, const Tensor& input, const Tensor& weight,
                         const Tensor& bias) {
     const Tensor x = input.contiguous(torch::MemoryFormat::ChannelsLast);
-    const auto in = x.size(1), out = weight.size(0);
-    const Grid grid(x.size(2), x.size(3));
-    Tensor y = torch::empty({x.size(0), out, grid.height, grid.width},
-                            x.options().memory_format(torch::MemoryFormat::ChannelsLast));
-    const Tensor filters = at_points(weight);
-    const Tensor offsets = bias.contiguous();
-    const std::int64_t all = x.size(0) * grid.tiles();
-    const std::int64_t block = tiles_at_once(std::max(in, out), all);
-    Tensor v = torch::empty({points * block * in}, x.options());
-    Tensor m = torch::empty({points * block * out}, x.options());
-    for (std::int64_t first = 0; first < all; first += block) {
-      const std::int64_t count = std::min(block, all - first);
-      Tensor values = v.narrow(0, 0, points * count * in).view({points, count, in});
-      Tensor products = m.narrow(0, 0, points * count * out).view({points, count, out});
-      transform_inputs(x.data_ptr<float>(), grid, in, first, count, values.data_ptr<float>());
-      at::bmm_out(products, values, filters);
-      transform_outputs(products.data_ptr<float>(), offsets.data_ptr<float>(), grid, out, first,
-                        count, y.data_ptr<float>());
-    }
+    const Tensor y = torch::empty({x.size(0), weight.size(0), x.size(2), x.size(3)},
+                                  x.options().memory_format(torch::MemoryFormat::ChannelsLast));
+    const Tensor filters = at_points(weight), offsets = bias.contiguous();
+    Passage(x, weight.size(0))
+        .each([&](const Block& inputs, const Block& outputs, Tensor values, Tensor products) {
+          transform_inputs(inputs, data(x), data(values));
+          at::bmm_out(products, values, filters);
+          transform_outputs(outputs, data(products), data(offsets), data(y));
+        });
     context->save_for_backward({x, weight});
     return y;
   }
@@ -257,40 +281,24 @@ class Convolution : public torch::autograd::Function<Convolution> {
     const Tensor &x = saved[0], &weight = saved[1];
     const Tensor dy = outputs[0].contiguous(torch::MemoryFormat::ChannelsLast);
     const auto in = x.size(1), out = weight.size(0);
-    const Grid grid(x.size(2), x.size(3));
-    const bool wants_input = context->needs_input_grad(0),
-               wants_weight = context->needs_input_grad(1);
-    const std::int64_t all = x.size(0) * grid.tiles();
-    const std::int64_t block = tiles_at_once(std::max(in, out), all);
+    const bool wants_input = context->needs_input_grad(0);
+    const bool wants_weight = context->needs_input_grad(1);
     const Tensor filters = at_points(weight).transpose(1, 2);  // [36, out, in]
     Tensor dx = wants_input ? torch::zeros_like(x) : Tensor();
     Tensor du = wants_weight ? torch::zeros({points, in, out}, x.options()) : Tensor();
-    Tensor v = torch::empty({points * block * in}, x.options());
-    Tensor m = torch::empty({points * block * out}, x.options());
-    for (std::int64_t first = 0; first < all; first += block) {
-      const std::int64_t count = std::min(block, all - first);
-      Tensor values = v.narrow(0, 0, points * count * in).view({points, count, in});
-      Tensor products = m.narrow(0, 0, points * count * out).view({points, count, out});
-      transform_outputs_back(dy.data_ptr<float>(), grid, out, first, count,
-                             products.data_ptr<float>());
-      if (wants_weight) {
-        transform_inputs(x.data_ptr<float>(), grid, in, first, count, values.data_ptr<float>());
-        du.baddbmm_(values.transpose(1, 2), products);
-      }
-      if (wants_input) {
-        at::bmm_out(values, products, filters);
-        transform_inputs_back(values.data_ptr<float>(), grid, in, first, count,
-                              dx.data_ptr<float>());
-      }
-    }
-    Tensor dw;
-    if (wants_weight)
-      dw = filter_transform()
-               .t()
-               .mm(du.view({points, in * out}))
-               .view({3, 3, in, out})
-               .permute({3, 2, 0, 1});
-    return {dx, dw, dy.sum({0, 2, 3})};
+    Passage(x, out).each(
+        [&](const Block& inputs, const Block& outputs, Tensor values, Tensor products) {
+          transform_outputs_back(outputs, data(dy), data(products));
+          if (wants_weight) {
+            transform_inputs(inputs, data(x), data(values));
+            du.baddbmm_(values.transpose(1, 2), products);
+          }
+          if (wants_input) {
+            at::bmm_out(values, products, filters);
+            transform_inputs_back(inputs, data(values), data(dx));
+          }
+        });
+    return {dx, wants_weight ? back_from_points(du) : Tensor(), dy.sum({0, 2, 3})};
   }
 };
 
