@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Checks the training code in about a minute, on random images; needs torch, numpy and Pillow."""
+"""Checks the training code in a minute or two, on random images; needs torch, numpy and Pillow.
+
+    selfcheck.py [NAME...]      all checks, or those that are named: selfcheck.py winograd round_trip
+"""
 import copy
 import json
 import math
@@ -878,10 +881,21 @@ def check_round_trip():
         trip.sample()
 
 
+CHECKS = (check_configurations, check_networks, check_precision, check_flattened, check_mathematics, check_locality,
+          check_preconditioning, check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_winograd,
+          check_feature_maps, check_sampled_states, check_adversarial_states, check_local_regressor, check_cuts, check_jpeg,
+          check_damage, check_text, check_framing, check_on_a_gpu, check_what_is_missing, check_round_trip)
+
+
+def main():
+    named = {check.__name__[len("check_"):]: check for check in CHECKS}
+    unknown = [name for name in sys.argv[1:] if name not in named]
+    if unknown:
+        raise SystemExit(f"selfcheck.py: no check {unknown[0]!r}; there are {', '.join(named)}")
+    for name in sys.argv[1:] or named:
+        named[name]()
+        print(f"{name}: ok", flush=True)
+
+
 if __name__ == "__main__":
-    for check in (check_configurations, check_networks, check_precision, check_flattened, check_mathematics, check_locality, check_preconditioning,
-                  check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_winograd, check_feature_maps, check_sampled_states, check_adversarial_states,
-                  check_local_regressor, check_cuts, check_jpeg, check_damage, check_text, check_framing, check_on_a_gpu,
-                  check_what_is_missing, check_round_trip):
-        check()
-        print(f"{check.__name__}: ok")
+    main()
