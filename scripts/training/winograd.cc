@@ -32,7 +32,8 @@ struct Grid {
   std::int64_t tiles() const { return rows * columns; }  // of an image
 };
 
-// The three transforms and their transposes, for one row or column: B^T d, A^T m, A y, B v.
+// The transforms of inputs and outputs and their transposes, for one row or column: B^T d, B v,
+// A^T m, A y.
 void input_transform(const Vector d[6], Vector out[6]) {
   const Vector a = d[4] - 4.0F * d[2], b = d[3] - 4.0F * d[1];
   const Vector c = d[4] - d[2], e = 2.0F * (d[3] - d[1]);
