@@ -30,10 +30,14 @@ def cpu_trains_in_bf16(offered: bool = None) -> bool:
     times as long in bf16 as in float32, and 4 times as long as by Winograd's algorithm, which bf16 has not."""
     if not (cpu_has_bf16() if offered is None else offered):
         return False
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as training uses them: each takes images of its own
     images = torch.zeros(4, 96, 32, 32).contiguous(memory_format=torch.channels_last)
     times = []
     for bf16 in (True, False):
-        network = nn.Sequential(*(nn.Conv2d(96, 96, 3, padding=1) for _ in range(2))).to(memory_format=torch.channels_last)
+        with torch.random.fork_rng(devices=[]):  # what training draws after this is the same on every processor
+            network = nn.Sequential(*(nn.Conv2d(96, 96, 3, padding=1) for _ in range(2)))
+        network = network.to(memory_format=torch.channels_last)
         if not bf16:
             use_winograd(network)
         runs = []
@@ -44,4 +48,5 @@ def cpu_trains_in_bf16(offered: bool = None) -> bool:
             loss.backward()
             runs.append(time.perf_counter() - start)
         times.append(min(runs[1:]))
+    torch.set_num_threads(threads)
     return times[0] < times[1]
