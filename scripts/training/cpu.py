@@ -23,12 +23,12 @@ def cpu_has_bf16(cpuinfo: str = "/proc/cpuinfo") -> bool:
     return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})  # the last is ARM's
 
 
-def cpu_trains_in_bf16(offered: bool = None) -> bool:
+def cpu_trains_in_bf16(cpuinfo: str = "/proc/cpuinfo") -> bool:
     """Whether a convolution and its derivatives, of a size that the networks have, take less time in bf16 than in float32.
 
     What a processor can do does not say: with AMX bf16 is several times as fast, and a Xeon without it was seen to take 1.7
     times as long in bf16 as in float32, and 4 times as long as by Winograd's algorithm, which bf16 has not."""
-    if not (cpu_has_bf16() if offered is None else offered):
+    if not cpu_has_bf16(cpuinfo):
         return False
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as training uses them: each takes images of its own

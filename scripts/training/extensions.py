@@ -1,5 +1,6 @@
 """C++ beside these scripts that is compiled on its first use."""
 import contextlib
+import functools
 import os
 import sys
 
@@ -22,6 +23,7 @@ def only_compiler(folder: str):
         yield
 
 
+@functools.lru_cache(maxsize=None)  # several networks ask for one; where it cannot be had, once is enough to try and to tell
 def compiled(name: str, source: str, instead: str):
     """The extension, compiled on its first use, or None where that cannot be done; then a line on stderr says that
     training goes on with `instead`."""

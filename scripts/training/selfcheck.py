@@ -336,7 +336,7 @@ def check_bf16_processors():
                 file.write(f"processor\t: 0\n{line}\n")
             assert cpu_has_bf16(path) == (has and int(torch.__version__.split(".")[0]) >= 2), line
     assert not cpu_has_bf16(os.path.join(folder, "is not there"))
-    assert not cpu_trains_in_bf16(offered=False)
+    assert not cpu_trains_in_bf16(os.path.join(folder, "is not there"))
 
 
 def check_fused_norms():

@@ -128,6 +128,8 @@ class Task:
     """What a network is fitted to. What it trains beside the network takes its step after each batch, tells figures for
     the log and is kept in the checkpoint."""
 
+    regressor = None  # the final one, of a network that is trained behind it
+
     def step(self):
         pass
 
@@ -218,7 +220,6 @@ class DenoiserTask(Task):
                 raise SystemExit("the adversarial loss of sampled states needs a perceptual one beside it")
             self.adversarial = AdversarialLoss(self.distance, self.sampled["discriminator_lr"],
                                                self.sampled["discriminator_warmup"], device)
-        self.regressor = None
         if condition_of(config) == "x_sr":
             if not args.regressor:
                 raise SystemExit("a denoiser conditioned on x_sr needs --regressor FOLDER, the final regressor's run "
@@ -496,10 +497,11 @@ class Trainer:
 
     def speed_up(self, network):
         """What this project has compiled for a CPU takes the place of PyTorch's operators."""
-        if self.device.type == "cpu" and self.trains_in_bf16 and self.settings["fused_norms"]:
-            fuse_norms(network)
-        if self.device.type == "cpu" and not self.trains_in_bf16 and self.settings["winograd"]:
-            use_winograd(network)
+        if self.device.type != "cpu":
+            return
+        setting, replace = ("fused_norms", fuse_norms) if self.trains_in_bf16 else ("winograd", use_winograd)
+        if self.settings[setting]:
+            replace(network)
 
     def autocast(self):
         if self.trains_in_bf16:
@@ -563,7 +565,7 @@ class Trainer:
     def run(self):
         source, self.sheet_batch, self.held_out = self.sources()
         self.task = TASKS[self.kind](self.config, self.args, self.device)
-        if getattr(self.task, "regressor", None) is not None:
+        if self.task.regressor is not None:
             self.speed_up(self.task.regressor)
         self.task.restore(self.task_state)
         compiled = compiles(self.settings, self.device)
