@@ -18,6 +18,7 @@
 #include "standard_streams.h"
 #include "thread_waiting.h"
 #include "tool.h"
+#include "usage.h"
 #include "version.h"
 
 namespace {
@@ -110,6 +111,9 @@ void launch(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   fill_closed_streams();
+  if (argc < 2) {
+    return tell_usage();
+  }
   if (told_version(argc, argv)) {
     return exit_ok;
   }

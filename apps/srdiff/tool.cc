@@ -134,7 +134,7 @@ int parse_and_run(int argc, char** argv) {
   handle_signals();
   watch_interruption();
 
-  CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations"};
+  CLI::App app{"srdiff: diffusion super-resolution in a handful of network evaluations", "srdiff"};
   app.set_version_flag("--version", version_line());
   add_help_files_option(app);
   tell_typed_options(app);

@@ -32,9 +32,10 @@ struct UpscaleState {
   at::Tensor value;
 };
 
+/// Evaluations of the denoiser, or of the regressor where x_sr in tiles is all that is wanted.
 struct UpscaleProgress {
   std::int64_t evaluations_done;   ///< over all images and tiles, of one pass
-  std::int64_t evaluations_total;  ///< images × tiles × NFE
+  std::int64_t evaluations_total;  ///< images × tiles × NFE, or the tiles
 };
 
 /// All are optional. `cancelled` is asked between evaluations; true makes upscale throw Cancelled.

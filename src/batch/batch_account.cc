@@ -45,6 +45,13 @@ void BatchAccount::stop(Stop why, const std::string& reason) {
   stop_ = true;
 }
 
+void BatchAccount::tell_work(const BatchWork& work) {
+  if (plan_.observer.on_work) {
+    const std::lock_guard lock(mutex_);
+    plan_.observer.on_work(work, summary_.images);
+  }
+}
+
 void BatchAccount::finish(const ImageReport& report) {
   std::unique_lock lock(mutex_);
   BatchProgress& images = summary_.images;

@@ -27,6 +27,8 @@ class BatchAccount {
   /// Whether nothing more can be written.
   bool storage_failed() const { return storage_failed_; }
 
+  /// The networks have come so far.
+  void tell_work(const BatchWork& work);
   /// A picture has ended.
   void finish(const ImageReport& report);
   void fail(const std::filesystem::path& input, const std::filesystem::path& output,

@@ -92,38 +92,54 @@ void BatchNetworks::compute_each(Group& group) {
 }
 
 void BatchNetworks::upscale(Group& group) {
-  UpscaleObserver observer;
-  observer.cancelled = plan_.observer.cancelled;
   const Clock::time_point start = Clock::now();
   if (group.front().plan->is_tiled()) {
-    upscale_into_files(group, observer);
+    upscale_into_files(group);
   } else {
-    upscale_together(group, observer);
+    upscale_together(group);
   }
   hand_on(group, start, Clock::now());
 }
 
+/// Of pictures that are computed together, behind `before` others of their group.
+UpscaleObserver BatchNetworks::observer_of(const BatchJob& first, std::size_t before,
+                                           std::size_t together) const {
+  UpscaleObserver observer;
+  observer.cancelled = plan_.observer.cancelled;
+  observer.on_progress = [this, input = plan_.input_path(*first.item),
+                          computed = static_cast<double>(computed_count_ + before),
+                          together](const UpscaleProgress& progress) {
+    const double part = static_cast<double>(progress.evaluations_done) /
+                        static_cast<double>(progress.evaluations_total);
+    account_.tell_work({input, computed + part * static_cast<double>(together)});
+  };
+  return observer;
+}
+
 /// The output of a picture that is cut into tiles is encoded as it comes: its pixels may be too
 /// many for the memory.
-void BatchNetworks::upscale_into_files(Group& group, const UpscaleObserver& observer) const {
-  for (BatchJob& job : group) {
+void BatchNetworks::upscale_into_files(Group& group) const {
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    BatchJob& job = group[i];
     if (!job.encoded.empty()) {
       continue;  // made before another picture of the group failed
     }
     const fs::path path = plan_.output_path(*job.item);
-    job.encoded = plan_.upscaler.upscale_encoded(job.image, *job.plan, lower_case_extension(path),
-                                                 path.string(), plan_.options.encode, observer);
+    job.encoded =
+        plan_.upscaler.upscale_encoded(job.image, *job.plan, lower_case_extension(path),
+                                       path.string(), plan_.options.encode, observer_of(job, i, 1));
     job.image = {};
   }
 }
 
-void BatchNetworks::upscale_together(Group& group, const UpscaleObserver& observer) const {
+void BatchNetworks::upscale_together(Group& group) const {
   std::vector<Image> images;
   images.reserve(group.size());
   for (const BatchJob& job : group) {
     images.push_back(job.image);  // tensors: the pixels are not copied
   }
-  std::vector<Image> results = plan_.upscaler.upscale(images, *group.front().plan, observer);
+  std::vector<Image> results = plan_.upscaler.upscale(images, *group.front().plan,
+                                                      observer_of(group.front(), 0, group.size()));
   for (std::size_t i = 0; i < group.size(); ++i) {
     group[i].image = std::move(results[i]);
   }
@@ -134,9 +150,10 @@ void BatchNetworks::hand_on(Group& group, Clock::time_point start, Clock::time_p
   last_call_end_ = end;
   busy_seconds_ += seconds_between(start, end);
   computed_count_ += group.size();
-  if (computed_count_ >= pictures_between_returns) {
+  kept_count_ += group.size();
+  if (kept_count_ >= pictures_between_returns) {
     return_free_memory();
-    computed_count_ = 0;
+    kept_count_ = 0;
   }
   for (BatchJob& job : group) {
     job.seconds = seconds_between(start, end) / static_cast<double>(group.size());

@@ -33,8 +33,10 @@ class BatchNetworks {
   void compute(Group group);
   void compute_each(Group& group);
   void upscale(Group& group);
-  void upscale_into_files(Group& group, const UpscaleObserver& observer) const;
-  void upscale_together(Group& group, const UpscaleObserver& observer) const;
+  UpscaleObserver observer_of(const BatchJob& first, std::size_t before,
+                              std::size_t together) const;
+  void upscale_into_files(Group& group) const;
+  void upscale_together(Group& group) const;
   void hand_on(Group& group, Clock::time_point start, Clock::time_point end);
 
   const BatchPlan& plan_;
@@ -44,7 +46,8 @@ class BatchNetworks {
   std::optional<Clock::time_point> first_call_;
   Clock::time_point last_call_end_;
   double busy_seconds_ = 0.0;
-  std::size_t computed_count_ = 0;  ///< since memory was returned to the system
+  std::size_t computed_count_ = 0;
+  std::size_t kept_count_ = 0;  ///< computed since memory was returned to the system
 };
 
 }  // namespace srdiff

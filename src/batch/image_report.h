@@ -36,4 +36,11 @@ struct BatchProgress {
   std::size_t total = 0;
 };
 
+/// What the networks of a folder run are at.
+struct BatchWork {
+  std::filesystem::path input;  ///< what they have now; of several pictures at once the first
+  /// How many pictures they have computed, with the part that is done of those that they have.
+  double computed = 0.0;
+};
+
 }  // namespace srdiff

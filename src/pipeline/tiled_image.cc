@@ -111,7 +111,8 @@ void TiledRun::run_tile_row(Band& band) {
     }
     drop_read_rows(band);
   }
-  if (stages_[band.first].is_evaluation()) {
+  const Stage& stage = stages_[band.first];
+  if (stage.is_evaluation() || (stages_.nfe() == 0 && stage.reach() == Reach::window)) {
     report_progress();
   }
 }
@@ -253,7 +254,7 @@ void TiledRun::drop_read_rows(const Band& band) {
 void TiledRun::report_progress() {
   evaluations_ += grid_.columns();
   if (observer_.on_progress) {
-    observer_.on_progress({evaluations_, grid_.tiles() * stages_.nfe()});
+    observer_.on_progress({evaluations_, grid_.tiles() * std::max<std::int64_t>(stages_.nfe(), 1)});
   }
 }
 

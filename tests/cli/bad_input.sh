@@ -536,7 +536,22 @@ case_limits_out_of_range() {
 case_unknown_option() { refuses_options 2 '--sharpen' --sharpen 3; }
 case_option_twice() { refuses_options 2 '--t' --t 300 --t 200; }
 case_missing_output() { refuses 2 'OUT is required' upscale in.png; }
-case_no_subcommand() { refuses 2 'subcommand'; }
+case_no_subcommand() {
+  echo >settings.toml
+  refuses 2 'subcommand' --config settings.toml
+}
+
+# Nothing but the name: what most people do, in lines that README has and runs.
+case_no_words() {
+  run
+  [[ $status -eq 2 && ! -s $logs/stdout ]] || fail "status $status"
+  local line count=0
+  while IFS= read -r line; do
+    grep -qF -e "$line" "$here/../../README.md" || fail "README has no '$line'"
+    count=$((count + 1))
+  done < <(grep '^  srdiff ' "$logs/stderr" | sed 's/^  //; s/  .*//')
+  [[ $count -eq 3 ]] || fail "$count commands"
+}
 case_unknown_subcommand() {
   refuses 2 'enlarge' enlarge in.png out.png
   refuses 2 "'upscal' is not known; the nearest is upscale; see" upscal in.png out.png

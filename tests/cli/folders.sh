@@ -167,7 +167,8 @@ case_a_bar_on_a_terminal() {
   "$PYTHON" -c 'import os, pty, sys
 sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' \
     "$SRDIFF" upscale "${folder_options[@]}" in out </dev/null >"$logs/terminal" || fail 'no success'
-  grep -q '/3 pictures' "$logs/terminal" || fail "no bar: $(cat "$logs/terminal")"
+  grep -Eq '/3 pictures, [0-9]+ s left: [0-9a-z]+\.png' "$logs/terminal" ||
+    fail "no bar: $(cat "$logs/terminal")"
 }
 
 case_an_empty_folder_is_no_failure() {

@@ -5,7 +5,8 @@
 #   noble              Ubuntu 24.04, which packages no LibTorch: preset pip-torch, PyPI's torch
 # FOLDER (build/systems/SUITE) keeps the chroot, so that a second run only builds what changed.
 # For nights and before releases: a first run downloads 0.5 GB (noble: some 4 GB) and compiles
-# everything. Needs root, debootstrap, the network, and for noble the package ubuntu-keyring.
+# everything. Needs root, debootstrap and the network. Ubuntu's signatures are checked where the
+# package ubuntu-keyring is installed, which Debian 12 lacks; debootstrap says so where they are not.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

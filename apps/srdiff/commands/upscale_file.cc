@@ -225,8 +225,10 @@ std::string work_text(const std::string& name, const srdiff::UpscalePlan& plan) 
   for (const auto& pass : plan.passes()) {
     tiles += pass.grid.tiles();
   }
-  return fmt::format("{}: {} of {}", name, srdiff::counted(tiles, "tile"),
-                     srdiff::counted(plan.settings().nfe, "evaluation"));
+  const std::string all = fmt::format("{}: {}", name, srdiff::counted(tiles, "tile"));
+  return plan.settings().t == 0
+             ? all
+             : fmt::format("{} of {}", all, srdiff::counted(plan.settings().nfe, "evaluation"));
 }
 
 /// How a picture came about, in words.

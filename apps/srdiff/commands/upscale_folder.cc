@@ -206,6 +206,8 @@ srdiff::BatchSummary run(const UpscaleArgs& args, const Method& method,
     quiet.emplace();
   }
   ProgressBar bar(args.quiet);
+  bar.begin("", args.input + ": " +
+                    srdiff::counted(static_cast<std::int64_t>(work.items.size()), "picture"));
   srdiff::BatchObserver observer;
   observer.cancelled = [] { return interrupted.load(); };
   observer.on_image = [&](const srdiff::ImageReport& image, const srdiff::BatchProgress& progress) {
@@ -215,6 +217,10 @@ srdiff::BatchSummary run(const UpscaleArgs& args, const Method& method,
     srdiff::log::debug("{}: {}, {:.2f} s", image.output.string(), to_string(image.status),
                        image.seconds);
     bar.update(progress);
+  };
+  observer.on_work = [&bar](const srdiff::BatchWork& networks,
+                            const srdiff::BatchProgress& progress) {
+    bar.update(networks, progress);
   };
   return run_batch(upscaler, work, method.settings, batch_options(args, method), observer);
 }

@@ -1,10 +1,10 @@
 #include "output/progress_bar.h"
 
-#include <spdlog/fmt/fmt.h>
-
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
+#include "base/text_escape.h"
 #include "output/progress_text.h"
 #include "srdiff/logging.h"
 #include "standard_streams.h"
@@ -13,8 +13,9 @@ namespace {
 
 constexpr double seconds_between_lines = 5.0;
 constexpr double seconds_between_drawings = 0.1;
-// A longer name would break the line of a terminal of 80 columns, which is drawn over as one.
-constexpr std::size_t longest_name = 16;
+// Behind the bar, on a terminal of 80 columns: a line that is broken is not drawn over as one.
+constexpr std::size_t columns = 46;
+constexpr std::size_t shortest_name = 8;
 
 }  // namespace
 
@@ -26,8 +27,8 @@ ProgressBar::~ProgressBar() {
   clear();
 }
 
-void ProgressBar::begin(std::string name, std::string work) {
-  name_ = name.size() <= longest_name ? std::move(name) : std::string();
+void ProgressBar::begin(const std::string& name, std::string work) {
+  name_ = srdiff::printable(name);
   work_ = std::move(work);
   start_ = Clock::now();
 }
@@ -38,37 +39,32 @@ void ProgressBar::update(const srdiff::UpscaleProgress& progress) {
 
 void ProgressBar::update(std::int64_t done, std::int64_t total, const char* unit) {
   const auto now = Clock::now();
-  if (!quiet_ && is_due(now)) {
-    const std::chrono::duration<double> elapsed = now - start_;
-    if (total > 0) {
-      tell_long_run(static_cast<double>(done) / static_cast<double>(total), elapsed.count());
-    }
-    show(progress_cells(done, total), progress_text(done, total, unit, elapsed.count()));
-    last_ = now;
+  if (quiet_ || !is_due(now)) {
+    return;
   }
+  last_ = now;
+  const std::chrono::duration<double> elapsed = now - start_;
+  const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0.0;
+  tell_long_run(fraction, elapsed.count());
+  show(fraction, progress_text(done, total, unit, elapsed.count()));
 }
 
-void ProgressBar::update(const srdiff::BatchProgress& progress) {
+void ProgressBar::update(const srdiff::BatchWork& work, const srdiff::BatchProgress& pictures) {
+  computed_ = work.computed;
+  name_ = srdiff::printable(work.input.filename().string());
+  update(pictures);
+}
+
+void ProgressBar::update(const srdiff::BatchProgress& pictures) {
   const auto now = Clock::now();
   if (quiet_ || !is_due(now)) {
     return;
   }
   last_ = now;
-  const auto ended = static_cast<std::int64_t>(progress.done + progress.skipped + progress.failed);
-  const auto total = static_cast<std::int64_t>(progress.total);
-  std::string text = fmt::format("{}/{} pictures", ended, total);
-  if (progress.failed > 0) {
-    text += fmt::format(", {} failed", progress.failed);
-  }
-  if (progress.done > 0) {
-    // Pictures that are skipped take next to no time.
-    const std::chrono::duration<double> elapsed = now - start_;
-    text += ", " +
-            duration_text(elapsed.count() / static_cast<double>(progress.done) *
-                          static_cast<double>(total - ended)) +
-            " left";
-  }
-  show(progress_cells(ended, total), text);
+  const std::chrono::duration<double> elapsed = now - start_;
+  const double fraction = folder_fraction(pictures, computed_);
+  tell_long_run(fraction, elapsed.count());
+  show(fraction, folder_progress_text(pictures, computed_, elapsed.count()));
 }
 
 bool ProgressBar::is_due(Clock::time_point now) const {
@@ -88,13 +84,15 @@ void ProgressBar::tell_long_run(double done_fraction, double elapsed_seconds) {
   }
 }
 
-void ProgressBar::show(const std::string& cells, const std::string& figures) {
-  const std::string text = name_.empty() ? figures : name_ + ": " + figures;
+void ProgressBar::show(double fraction, const std::string& figures) {
   if (!terminal_) {
-    srdiff::log::info("{}", text);
+    srdiff::log::info("{}", name_.empty() ? figures : name_ + ": " + figures);
     return;
   }
-  std::fprintf(user_stderr(), "%s[%s] %s", clear_line, cells.c_str(), text.c_str());
+  const std::size_t room = columns - std::min(columns, figures.size() + 2);
+  const std::string name = room < shortest_name ? "" : shortened(name_, room);
+  std::fprintf(user_stderr(), "%s[%s] %s%s%s", clear_line, progress_cells(fraction).c_str(),
+               figures.c_str(), name.empty() ? "" : ": ", name.c_str());
   std::fflush(user_stderr());
   progress_bar_drawn = true;
 }

@@ -17,22 +17,24 @@ class ProgressBar {
   ~ProgressBar();
 
   /// What is being done, "photo.jpg" and "photo.jpg: 48 tiles of 4 evaluations": the first stands
-  /// before the bar's figures; the second is said once, with the time that it will take, if that is
-  /// more than a minute.
-  void begin(std::string name, std::string work);
+  /// behind the bar's figures; the second is said once, with the time that it will take, if that is
+  /// more than a minute. Of a folder the name comes with its pictures.
+  void begin(const std::string& name, std::string work);
   /// Evaluations of one picture.
   void update(const srdiff::UpscaleProgress& progress);
   /// `unit` is what is counted, such as "pictures".
   void update(std::int64_t done, std::int64_t total, const char* unit);
-  /// Pictures of a folder.
-  void update(const srdiff::BatchProgress& progress);
+  /// What the networks of a folder run are at.
+  void update(const srdiff::BatchWork& work, const srdiff::BatchProgress& pictures);
+  /// A picture of a folder has ended.
+  void update(const srdiff::BatchProgress& pictures);
   void clear();
 
  private:
   using Clock = std::chrono::steady_clock;
 
   bool is_due(Clock::time_point now) const;
-  void show(const std::string& cells, const std::string& figures);
+  void show(double fraction, const std::string& figures);
   void tell_long_run(double done_fraction, double elapsed_seconds);
 
   bool quiet_;
@@ -40,5 +42,6 @@ class ProgressBar {
   Clock::time_point start_ = Clock::now();
   std::string name_;
   std::string work_;        ///< empty once it was told
+  double computed_ = 0.0;   ///< BatchWork::computed
   Clock::time_point last_;  ///< when it was last shown
 };

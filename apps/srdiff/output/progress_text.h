@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+
+#include "batch/image_report.h"
 
 /// "40 s", "12 min", "3 h 20 min": as exactly as one plans with. Seconds are at least 0.
 std::string duration_text(double seconds);
@@ -11,8 +14,19 @@ std::string duration_text(double seconds);
 std::string progress_text(std::int64_t done, std::int64_t total, const char* unit,
                           double elapsed_seconds);
 
-/// A bar of 30 cells, filled to `done` of `total`; an empty one where there is nothing to do.
-std::string progress_cells(std::int64_t done, std::int64_t total);
+/// "3/8 pictures, 1 failed, 12 min left", by what those that are computed took, a part of one too.
+/// Pictures that are skipped or fail take next to no time.
+std::string folder_progress_text(const srdiff::BatchProgress& pictures, double computed,
+                                 double elapsed_seconds);
+
+/// The share of its pictures that a folder run has computed, without those that took no time.
+double folder_fraction(const srdiff::BatchProgress& pictures, double computed);
+
+/// A bar of 30 cells, of which `fraction` is filled.
+std::string progress_cells(double fraction);
+
+/// The end of a file name of more than `most` characters, behind "…".
+std::string shortened(const std::string& name, std::size_t most);
 
 /// What is said once of a run that will take long: "photo.jpg: 48 tiles of 4 evaluations, some 12
 /// min in all". Empty while the part that is done is too small to tell by, or if the whole run

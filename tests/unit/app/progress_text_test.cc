@@ -15,10 +15,37 @@ TEST(ProgressText, TellsNoTimeWhereNothingIsDone) {
 }
 
 TEST(ProgressText, FillsItsCells) {
-  EXPECT_EQ(progress_cells(0, 8), std::string(30, '-'));
-  EXPECT_EQ(progress_cells(4, 8), std::string(15, '#') + std::string(15, '-'));
-  EXPECT_EQ(progress_cells(8, 8), std::string(30, '#'));
-  EXPECT_EQ(progress_cells(0, 0), std::string(30, '-'));
+  EXPECT_EQ(progress_cells(0.0), std::string(30, '-'));
+  EXPECT_EQ(progress_cells(0.5), std::string(15, '#') + std::string(15, '-'));
+  EXPECT_EQ(progress_cells(1.0), std::string(30, '#'));
+  EXPECT_EQ(progress_cells(1.5), std::string(30, '#'));
+}
+
+TEST(ProgressText, AFolderCountsAPartOfAPictureToo) {
+  srdiff::BatchProgress pictures;
+  pictures.total = 4;
+  EXPECT_EQ(folder_progress_text(pictures, 0.0, 3.0), "0/4 pictures");
+  EXPECT_EQ(folder_progress_text(pictures, 0.5, 3.0), "0/4 pictures, 21 s left");
+  EXPECT_EQ(folder_fraction(pictures, 0.5), 0.125);
+}
+
+TEST(ProgressText, PicturesThatTookNoTimeDoNotCount) {
+  srdiff::BatchProgress pictures;
+  pictures.total = 10;
+  pictures.skipped = 5;
+  pictures.failed = 1;
+  pictures.done = 2;
+  EXPECT_EQ(folder_progress_text(pictures, 2.5, 5.0), "8/10 pictures, 1 failed, 3 s left");
+  EXPECT_EQ(folder_fraction(pictures, 3.0), 0.75);
+  pictures.failed = 5;
+  EXPECT_EQ(folder_fraction(pictures, 0.0), 1.0);
+}
+
+TEST(ProgressText, ALongNameKeepsItsEnd) {
+  EXPECT_EQ(shortened("photo.jpg", 9), "photo.jpg");
+  EXPECT_EQ(shortened("holiday-0001.jpg", 9), "…0001.jpg");
+  EXPECT_EQ(shortened("Bäckerei-Köln.jpg", 9), "…Köln.jpg");
+  EXPECT_EQ(shortened("", 9), "");
 }
 
 TEST(ProgressText, DurationsAreAsExactAsOnePlansWith) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/file_io.h"
@@ -98,6 +99,24 @@ TEST_F(BatchTest, MakesWhatOnePictureAtATimeMakes) {
     const Image expected = upscaler_.upscale(read_image(in_ / item.name), settings);
     const Image found = read_image(out_ / item.output);
     EXPECT_LE((expected.rgb - found.rgb).abs().max().item<double>(), 1.01 / 255) << item.name;
+  }
+}
+
+TEST_F(BatchTest, TellsWhatTheNetworksAreAt) {
+  BatchObserver observer;
+  std::set<fs::path> named;
+  double before = 0.0;
+  observer.on_work = [&](const BatchWork& networks, const BatchProgress& pictures) {
+    named.insert(networks.input);
+    EXPECT_GT(networks.computed, before);
+    EXPECT_GE(networks.computed, static_cast<double>(pictures.done));
+    before = networks.computed;
+  };
+  EXPECT_EQ(run({}, observer).images.done, 9U);
+  EXPECT_EQ(before, 9.0);
+  EXPECT_GE(named.size(), 3U) << "one of each size at least";
+  for (const fs::path& input : named) {
+    EXPECT_TRUE(fs::exists(input)) << input;
   }
 }
 

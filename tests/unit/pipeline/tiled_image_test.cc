@@ -69,6 +69,26 @@ TEST_F(TiledRunTest, GivesThePictureInOnePieceFromEveryStart) {
   expect_no_seam({.nfe = 3, .color_fix = ColorFix::neutral});
 }
 
+TEST_F(TiledRunTest, ReportsProgressWithoutEvaluationsOfTheDenoiserToo) {
+  for (const std::optional<int> t : {std::optional<int>(0), std::optional<int>()}) {
+    UpscaleOptions options;
+    options.t = t;
+    UpscaleObserver observer;
+    UpscaleProgress last = {0, 0};
+    observer.on_progress = [&](const UpscaleProgress& progress) {
+      EXPECT_GT(progress.evaluations_done, last.evaluations_done);
+      last = progress;
+    };
+    const UpscaleSettings wanted = settings(options);
+    const at::Tensor lr = picture(40, 56);
+    upscaler_->upscale(lr, wanted, observer);
+    const std::int64_t tiles = upscaler_->plan(40, 56, wanted).passes().front().grid.tiles();
+    ASSERT_GT(tiles, 1);
+    EXPECT_EQ(last.evaluations_total, tiles * std::max(1, wanted.nfe));
+    EXPECT_EQ(last.evaluations_done, last.evaluations_total);
+  }
+}
+
 TEST_F(TiledRunTest, GivesThePictureInOnePieceInASecondPassToo) {
   Image image;
   image.rgb = picture(20, 28)[0];
