@@ -5,8 +5,8 @@
 #include <system_error>
 #include <vector>
 
+#include "base/nearest_word.h"
 #include "commands/commands.h"
-#include "nearest_word.h"
 #include "shell_words.h"
 #include "typed_options.h"
 
@@ -42,12 +42,6 @@ bool is_option_like(const std::string& word) {
   return word.size() > 1 && word.front() == '-';
 }
 
-/// "", or "; the nearest is WORD".
-std::string hint(const std::string& typed, const std::vector<std::string>& words) {
-  const std::string nearest = nearest_word(typed, words);
-  return nearest.empty() ? "" : "; the nearest is " + nearest;
-}
-
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
@@ -77,7 +71,7 @@ std::string unknown_option(const CLI::App& subcommand, const std::string& word) 
     return word + " is no option of it; a file of that name is ./" + word;
   }
   const std::string name = option_name(word);
-  return name + " is no option of it" + hint(name, option_names(subcommand));
+  return name + " is no option of it" + srdiff::nearest_hint(name, option_names(subcommand));
 }
 
 /// The first word that is not understood, or nothing.
@@ -106,10 +100,11 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error) {
     deepest = chosen.front();
     command += " " + deepest->get_name();
   }
-  const auto unknown = app.remaining();
-  if (deepest == &app && !unknown.empty()) {
-    return "'" + unknown.front() + "' is not known" + hint(unknown.front(), subcommand_names(app)) +
-           "; see srdiff --help";
+  const auto unknown = deepest->remaining();
+  const std::vector<std::string> known = subcommand_names(*deepest);
+  if (!known.empty() && !unknown.empty() && (deepest == &app || !is_option_like(unknown.front()))) {
+    return (deepest == &app ? "" : command + ": ") + "'" + unknown.front() + "' is not known" +
+           srdiff::nearest_hint(unknown.front(), known) + "; see " + command + " --help";
   }
   const std::string surplus = surplus_word(app, *deepest, error);
   return (surplus.empty() ? std::string(error.what()) : command + ": " + surplus) + "; see " +

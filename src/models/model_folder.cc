@@ -7,6 +7,7 @@
 #include "base/file_io.h"
 #include "base/json_text.h"
 #include "base/known_digests.h"
+#include "base/nearest_word.h"
 #include "base/search_path.h"
 #include "base/sha256.h"
 #include "models/default_models.h"
@@ -65,7 +66,12 @@ fs::path find_network_folder(const NetworkFolderKind& kind, const std::string& n
   for (const fs::path& other : places) {
     list += (list.empty() ? "" : ", ") + other.string();
   }
-  throw ModelError("there is no " + what + " '" + name + "' in " + list + "; " + kind.remedy);
+  std::vector<std::string> known;
+  for (const fs::path& folder : list_network_folders(kind)) {
+    known.push_back(folder.filename().string());
+  }
+  throw ModelError("there is no " + what + " '" + name + "' in " + list +
+                   nearest_hint(name, known) + "; " + kind.remedy);
 }
 
 std::vector<fs::path> list_network_folders(const NetworkFolderKind& kind) {

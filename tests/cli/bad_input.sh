@@ -368,6 +368,7 @@ case_steps_folder_is_a_file() {
 case_unknown_model() {
   pictures make in.png 8x6
   refuses 4 "no model 'nonesuch'" upscale in.png out.png --model nonesuch
+  refuses 4 '; the nearest is tiny; name one of' upscale in.png out.png --model tinny
   refuses 4 './nonesuch: is no model folder' upscale in.png out.png --model ./nonesuch
   refuses 4 "no model 'nonesuch'" models info nonesuch
 }
@@ -556,6 +557,8 @@ case_unknown_subcommand() {
   refuses 2 'enlarge' enlarge in.png out.png
   refuses 2 "'upscal' is not known; the nearest is upscale; see" upscal in.png out.png
   refuses 2 "'bnech' is not known; the nearest is bench; see" bnech
+  refuses 2 "srdiff models: 'lst' is not known; the nearest is list; see srdiff models --help" models lst
+  refuses 2 "srdiff report: 'mrege' is not known; the nearest is merge; see" report mrege
 }
 
 case_mistyped_option() {

@@ -174,7 +174,22 @@ sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' \
 case_an_empty_folder_is_no_failure() {
   mkdir in
   folder in out
-  said 'in: has no picture'
+  said 'in: has no picture to upscale; --recursive looks into folders'
+  folder in out --recursive
+  said 'in: has no picture to upscale; --glob'
+}
+
+# Where one of two parts has the only picture, the other says so, and asks for no other option.
+case_an_empty_part_is_no_failure() {
+  pictures many in 1
+  local part empty=0
+  for part in 1/2 2/2; do
+    folder in out --shard "$part"
+    if grep -q "in: part $part has none of its 1 picture\$" "$logs/stderr"; then
+      empty=$((empty + 1))
+    fi
+  done
+  [[ $empty -eq 1 ]] || fail "$empty parts are empty"
 }
 
 # --- what is refused before any work

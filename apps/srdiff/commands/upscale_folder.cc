@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 #include <fcntl.h>
+#include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/counted.h"
 #include "base/file_descriptor.h"
 #include "base/text_escape.h"
 #include "batch/batch.h"
@@ -225,24 +227,36 @@ srdiff::BatchSummary run(const UpscaleArgs& args, const Method& method,
   return run_batch(upscaler, work, method.settings, batch_options(args, method), observer);
 }
 
+/// Why a run had no picture, and what else would find some.
+std::string why_none(const UpscaleArgs& args, const srdiff::WorkList& work) {
+  if (!work.elsewhere.empty()) {
+    return fmt::format(
+        "{}: part {} has none of its {}", args.input, args.folder.shard,
+        srdiff::counted(static_cast<std::int64_t>(work.elsewhere.size()), "picture"));
+  }
+  const std::string none = args.input + ": has no picture to upscale; ";
+  if (!args.folder.files_from.empty()) {
+    return none + "the list names none";
+  }
+  return none + (args.folder.recursive ? "" : "--recursive looks into folders, ") +
+         "--glob takes other endings";
+}
+
 void print_summary(const UpscaleArgs& args, const srdiff::BatchSummary& summary,
-                   std::size_t left_out, double seconds) {
+                   const srdiff::WorkList& work, double seconds) {
   const srdiff::BatchProgress& images = summary.images;
   srdiff::log::info("{}: {} of {} pictures done, {} skipped as done before, {} failed, {:.1f} s",
                     args.output, images.done, images.total, images.skipped, images.failed, seconds);
   for (const srdiff::ImageReport& failure : summary.failures) {
     srdiff::log::error("{}: {}", failure.input.string(), failure.reason);
   }
-  if (left_out > 0) {
+  if (work.left_out > 0) {
     srdiff::log::info(
         "{}: {} {} left out, whose names do not end as pictures' do; --glob takes them", args.input,
-        left_out, left_out == 1 ? "file was" : "files were");
+        work.left_out, work.left_out == 1 ? "file was" : "files were");
   }
   if (images.total == 0) {
-    srdiff::log::warn("{}: has no picture to upscale{}", args.input,
-                      !args.folder.files_from.empty() ? "; the list names none"
-                                                      : "; --recursive looks into folders, --glob "
-                                                        "takes other endings");
+    srdiff::log::warn("{}", why_none(args, work));
   }
   if (summary.stop == Stop::storage) {
     srdiff::log::error("{}; stopped, what is there is whole", summary.stop_reason);
@@ -293,7 +307,7 @@ int upscale_listed(const UpscaleArgs& args, srdiff::WorkList work) {
     page.emplace(args.folder.html, work.input_folder);
   }
   const srdiff::BatchSummary summary = run(args, method, upscaler, work, page);
-  print_summary(args, summary, work.left_out, run_watch.seconds());
+  print_summary(args, summary, work, run_watch.seconds());
   if (page) {
     page->write(args.output, srdiff::made_by(method.manifest, method.settings, method.precision),
                 summary);

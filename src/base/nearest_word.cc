@@ -1,8 +1,9 @@
-#include "nearest_word.h"
+#include "base/nearest_word.h"
 
 #include <algorithm>
 #include <cstddef>
 
+namespace srdiff {
 namespace {
 
 /// The fewest changes of letters from one word to another (optimal string alignment distance).
@@ -39,3 +40,10 @@ std::string nearest_word(const std::string& typed, const std::vector<std::string
   }
   return nearest;
 }
+
+std::string nearest_hint(const std::string& typed, const std::vector<std::string>& words) {
+  const std::string nearest = nearest_word(typed, words);
+  return nearest.empty() ? "" : "; the nearest is " + nearest;
+}
+
+}  // namespace srdiff

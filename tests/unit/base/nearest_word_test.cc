@@ -1,7 +1,8 @@
-#include "nearest_word.h"
+#include "base/nearest_word.h"
 
 #include <gtest/gtest.h>
 
+namespace srdiff {
 namespace {
 
 TEST(NearestWord, FindsWhatWasMeant) {
@@ -14,4 +15,10 @@ TEST(NearestWord, FindsWhatWasMeant) {
   EXPECT_EQ(nearest_word("", words), "");
 }
 
+TEST(NearestWord, AHintIsTheEndOfAMessage) {
+  EXPECT_EQ(nearest_hint("photo-x4", {"faces-x8", "photos-x4"}), "; the nearest is photos-x4");
+  EXPECT_EQ(nearest_hint("cars", {"faces-x8", "photos-x4"}), "");
+}
+
 }  // namespace
+}  // namespace srdiff
