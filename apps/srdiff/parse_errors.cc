@@ -100,7 +100,7 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error) {
     deepest = chosen.front();
     command += " " + deepest->get_name();
   }
-  const auto unknown = deepest->remaining();
+  const auto unknown = app.remaining(/*recurse=*/true);
   const std::vector<std::string> known = subcommand_names(*deepest);
   if (!known.empty() && !unknown.empty() && (deepest == &app || !is_option_like(unknown.front()))) {
     return (deepest == &app ? "" : command + ": ") + "'" + unknown.front() + "' is not known" +
