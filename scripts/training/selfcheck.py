@@ -388,6 +388,100 @@ def check_winograd():
             assert (ours - theirs).abs().max() <= 2e-5 * theirs.abs().max(), shape
 
 
+def write_span(path: str, channels: int, half: bool):
+    """A SPAN x4 with random weights as ncnn's two files, and its convolutions' weights in order."""
+    generator = np.random.default_rng(0)
+    shapes = ([(channels, 3, 3)] + [(channels, channels, 3)] * 19 + [(channels, 4 * channels, 1), (48, channels, 3)])
+    lines, weights = ["7767517", "0 0", "MemoryData mean 0 1 mean 0=1 1=1 2=3"], []
+    data = np.array([0.4, 0.5, 0.6], dtype="<f4").tobytes()
+    for out, into, side in shapes:
+        count = out * into * side * side
+        lines.append(f"Convolution c 1 1 a b 0={out} 1={side} 4={side // 2} 5=1 6={count}")
+        values = (generator.standard_normal(count) * 0.5 / math.sqrt(count / out)).astype("<f2" if half else "<f4")
+        stored = values.tobytes()
+        data += np.array([0x01306B47 if half else 0], dtype="<u4").tobytes() + stored + bytes(-len(stored) % 4)
+        data += generator.standard_normal(out).astype("<f4").tobytes()
+        weights.append(values.astype(np.float32).reshape(out, into, side, side))
+    with open(path + ".param", "w") as file:
+        file.write("\n".join(lines) + "\n")
+    with open(path + ".bin", "wb") as file:
+        file.write(data)
+    return weights
+
+
+def check_teacher():
+    """SPAN's weights are read as they are stored; what it draws is fitted where it is nearer to the truth, as far as its share
+    says, and held-out images are judged by the truth."""
+    from types import SimpleNamespace
+    from teacher import Span
+    from train import RegressorTask
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "span")
+        for half in (False, True):  # 3 channels: an odd number of halves
+            weights = write_span(path, 3, half)
+            span = Span(path + ".param")
+            read = [span.first, *(each for block in span.blocks for each in block), span.last, span.join, span.enlarge]
+            for convolution, wanted in zip(read, weights):
+                assert np.array_equal(convolution.weight.detach().numpy(), wanted)
+        low = torch.rand(2, 3, 8, 8) * 2 - 1
+        drawn = span(low)
+        assert drawn.shape == (2, 3, 32, 32)
+        config = {"scale": 4, "regressor": {"training": {"teacher": 0.5}}}
+        task = RegressorTask(config, SimpleNamespace(teacher=path + ".param"), torch.device("cpu"))
+        # Of two images the teacher draws the first rightly; the second network output is the truth itself.
+        high = torch.stack([drawn[0], torch.rand(3, 32, 32) * 2 - 1]).clamp(-1, 1).detach()
+        task.lesson = lambda low, high: drawn.detach().clamp(-1, 1)
+        out = torch.stack([high[0] + 0.3, high[1]]).requires_grad_()
+        loss = task.loss(lambda low: out, low, high, None)
+        assert torch.isclose(loss, torch.tensor(0.045), rtol=1e-4)  # the error from the truth, 0.3 squared, in the mean
+        loss.backward()
+        assert torch.allclose(out.grad[0], torch.full((3, 32, 32), 0.3 / (3 * 32 * 32)), rtol=1e-3)
+        assert not out.grad[1].any()
+        with torch.no_grad():
+            assert torch.isclose(task.loss(lambda low: high + 0.1, low, high, None), torch.tensor(0.01), rtol=1e-3)
+        # From the truth's own reduction it draws what SPAN draws of it.
+        plain = RegressorTask(config, SimpleNamespace(teacher=path + ".param"), torch.device("cpu"))
+        clean = to_bytes(bicubic(high, (8, 8))).float() / 127.5 - 1
+        assert torch.allclose(plain.lesson(low, high), span(clean).clamp(-1, 1), atol=1e-5)
+        with open(path + ".bin", "ab") as file:
+            file.write(b"more")
+        for wrong in (path + ".param", os.path.join(folder, "none.param")):
+            try:
+                Span(wrong)
+                raise AssertionError("was read")
+            except SystemExit as refusal:
+                assert "no SPAN" in str(refusal)
+
+
+def check_muon():
+    """Its updates have singular values near 1, whatever the gradient's; a network learns by it; a run may change to it."""
+    from muon import Muon, orthogonalised
+    torch.manual_seed(0)
+    for shape in ((8, 40), (40, 8)):
+        values = torch.linalg.svdvals(orthogonalised(torch.randn(shape) * 1e-3))
+        assert values.min() > 0.5 and values.max() < 1.3, shape
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 3, padding=1),
+                                  torch.nn.Conv2d(8, 3, 3, padding=1))
+    images, optimizer, losses = torch.rand(4, 3, 16, 16), Muon(network.parameters(), 1e-2, least=8), []
+    assert [len(group["params"]) for group in optimizer.param_groups] == [1, 5]
+    for _ in range(60):
+        loss = torch.nn.functional.mse_loss(network(images), images)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.1 * losses[0], losses
+    again = Muon(network.parameters(), 1e-2, least=8)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys()
+    try:
+        again.load_state_dict(torch.optim.AdamW(network.parameters(), lr=1e-2).state_dict())
+        raise AssertionError("another optimiser's state was taken")
+    except ValueError:  # by which train.py knows
+        pass
+
+
 def check_feature_maps():
     """The maps of a traced MobileNetV2 with random weights are its own layers'; other networks are refused."""
     from feature_maps import FeatureMaps
@@ -883,7 +977,7 @@ def check_round_trip():
 
 CHECKS = (check_configurations, check_networks, check_precision, check_flattened, check_mathematics, check_locality,
           check_preconditioning, check_calibration, check_growth, check_bf16_processors, check_fused_norms, check_winograd,
-          check_feature_maps, check_sampled_states, check_adversarial_states, check_local_regressor, check_cuts, check_jpeg,
+          check_teacher, check_muon, check_feature_maps, check_sampled_states, check_adversarial_states, check_local_regressor, check_cuts, check_jpeg,
           check_damage, check_text, check_framing, check_on_a_gpu, check_what_is_missing, check_round_trip)
 
 

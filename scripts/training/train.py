@@ -33,11 +33,13 @@ from data import Faces, load_framed, load_images, queued, to_bytes, to_unit  # n
 from diffusion import Schedule, bicubic, condition_of, intermediate_state, per_image, target_of, x0_of  # noqa: E402
 from folders import file_of, read_manifest, run_of  # noqa: E402
 from fused_norm import fuse_norms  # noqa: E402
+from muon import Muon  # noqa: E402
 from networks import build, grow, parameters, stored  # noqa: E402
 from perceptual import PerceptualDistance  # noqa: E402
 from photos import Photos, load_photos  # noqa: E402
 from plots import loss_curve, sheet  # noqa: E402
 from reference import sample, step_grid  # noqa: E402
+from teacher import Span  # noqa: E402
 from winograd import use_winograd  # noqa: E402
 
 DEFAULTS = {
@@ -46,7 +48,9 @@ DEFAULTS = {
     "warmup": 200,              # steps
     "decay_from": 0.5,          # fraction of the budget at which the rate starts down a cosine to 0
     "ema": 0.999, "bf16": True,  # bf16 on a CPU only where it takes less time than float32 (cpu.py)
+    "optimizer": "adamw",       # adamw | muon (muon.py)
     "loss": "mse",              # of the regressor: mse | log
+    "teacher": 0.0,             # of the regressor: share of what --teacher draws in what is fitted
     "perceptual": 0.0,          # of the denoiser: weight of the distance of x̂_0 in the space of --features
     "sampled": {},              # of the denoiser: states that the sampler itself made (SAMPLED)
     "channels_last": "always", "compile": "cuda",  # never | cuda | always
@@ -129,6 +133,7 @@ class Task:
     the log and is kept in the checkpoint."""
 
     regressor = None  # the final one, of a network that is trained behind it
+    teacher = None  # a finished network that draws what is fitted
 
     def step(self):
         pass
@@ -143,22 +148,50 @@ class Task:
         pass
 
 
+def squared_errors(images, truth):
+    """[N], the mean of each image."""
+    return ((images - truth) ** 2).mean(dim=(1, 2, 3))
+
+
 class RegressorTask(Task):
     """Mean squared error; with "loss": "log" the logarithm of each image's.
 
     Then a crop counts as the decibels of its PSNR do. By plain MSE one of text, or a damaged one, has several times the
     gradient of others: where three fifths of the crops are damaged and a tenth is text, 4,800 crops taught 0.16 dB
-    less for clean inputs."""
+    less for clean inputs.
+
+    A teacher's picture is nearer to the mean of what may be than the truth is, so that it leaves less chance in the slope.
+    It draws from the truth's own reduction, also where `low` is damaged: the mean of its pictures over what may have been
+    damaged so is what a regressor is to draw. Where it is farther from the truth than the regressor it has no say."""
 
     def __init__(self, config, args, device):
-        self.log = {**DEFAULTS, **config["regressor"].get("training", {})}["loss"] == "log"
+        settings = {**DEFAULTS, **config["regressor"].get("training", {})}
+        self.log, self.share = settings["loss"] == "log", settings["teacher"]
+        if self.share > 0:
+            if not args.teacher:
+                raise SystemExit("the config's \"teacher\" needs --teacher FILE.param, a SPAN x4 of ncnn (teacher.py)")
+            if config["scale"] != 4:
+                raise SystemExit("a teacher enlarges four times; the config's scale is another")
+            layout = torch.channels_last if wanted(settings, "channels_last", device) else torch.contiguous_format
+            self.teacher = Span(args.teacher).to(device, memory_format=layout).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def lesson(self, low, high):
+        """What the teacher draws, [N,3,H,W] in [-1,1]."""
+        clean = to_unit(to_bytes(bicubic(high, low.shape[2:])))
+        return self.teacher(clean.to(memory_format=torch.channels_last)).clamp(-1, 1)
 
     def loss(self, network, low, high, generator):
-        errors = ((network(low) - high) ** 2).mean(dim=(1, 2, 3))
-        if not self.log:
-            return errors.mean()
+        drawn = network(low)
+        errors = squared_errors(drawn, high)
+        missed = errors
+        if self.teacher is not None and torch.is_grad_enabled():
+            taught = self.lesson(low, high)
+            share = self.share * (squared_errors(taught, high) < errors).float()
+            missed = squared_errors(drawn, high + per_image(share) * (taught - high))
         # 3e-4 is 41 dB, from where on it does not matter. The value that is reported stays the mean squared error.
-        slope = 0.02 * torch.log(errors + 3e-4).mean()
+        weights = 0.02 / (errors.detach() + 3e-4) if self.log else torch.ones_like(errors)
+        slope = (weights * missed).mean()
         return slope + (errors.mean() - slope).detach()
 
     @torch.no_grad()
@@ -381,9 +414,7 @@ class Trainer:
         self.ema.eval().requires_grad_(False)
         self.trains_in_bf16 = self.settings["bf16"] and (self.device.type == "cuda" or cpu_trains_in_bf16())
         self.speed_up(self.network)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.settings["lr"], betas=tuple(self.settings["betas"]),
-            weight_decay=self.settings["weight_decay"], **self.fused())
+        self.optimizer = self.make_optimizer()
         self.steps = self.images = self.warm_from = 0
         self.seconds = 0.0
         self.task_state = {}
@@ -408,6 +439,15 @@ class Trainer:
     def layout(self):
         return torch.channels_last if wanted(self.settings, "channels_last", self.device) else torch.contiguous_format
 
+    def make_optimizer(self):
+        name, lr, betas = self.settings["optimizer"], self.settings["lr"], tuple(self.settings["betas"])
+        if name == "muon":
+            return Muon(self.network.parameters(), lr, betas)
+        if name != "adamw":
+            raise SystemExit(f"{self.args.config}: the optimizer {name!r} is neither adamw nor muon")
+        return torch.optim.AdamW(self.network.parameters(), lr=lr, betas=betas,
+                                 weight_decay=self.settings["weight_decay"], **self.fused())
+
     def fused(self) -> dict:
         """The one-pass optimiser where this torch has it for the device."""
         try:
@@ -429,17 +469,27 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
         self.steps, self.images, self.seconds = state["steps"], state["images"], state["seconds"]
-        if state["optimizer"]:
-            self.optimizer.load_state_dict(state["optimizer"])
-            for group in self.optimizer.param_groups:  # the state brought the last leg's
-                group.update(betas=tuple(self.settings["betas"]), weight_decay=self.settings["weight_decay"])
-            self.warm_from = state.get("warm_from", 0)
-        else:  # a run that came from another machine by rented.py, as its averaged weights alone
+        self.warm_from = state.get("warm_from", 0)
+        if not self.restore_optimizer(state["optimizer"]):
             self.warm_from = self.steps
         self.task_state = state.get("task", {})
         self.grown_from = state.get("grown_from")
         self.curve = [tuple(point) for point in state["curve"]]
         print(f"resuming after {self.images} images, {self.seconds / 60:.1f} minutes", file=sys.stderr)
+
+    def restore_optimizer(self, state: dict) -> bool:
+        """False where it starts anew: of a run that came from another machine by rented.py, as its averaged weights alone,
+        and of one that had another optimiser."""
+        if not state:
+            return False
+        try:
+            self.optimizer.load_state_dict(state)
+        except ValueError:
+            print("the run had another optimiser; this one starts anew", file=sys.stderr)
+            return False
+        for group in self.optimizer.param_groups:  # the state brought the last leg's
+            group.update(betas=tuple(self.settings["betas"]), weight_decay=self.settings["weight_decay"])
+        return True
 
     def start_from(self, folder: str):
         """The weights of a model folder, which are averages, and its counts; the optimiser starts anew.
@@ -565,8 +615,9 @@ class Trainer:
     def run(self):
         source, self.sheet_batch, self.held_out = self.sources()
         self.task = TASKS[self.kind](self.config, self.args, self.device)
-        if self.task.regressor is not None:
-            self.speed_up(self.task.regressor)
+        for finished in (self.task.regressor, self.task.teacher):
+            if finished is not None:
+                self.speed_up(finished)
         self.task.restore(self.task_state)
         compiled = compiles(self.settings, self.device)
         run_network = torch.compile(self.network) if compiled else self.network
@@ -669,6 +720,7 @@ def main():
     parser.add_argument("--out", required=True, help="run folder")
     parser.add_argument("--regressor", help="run or model folder of the regressor (weight-map, and a denoiser on x_sr)")
     parser.add_argument("--features", help="the maps of a perceptual loss, a file of feature_maps.py (denoiser)")
+    parser.add_argument("--teacher", help="a SPAN x4 of ncnn, its .param file (regressor; teacher.py)")
     parser.add_argument("--resume", action="store_true", help="continue the run, if there is one")
     parser.add_argument("--initial", help="model folder to start from, where there is no run to resume")
     parser.add_argument("--max-minutes", type=float, help="budget of all legs together, instead of images")
