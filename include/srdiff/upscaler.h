@@ -32,10 +32,10 @@ struct UpscaleState {
   at::Tensor value;
 };
 
-/// Evaluations of the denoiser, or of the regressor where x_sr in tiles is all that is wanted.
+/// Calls of the regressor, the weight map and the denoiser, over all images, passes and tiles.
 struct UpscaleProgress {
-  std::int64_t evaluations_done;   ///< over all images and tiles, of one pass
-  std::int64_t evaluations_total;  ///< images × tiles × NFE, or the tiles
+  std::int64_t calls_done;
+  std::int64_t calls_total;  ///< images × tiles × calls for each, NFE of them the denoiser's
 };
 
 /// All are optional. `cancelled` is asked between evaluations; true makes upscale throw Cancelled.

@@ -109,8 +109,8 @@ UpscaleObserver BatchNetworks::observer_of(const BatchJob& first, std::size_t be
   observer.on_progress = [this, input = plan_.input_path(*first.item),
                           computed = static_cast<double>(computed_count_ + before),
                           together](const UpscaleProgress& progress) {
-    const double part = static_cast<double>(progress.evaluations_done) /
-                        static_cast<double>(progress.evaluations_total);
+    const double part =
+        static_cast<double>(progress.calls_done) / static_cast<double>(progress.calls_total);
     account_.tell_work({input, computed + part * static_cast<double>(together)});
   };
   return observer;

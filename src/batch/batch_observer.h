@@ -10,7 +10,7 @@ namespace srdiff {
 /// threads.
 struct BatchObserver {
   std::function<void(const ImageReport&, const BatchProgress&)> on_image;
-  /// After each evaluation of a network; what is computed may still have to be written.
+  /// After calls of a network; what is computed may still have to be written.
   std::function<void(const BatchWork&, const BatchProgress&)> on_work;
   std::function<bool()> cancelled;  ///< true: the picture in the networks is dropped, then stop
 };

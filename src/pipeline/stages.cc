@@ -210,6 +210,12 @@ MethodStages::MethodStages(const Manifest& manifest, const UpscalePlan& plan,
   }
 }
 
+std::int64_t MethodStages::network_calls() const {
+  return std::count_if(stages_.begin(), stages_.end(), [](const std::unique_ptr<Stage>& stage) {
+    return stage->reach() == Stage::Reach::window;
+  });
+}
+
 void MethodStages::add_color_fix(ColorFix fix, Plane picture) {
   const auto add = [&](ColorFixStage::Fix work, std::int64_t reach_in_rows) {
     add_stage<ColorFixStage>({picture, lr_plane}, {add_plane()}, work, reach_in_rows);

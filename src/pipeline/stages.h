@@ -92,6 +92,9 @@ class MethodStages {
   /// Evaluations of the denoiser.
   int nfe() const { return steps_->nfe(); }
 
+  /// Calls of any network for an image or a tile.
+  std::int64_t network_calls() const;
+
   std::size_t planes() const { return states_.size(); }
   /// Nothing for a plane that no observer is shown.
   const std::optional<PlaneState>& state(Plane plane) const { return states_[plane]; }

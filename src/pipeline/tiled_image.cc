@@ -47,7 +47,7 @@ void TiledRun::operator()(const at::Tensor& lr, std::uint64_t key, const RowSink
 void TiledRun::start(const at::Tensor& lr, std::uint64_t key, const RowSink& sink) {
   lr_ = lr;
   key_ = key;
-  evaluations_ = 0;
+  calls_ = 0;
   planes_.assign(stages_.planes(), {});
   needed_from_.assign(stages_.size(), 0);
   bands_.clear();
@@ -111,10 +111,6 @@ void TiledRun::run_tile_row(Band& band) {
     }
     drop_read_rows(band);
   }
-  const Stage& stage = stages_[band.first];
-  if (stage.is_evaluation() || (stages_.nfe() == 0 && stage.reach() == Reach::window)) {
-    report_progress();
-  }
 }
 
 /// The outputs of a row of tiles, blended with each other and with the row above.
@@ -139,6 +135,7 @@ at::Tensor TiledRun::blended_row(Band& band) {
       const std::int64_t left = grid_.left(column) * scale_;
       sum.slice(3, left, left + tile.size(2)).add_(tile * shares);
     }
+    report_progress(last - first);
   };
   tiles_at_once_ = run_with_memory_backoff(grid_.columns(), tiles_at_once_, "tiles", make, blend,
                                            [this] { model_.drop_recordings(); });
@@ -251,10 +248,10 @@ void TiledRun::drop_read_rows(const Band& band) {
   }
 }
 
-void TiledRun::report_progress() {
-  evaluations_ += grid_.columns();
+void TiledRun::report_progress(std::int64_t calls) {
+  calls_ += calls;
   if (observer_.on_progress) {
-    observer_.on_progress({evaluations_, grid_.tiles() * std::max<std::int64_t>(stages_.nfe(), 1)});
+    observer_.on_progress({calls_, grid_.tiles() * stages_.network_calls()});
   }
 }
 

@@ -56,7 +56,7 @@ class TiledRun {
   at::Tensor input_rows(Plane plane, RowRange rows) const;
   void tell_weight_map(const at::Tensor& rows, RowRange range) const;
   void drop_read_rows(const Band& band);
-  void report_progress();
+  void report_progress(std::int64_t calls);
   at::Tensor noise(int t, RowRange rows) const;
 
   const Model& model_;
@@ -70,8 +70,8 @@ class TiledRun {
   std::vector<std::int64_t> needed_from_;  ///< by stage: the first output row that it still reads
   at::Tensor lr_;
   std::uint64_t key_ = 0;
-  RowSink result_;                ///< takes the rows that Crop leaves
-  std::int64_t evaluations_ = 0;  ///< of the denoiser, over tiles
+  RowSink result_;          ///< takes the rows that Crop leaves
+  std::int64_t calls_ = 0;  ///< of networks, for a tile each
 };
 
 }  // namespace srdiff

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "base/integer_math.h"
@@ -63,6 +64,12 @@ UpscalePlan::UpscalePlan(const Manifest& manifest, const UpscaleSettings& settin
     width *= manifest.scale;
   }
   steps_ = reverse_steps(manifest, settings);
+}
+
+std::int64_t UpscalePlan::tiles() const {
+  return std::accumulate(
+      passes_.begin(), passes_.end(), std::int64_t{0},
+      [](std::int64_t tiles, const Pass& pass) { return tiles + pass.grid.tiles(); });
 }
 
 void UpscalePlan::set_mask(at::Tensor mask, const std::string& name) {

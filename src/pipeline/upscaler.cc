@@ -99,6 +99,21 @@ void check_planned_size(const UpscalePlan& plan, std::int64_t height, std::int64
   }
 }
 
+/// What an observer is told of the progress of `units` of a work of `all`, behind `before` others:
+/// that of the whole.
+std::function<void(const UpscaleProgress&)> progress_of_share(const UpscaleObserver& observer,
+                                                              std::int64_t before,
+                                                              std::int64_t units,
+                                                              std::int64_t all) {
+  if (!observer.on_progress) {
+    return {};
+  }
+  return [tell = observer.on_progress, before, units, all](const UpscaleProgress& share) {
+    const std::int64_t calls = share.calls_total / units;  // for each
+    tell({before * calls + share.calls_done, all * calls});
+  };
+}
+
 }  // namespace
 
 UpscalePlan Upscaler::plan(std::int64_t height, std::int64_t width, const UpscaleSettings& settings,
@@ -243,14 +258,18 @@ void Upscaler::upscale(const Image& image, const UpscalePlan& plan, const Pictur
     at::Tensor input = network_input(image).unsqueeze(0);
     const std::uint64_t picture_key = noise_key(plan.settings().seed, input[0]);
     const int later_passes = static_cast<int>(plan.passes().size()) - 1;
+    std::int64_t tiles = 0;
     UpscaleObserver its = observer;
     for (int i = 0; i < later_passes; ++i) {
       const UpscalePlan::Pass& pass = plan.passes()[static_cast<std::size_t>(i)];
       const std::uint64_t key = pass_noise_key(picture_key, i);
+      its.on_progress = progress_of_share(observer, tiles, pass.grid.tiles(), plan.tiles());
+      tiles += pass.grid.tiles();
       input = all_rows([&](const RowSink& rows) { run_pass(input, plan, pass, key, its, rows); });
       its.on_weight_map = {};  // it is shown of the first pass
     }
     const UpscalePlan::Pass& last = plan.passes().back();
+    its.on_progress = progress_of_share(observer, tiles, last.grid.tiles(), plan.tiles());
     const std::uint64_t key = pass_noise_key(picture_key, later_passes);
     const ResizeRatio ratio = plan.ratio();
     if (ratio.up == ratio.down) {
@@ -304,8 +323,11 @@ std::vector<Image> Upscaler::upscale(const std::vector<Image>& images, const Ups
   std::vector<Image> results;
   results.reserve(images.size());
   if (!plan.is_one_pass() || plan.is_masked() || images.size() == 1) {
+    UpscaleObserver its = observer;
     for (const Image& image : images) {
-      results.push_back(upscale_image(image, plan, observer));
+      its.on_progress = progress_of_share(observer, static_cast<std::int64_t>(results.size()), 1,
+                                          static_cast<std::int64_t>(images.size()));
+      results.push_back(upscale_image(image, plan, its));
     }
     return results;
   }

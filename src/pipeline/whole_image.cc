@@ -18,17 +18,17 @@
 namespace srdiff {
 namespace {
 
-/// Counts the evaluations of images that may run side by side.
+/// Counts the network calls of images that may run side by side.
 class Progress {
  public:
-  Progress(const UpscaleObserver& observer, std::int64_t evaluations)
-      : observer_(observer), total_(evaluations) {}
+  Progress(const UpscaleObserver& observer, std::int64_t calls)
+      : observer_(observer), total_(calls) {}
 
-  /// A number below 0 takes back evaluations whose work is started anew.
-  void add(std::int64_t evaluations) {
+  /// A number below 0 takes back calls whose work is started anew.
+  void add(std::int64_t calls) {
     if (observer_.on_progress) {
       const std::lock_guard lock(mutex_);
-      done_ += evaluations;
+      done_ += calls;
       observer_.on_progress({done_, total_});
     }
   }
@@ -71,7 +71,11 @@ class ImageGroup {
       for (std::size_t k = 0; k < outputs.size(); ++k) {
         const Plane plane = stages[i].outputs[k];
         planes_[plane] = std::move(outputs[k]);
-        tell(plane, lr.size(0));
+        tell(plane);
+      }
+      if (stages[i].reach() == Stage::Reach::window) {
+        reported_ += lr.size(0);
+        progress_.add(lr.size(0));
       }
       drop_read(i);
     }
@@ -101,7 +105,7 @@ class ImageGroup {
     if (const LaidMask* mask = run_.stages.mask()) {
       planes_[mask_plane] =
           mask->rows({0, canvas_.bottom * scale_}, canvas_.right * scale_).to(model.device());
-      tell(mask_plane, lr.size(0));
+      tell(mask_plane);
     }
   }
 
@@ -119,8 +123,8 @@ class ImageGroup {
     return inputs;
   }
 
-  /// Shows a plane that was made, and counts an evaluation when its x̂_0 is there.
-  void tell(Plane plane, std::int64_t images) {
+  /// Shows a plane that was made.
+  void tell(Plane plane) {
     const std::optional<PlaneState>& state = run_.stages.state(plane);
     if (!state) {
       return;
@@ -135,10 +139,6 @@ class ImageGroup {
           planes_[plane].slice(2, 0, height_ * scale_).slice(3, 0, width_ * scale_);
       observer_.on_state(
           {state->kind, first_image_, state->t, state->evaluation, picture.to(at::kCPU)});
-    }
-    if (state->kind == UpscaleState::Kind::x0) {
-      reported_ += images;
-      progress_.add(images);
     }
     stop_if(observer_.cancelled);
   }
@@ -164,19 +164,18 @@ class ImageGroup {
   std::int64_t scale_ = 1;
   std::int64_t height_ = 0;
   std::int64_t width_ = 0;
-  std::int64_t reported_ = 0;  ///< evaluations
+  std::int64_t reported_ = 0;  ///< network calls
 };
 
 /// Makes some images at a time, and keeps them when all of these are made.
 class WholeImagesRun {
  public:
-  WholeImagesRun(const WholeRun& run, const UpscaleObserver& observer, const at::Tensor& lr,
-                 std::int64_t nfe)
+  WholeImagesRun(const WholeRun& run, const UpscaleObserver& observer, const at::Tensor& lr)
       : run_(run),
         observer_(observer),
         lr_(lr),
         copies_(run.model.device()),
-        progress_(observer, lr.size(0) * nfe) {}
+        progress_(observer, lr.size(0) * run.stages.network_calls()) {}
 
   /// Some back ends take one image a call (see Backend::one_image_per_call).
   void make(std::int64_t first, std::int64_t last) {
@@ -260,7 +259,7 @@ WholeImages upscale_whole_images(const Model& model, const MethodStages& stages,
                                  const UpscaleObserver& observer, const at::Tensor& lr,
                                  std::int64_t at_once) {
   const WholeRun shared = {model, stages, grid, keys};
-  WholeImagesRun run(shared, observer, lr, stages.nfe());
+  WholeImagesRun run(shared, observer, lr);
   const std::int64_t fitted = run_with_memory_backoff(
       lr.size(0), at_once, "pictures",
       [&](std::int64_t first, std::int64_t last) { run.make(first, last); },

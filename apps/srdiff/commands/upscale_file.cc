@@ -221,11 +221,7 @@ std::string upscaled_file(const UpscaleArgs& args, const Method& method,
 
 /// "photo.jpg: 48 tiles of 4 evaluations"
 std::string work_text(const std::string& name, const srdiff::UpscalePlan& plan) {
-  std::int64_t tiles = 0;
-  for (const auto& pass : plan.passes()) {
-    tiles += pass.grid.tiles();
-  }
-  const std::string all = fmt::format("{}: {}", name, srdiff::counted(tiles, "tile"));
+  const std::string all = fmt::format("{}: {}", name, srdiff::counted(plan.tiles(), "tile"));
   return plan.settings().t == 0
              ? all
              : fmt::format("{} of {}", all, srdiff::counted(plan.settings().nfe, "evaluation"));

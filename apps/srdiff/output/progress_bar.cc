@@ -34,19 +34,14 @@ void ProgressBar::begin(const std::string& name, std::string work) {
 }
 
 void ProgressBar::update(const srdiff::UpscaleProgress& progress) {
-  update(progress.evaluations_done, progress.evaluations_total, "evaluations");
+  const double fraction =
+      static_cast<double>(progress.calls_done) / static_cast<double>(progress.calls_total);
+  show(fraction, [&](double elapsed) { return share_text(fraction, elapsed); });
 }
 
 void ProgressBar::update(std::int64_t done, std::int64_t total, const char* unit) {
-  const auto now = Clock::now();
-  if (quiet_ || !is_due(now)) {
-    return;
-  }
-  last_ = now;
-  const std::chrono::duration<double> elapsed = now - start_;
   const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0.0;
-  tell_long_run(fraction, elapsed.count());
-  show(fraction, progress_text(done, total, unit, elapsed.count()));
+  show(fraction, [&](double elapsed) { return progress_text(done, total, unit, elapsed); });
 }
 
 void ProgressBar::update(const srdiff::BatchWork& work, const srdiff::BatchProgress& pictures) {
@@ -56,15 +51,20 @@ void ProgressBar::update(const srdiff::BatchWork& work, const srdiff::BatchProgr
 }
 
 void ProgressBar::update(const srdiff::BatchProgress& pictures) {
+  show(folder_fraction(pictures, computed_),
+       [&](double elapsed) { return folder_progress_text(pictures, computed_, elapsed); });
+}
+
+void ProgressBar::show(double fraction,
+                       const std::function<std::string(double elapsed_seconds)>& figures) {
   const auto now = Clock::now();
   if (quiet_ || !is_due(now)) {
     return;
   }
   last_ = now;
   const std::chrono::duration<double> elapsed = now - start_;
-  const double fraction = folder_fraction(pictures, computed_);
   tell_long_run(fraction, elapsed.count());
-  show(fraction, folder_progress_text(pictures, computed_, elapsed.count()));
+  draw(fraction, figures(elapsed.count()));
 }
 
 bool ProgressBar::is_due(Clock::time_point now) const {
@@ -84,7 +84,7 @@ void ProgressBar::tell_long_run(double done_fraction, double elapsed_seconds) {
   }
 }
 
-void ProgressBar::show(double fraction, const std::string& figures) {
+void ProgressBar::draw(double fraction, const std::string& figures) {
   if (!terminal_) {
     srdiff::log::info("{}", name_.empty() ? figures : name_ + ": " + figures);
     return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "batch/image_report.h"
@@ -20,7 +21,7 @@ class ProgressBar {
   /// behind the bar's figures; the second is said once, with the time that it will take, if that is
   /// more than a minute. Of a folder the name comes with its pictures.
   void begin(const std::string& name, std::string work);
-  /// Evaluations of one picture.
+  /// Network calls of one picture.
   void update(const srdiff::UpscaleProgress& progress);
   /// `unit` is what is counted, such as "pictures".
   void update(std::int64_t done, std::int64_t total, const char* unit);
@@ -34,7 +35,8 @@ class ProgressBar {
   using Clock = std::chrono::steady_clock;
 
   bool is_due(Clock::time_point now) const;
-  void show(double fraction, const std::string& figures);
+  void show(double fraction, const std::function<std::string(double elapsed_seconds)>& figures);
+  void draw(double fraction, const std::string& figures);
   void tell_long_run(double done_fraction, double elapsed_seconds);
 
   bool quiet_;

@@ -30,6 +30,15 @@ std::string duration_text(double seconds) {
   return fmt::format("{:.0f} h {:.0f} min", std::floor(minutes / 60), std::fmod(minutes, 60));
 }
 
+std::string share_text(double fraction, double elapsed_seconds) {
+  constexpr double percent = 100.0;
+  std::string text = fmt::format("{:.0f} %", std::floor(percent * fraction));
+  if (fraction > 0.0) {
+    text += ", " + duration_text(elapsed_seconds / fraction * (1.0 - fraction)) + " left";
+  }
+  return text;
+}
+
 std::string progress_text(std::int64_t done, std::int64_t total, const char* unit,
                           double elapsed_seconds) {
   std::string text = fmt::format("{}/{} {}", done, total, unit);

@@ -9,8 +9,11 @@
 /// "40 s", "12 min", "3 h 20 min": as exactly as one plans with. Seconds are at least 0.
 std::string duration_text(double seconds);
 
-/// "3/8 evaluations, 12 s left", by what the part that is done took. Nothing is said of the time
-/// where nothing is done yet, or nothing any more: a picture that runs out of memory starts again.
+/// "38 %, 12 s left", by what the part that is done took. Nothing is said of the time where nothing
+/// is done yet, or nothing any more: a picture that runs out of memory starts again.
+std::string share_text(double fraction, double elapsed_seconds);
+
+/// "3/8 pictures, 12 s left", in the same way.
 std::string progress_text(std::int64_t done, std::int64_t total, const char* unit,
                           double elapsed_seconds);
 

@@ -5,12 +5,15 @@
 namespace {
 
 TEST(ProgressText, TellsTheTimeThatIsLeft) {
-  EXPECT_EQ(progress_text(2, 8, "evaluations", 3.0), "2/8 evaluations, 9 s left");
-  EXPECT_EQ(progress_text(8, 8, "evaluations", 3.0), "8/8 evaluations, 0 s left");
+  EXPECT_EQ(progress_text(2, 8, "pictures", 3.0), "2/8 pictures, 9 s left");
+  EXPECT_EQ(progress_text(8, 8, "pictures", 3.0), "8/8 pictures, 0 s left");
+  EXPECT_EQ(share_text(0.257, 3.0), "25 %, 9 s left");
+  EXPECT_EQ(share_text(1.0, 3.0), "100 %, 0 s left");
 }
 
 TEST(ProgressText, TellsNoTimeWhereNothingIsDone) {
-  EXPECT_EQ(progress_text(0, 8, "evaluations", 3.0), "0/8 evaluations");
+  EXPECT_EQ(progress_text(0, 8, "pictures", 3.0), "0/8 pictures");
+  EXPECT_EQ(share_text(0.0, 3.0), "0 %");
   EXPECT_EQ(progress_text(0, 0, "pictures", 0.0), "0/0 pictures");
 }
 

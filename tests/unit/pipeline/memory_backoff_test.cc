@@ -144,8 +144,8 @@ void expect_the_same_without_memory(const Upscaler& upscaler, const at::Tensor& 
   std::vector<std::int64_t> done;
   std::int64_t total = 0;
   observer.on_progress = [&](const UpscaleProgress& progress) {
-    done.push_back(progress.evaluations_done);
-    total = progress.evaluations_total;
+    done.push_back(progress.calls_done);
+    total = progress.calls_total;
   };
   testing::internal::CaptureStdout();
   const at::Tensor short_of_memory = upscaler.upscale(lr, settings, observer);

@@ -178,11 +178,31 @@ TEST_F(UpscalerTest, ReportsProgressOverAllImages) {
   std::vector<std::int64_t> done;
   UpscaleObserver observer;
   observer.on_progress = [&](const UpscaleProgress& progress) {
-    EXPECT_EQ(progress.evaluations_total, 6);
-    done.push_back(progress.evaluations_done);
+    EXPECT_EQ(progress.calls_total, 10);
+    done.push_back(progress.calls_done);
   };
   upscaler.upscale(pictures(2, 4, 4), settings(upscaler, {.nfe = 3}), observer);
-  EXPECT_EQ(done, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(done, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+}
+
+TEST_F(UpscalerTest, ProgressGoesOnFromPassToPassAndFromPictureToPicture) {
+  const Upscaler upscaler = make();  // enlarges twice
+  const UpscaleSettings two_passes = settings(upscaler, {.nfe = 3, .scale = 4.0});
+  Image image;
+  image.rgb = pictures(1, 4, 4)[0];
+  const UpscalePlan plan = upscaler.plan(4, 4, two_passes);
+  ASSERT_EQ(plan.passes().size(), 2U);
+  std::vector<std::int64_t> done;
+  UpscaleObserver observer;
+  observer.on_progress = [&](const UpscaleProgress& progress) {
+    EXPECT_EQ(progress.calls_total, 2 * 2 * 5);
+    done.push_back(progress.calls_done);
+  };
+  upscaler.upscale({image, image}, plan, observer);
+  ASSERT_EQ(done.size(), 20U);
+  EXPECT_EQ(done.front(), 1);
+  EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
+  EXPECT_EQ(done.back(), 20);
 }
 
 TEST_F(UpscalerTest, StopsWhenAsked) {
