@@ -63,6 +63,7 @@ if [[ $preset == pip-torch && ! -e /torch/bin/activate ]]; then
   python3 -m venv /torch
   . /torch/bin/activate
   export PIP_CERT=/authorities.crt SSL_CERT_FILE=/authorities.crt
+  unset SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE # places of the system outside
   pip install -q torch
 fi
 [[ $preset != pip-torch ]] || . /torch/bin/activate
