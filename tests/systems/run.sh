@@ -59,7 +59,7 @@ set -euo pipefail
 cd /srdiff
 apt-get update -q
 scripts/setup.sh
-if [[ $preset == pip-torch && ! -e /torch/bin/activate ]]; then
+if [[ $preset == pip-torch ]] && ! /torch/bin/python3 -c 'import torch' 2>/dev/null; then
   python3 -m venv /torch
   . /torch/bin/activate
   export PIP_CERT=/authorities.crt SSL_CERT_FILE=/authorities.crt
