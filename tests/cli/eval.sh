@@ -204,7 +204,7 @@ case_reference_statistics_are_kept() {
   refuses 1 's.npz: holds statistics of other pictures' eval --reference a --output b --limit 4 \
     --metrics fid --features tiny-features --reference-stats s.npz
   cp -r "$SRDIFF_FEATURES/tiny-features" other
-  sed -i 's/0.5/0.4/' other/manifest.json
+  sed -i 's/0\.5/0.4/' other/manifest.json
   refuses 1 's.npz: holds statistics of the feature network tiny-features with other' \
     eval --reference a --output a --metrics fid --features ./other --reference-stats s.npz
 }
@@ -332,7 +332,7 @@ case_golden_figures_of_another_network_are_refused() {
   golden_setting golden.json
   succeeds eval --golden golden.json --update-golden
   cp -r "$SRDIFF_FEATURES/tiny-features" other
-  sed -i 's/0.5/0.4/' other/manifest.json
+  sed -i 's/0\.5/0.4/' other/manifest.json
   refuses 1 'golden.json: its figures are of another feature network' \
     eval --golden golden.json --features ./other --quiet
   refuses 2 'leave --output out' eval --golden golden.json --output a

@@ -445,8 +445,8 @@ def hurt():
     def cut_off(data):
         return data[:len(data) * 3 // 4]
 
-    def spoilt(data, with_what):
-        middle = len(data) * 5 // 8
+    def spoilt(data, with_what, middle=None):
+        middle = len(data) * 5 // 8 if middle is None else middle
         return data[:middle] + with_what + data[middle + len(with_what):]
 
     for mode in ("L", "RGB", "RGBA", "P"):
@@ -467,7 +467,8 @@ def hurt():
             ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")) \
             if mode == "LAB" else busy.convert(mode)
         data = saved(of_mode, "TIFF", compression="tiff_lzw", strip_size=1)
-        yield f"hurt-spoilt-{mode}.tiff", spoilt(data, b"\xff" * 20)
+        strips = Image.open(io.BytesIO(data)).tag_v2[273]  # not what tells of them, of which little is left then
+        yield f"hurt-spoilt-{mode}.tiff", spoilt(data, b"\xff" * 20, strips[len(strips) * 5 // 8])
     yield "hurt-cut.bmp", cut_off(saved(busy, "BMP"))
 
 
