@@ -54,9 +54,9 @@ class UpscalePlan {
   ResizeRatio ratio() const { return ratio_; }
   /// Whether the output is what the model gives in one pass.
   bool is_one_pass() const { return passes_.size() == 1 && ratio_.up == ratio_.down; }
-  /// Whether the picture is cut into tiles in its first pass.
   /// Over all passes.
   std::int64_t tiles() const;
+  /// Whether the picture is cut into tiles in its first pass.
   bool is_tiled() const { return passes_.front().grid.tiles() > 1; }
   /// Says where detail may be invented: `mask` [h,w] of bytes, of the input's size or the output's.
   /// Where it is 0 the output is x_sr, what t = 0 gives, where it is 255 what there is without a
