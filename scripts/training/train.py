@@ -172,8 +172,7 @@ class RegressorTask(Task):
                 raise SystemExit("the config's \"teacher\" needs --teacher FILE.param, a SPAN x4 of ncnn (teacher.py)")
             if config["scale"] != 4:
                 raise SystemExit("a teacher enlarges four times; the config's scale is another")
-            layout = torch.channels_last if wanted(settings, "channels_last", device) else torch.contiguous_format
-            self.teacher = Span(args.teacher).to(device, memory_format=layout).eval().requires_grad_(False)
+            self.teacher = Span(args.teacher).to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     @torch.no_grad()
     def lesson(self, low, high):
@@ -319,7 +318,7 @@ class DenoiserTask(Task):
         x_t, level = self.sampled_state(network, condition, generator)
         output = network(condition, x_t, level.float())
         x_0 = x0_of(self.parameterisation, output.double(), x_t.double(), level).float()
-        error = self.sampled["mse"] * ((x_0 - high) ** 2).mean(dim=(1, 2, 3)) / (self.residual_std or 1.0) ** 2
+        error = self.sampled["mse"] * squared_errors(x_0, high) / (self.residual_std or 1.0) ** 2
         if self.sampled["perceptual"] > 0:
             with torch.no_grad():
                 real = self.distance.units(high)
