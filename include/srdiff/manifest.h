@@ -34,6 +34,9 @@ enum class Condition {
 std::string to_string(Condition condition);
 Condition parse_condition(const std::string& word);
 
+/// The most guidance that a manifest or a user may ask for.
+constexpr double most_guidance = 8.0;
+
 /// The settings that a model's authors recommend.
 struct ModelDefaults {
   int t = 300;

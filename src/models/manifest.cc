@@ -20,8 +20,6 @@ constexpr EnumWords<ColorFix, 3> color_fix_words = {"the colour fix",
 constexpr EnumWords<Condition, 2> condition_words = {
     "the condition", {{{Condition::bicubic, "bicubic"}, {Condition::x_sr, "x_sr"}}}};
 
-constexpr double most_guidance = 8.0;
-
 double read_guidance(const JsonFields& fields) {
   return fields.has("guidance") ? fields.in_range("guidance", 0.0, most_guidance) : 1.0;
 }

@@ -177,7 +177,7 @@ inline constexpr auto setting_list = [] {
           [](Asked asked, Taken before, Model model) {
             return wanted_guidance(asked, before, model);
           },
-          {{0.0, 8.0}}},
+          {{0.0, most_guidance}}},
       Setting<OptionalDouble, double>{
           "eta",
           "DDIM's noise, 0 none to 1 as DDPM",
