@@ -38,7 +38,10 @@ void check_pair(const at::Tensor& a, const at::Tensor& b, std::int64_t dimension
 
 /// From [−1,1] to [0,1], where SSIM's luminance term and zero padding mean what they should.
 at::Tensor unit_range(const at::Tensor& images) {
-  return images.detach().to(at::kCPU, at::kDouble).add(1.0).mul_(0.5);
+  return images.detach()
+      .to(at::kCPU, at::kDouble, /*non_blocking=*/false, /*copy=*/true)
+      .add_(1.0)
+      .mul_(0.5);
 }
 
 /// Mean over all but the first dimension.
@@ -78,13 +81,25 @@ at::Tensor blur(const at::Tensor& image) {
   return blur_along(blur_along(image, 0), 1);
 }
 
+/// Two planes [H,W] are gone through in bands of rows, so that what is computed of a band stays in
+/// the caches and takes little memory, however large the picture is. Calls `figure(first, rows)`
+/// for each band of `height` rows, from the top.
+template <typename Figure>
+void in_bands(std::int64_t height, std::int64_t width, const Figure& figure) {
+  constexpr std::int64_t pixels = 1 << 15;  // 256 KiB of float64
+  const std::int64_t rows = std::max<std::int64_t>(1, pixels / width);
+  for (std::int64_t first = 0; first < height; first += rows) {
+    figure(first, std::min(rows, height - first));
+  }
+}
+
 struct Similarity {
-  double whole;     ///< l·c·s, the SSIM
-  double contrast;  ///< c·s, without the luminance term
+  double whole = 0.0;     ///< l·c·s, the SSIM
+  double contrast = 0.0;  ///< c·s, without the luminance term
 };
 
-/// One plane [H,W]: a large picture needs the memory of one channel at a time.
-Similarity plane_similarity(const at::Tensor& a, const at::Tensor& b) {
+/// The sums over all windows that lie inside two bands [rows,W].
+Similarity summed_similarity(const at::Tensor& a, const at::Tensor& b) {
   constexpr double c1 = 0.01 * 0.01;
   constexpr double c2 = 0.03 * 0.03;
   const at::Tensor mean_a = blur(a);
@@ -95,9 +110,34 @@ Similarity plane_similarity(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor variances = blur(a * a).add_(blur(b * b)).sub_(squares);
   const at::Tensor covariance = blur(a * b).sub_(mean_ab);
   const at::Tensor contrast = covariance.mul_(2.0).add_(c2).div_(variances + c2);
-  const auto contrast_mean = contrast.mean().item<double>();
+  const auto contrast_sum = contrast.sum().item<double>();
   const at::Tensor luminance = (mean_ab * 2.0).add_(c1).div_(squares + c1);
-  return {luminance.mul_(contrast).mean().item<double>(), contrast_mean};
+  return {luminance.mul_(contrast).sum().item<double>(), contrast_sum};
+}
+
+/// The means over all windows of two planes [H,W].
+Similarity plane_similarity(const at::Tensor& a, const at::Tensor& b) {
+  constexpr std::int64_t beside = ssim_min_side - 1;  // the rows and columns where no window begins
+  const std::int64_t height = a.size(0) - beside;
+  const std::int64_t width = a.size(1) - beside;
+  Similarity result;
+  in_bands(height, a.size(1), [&](std::int64_t first, std::int64_t rows) {
+    const Similarity band =
+        summed_similarity(a.narrow(0, first, rows + beside), b.narrow(0, first, rows + beside));
+    result.whole += band.whole;
+    result.contrast += band.contrast;
+  });
+  const auto windows = static_cast<double>(height * width);
+  return {result.whole / windows, result.contrast / windows};
+}
+
+/// The mean of two planes' squared differences.
+double plane_squared_error(const at::Tensor& a, const at::Tensor& b) {
+  double sum = 0.0;
+  in_bands(a.size(0), a.size(1), [&](std::int64_t first, std::int64_t rows) {
+    sum += (a.narrow(0, first, rows) - b.narrow(0, first, rows)).square_().sum().item<double>();
+  });
+  return sum / static_cast<double>(a.numel());
 }
 
 /// Half the size by means of 2×2 pixels; an odd side is padded with zeros, as the reference does.
@@ -142,10 +182,7 @@ at::Tensor over_planes(const at::Tensor& a, const at::Tensor& b, const Figure& f
 
 at::Tensor psnr(const at::Tensor& a, const at::Tensor& b) {
   check_pair(a, b, 4);
-  const at::Tensor error =
-      over_planes(a, b, [](const at::Tensor& plane_a, const at::Tensor& plane_b) {
-        return (plane_a - plane_b).square_().mean().item<double>();
-      });
+  const at::Tensor error = over_planes(a, b, plane_squared_error);
   return error.log10().mul(-10.0);
 }
 

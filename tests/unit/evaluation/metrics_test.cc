@@ -45,6 +45,16 @@ TEST(Metrics, AgreeWithScikitImage) {
   EXPECT_NEAR(only(ssim(least.a, least.b)), 0.9704458, 1e-6);
 }
 
+// The figures of large pictures are summed up band by band: here of 98 rows, and of one.
+TEST(Metrics, AgreeWithScikitImageOnLargePictures) {
+  const Pair large = make_pair(403, 331);
+  EXPECT_NEAR(only(psnr(large.a, large.b)), 34.064226, 1e-5);
+  EXPECT_NEAR(only(ssim(large.a, large.b)), 0.9637080, 1e-6);
+  const Pair wide = make_pair(13, 40000);
+  EXPECT_NEAR(only(psnr(wide.a, wide.b)), 33.985312, 1e-5);
+  EXPECT_NEAR(only(ssim(wide.a, wide.b)), 0.9679415, 1e-6);
+}
+
 TEST(Metrics, AgreeWithScikitImageOnLuma) {
   const Pair pair = make_pair(20, 24);
   EXPECT_NEAR(only(psnr(luma(pair.a), luma(pair.b))), 36.111594, 1e-4);
