@@ -3,7 +3,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-bench() { succeeds bench --model tiny --repeats 2 "$@"; }
+bench() { succeeds bench --model tiny --repeats 1 "$@"; }
 
 case_json() {
   bench --batch 1,3 --size 16,24 --threads 2 --json

@@ -1,16 +1,20 @@
-"""networks.py KIND MODEL VICTIM: puts a network in the place of the weight map of the folder MODEL, as
-torch.jit writes it. The networks are small ones of the kinds that people bring to a program of
-super-resolution; their blocks are written as in the public implementations, since what matters is the
-operators. Those that are hostile write VICTIM.
+"""networks.py VICTIM MODELS KIND...: puts a network of each KIND in the place of the weight map of the
+folder MODELS/KIND, as torch.jit writes it. The networks are small ones of the kinds that people bring
+to a program of super-resolution; their blocks are written as in the public implementations, since what
+matters is the operators. Those that are hostile write VICTIM. Ends with 77 where torch is not at hand.
 """
 import hashlib
 import json
 import sys
 import warnings
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+try:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor, nn
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
 
 warnings.simplefilter("ignore")
 
@@ -203,17 +207,18 @@ class Upsample(nn.Module):
 KINDS = {"writes_when_loaded": WritesWhenLoaded, "reads_a_file": ReadsAFile, "rrdb": RRDB, "imdn": IMDN,
          "span": SPAN, "window_attention": WindowAttention, "upsample": Upsample}
 
-kind, folder, VICTIM = sys.argv[1:]
-name, _, way = kind.rpartition("_")
-torch.manual_seed(0)
-network = KINDS[kind if kind in KINDS else name]().eval()
-module = torch.jit.trace(network, torch.rand(1, 3, 8, 8), check_trace=False) if way == "traced" \
-    else torch.jit.script(network)
-path = f"{folder}/weight_map.pt"
-module.save(path)
-with open(f"{folder}/manifest.json") as file:
-    manifest = json.load(file)
-with open(path, "rb") as file:
-    manifest["files"]["weight_map"]["sha256"] = hashlib.sha256(file.read()).hexdigest()
-with open(f"{folder}/manifest.json", "w") as file:
-    json.dump(manifest, file)
+VICTIM, models, *kinds = sys.argv[1:]
+for kind in kinds:
+    name, _, way = kind.rpartition("_")
+    torch.manual_seed(0)
+    network = KINDS[kind if kind in KINDS else name]().eval()
+    module = torch.jit.trace(network, torch.rand(1, 3, 8, 8), check_trace=False) if way == "traced" \
+        else torch.jit.script(network)
+    path = f"{models}/{kind}/weight_map.pt"
+    module.save(path)
+    with open(f"{models}/{kind}/manifest.json") as file:
+        manifest = json.load(file)
+    with open(path, "rb") as file:
+        manifest["files"]["weight_map"]["sha256"] = hashlib.sha256(file.read()).hexdigest()
+    with open(f"{models}/{kind}/manifest.json", "w") as file:
+        json.dump(manifest, file)

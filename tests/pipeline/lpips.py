@@ -22,6 +22,11 @@ except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
+sys.path.insert(1, os.path.join(os.path.dirname(__file__), os.pardir))
+from support.script import run_script  # noqa: E402
+
+torch.set_num_threads(1)  # for run_script
+
 SIZES = ((31, 31), (64, 48), (70, 113), (100, 37), (16, 16))  # height, width; VGG16 alone takes the last
 
 # Convolutions by their number in torchvision's `features`: inputs, outputs, side.
@@ -81,9 +86,7 @@ class Case:
         os.environ["SRDIFF_FEATURES"] = os.path.join(folder, "features")
 
     def export(self, *words):
-        done = subprocess.run([sys.executable, os.path.join(self.scripts, "export_lpips.py"), *words],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        return done.returncode, done.stdout
+        return run_script(os.path.join(self.scripts, "export_lpips.py"), *words)
 
     def exported(self, kind: str, out: str, name: str = "random"):
         backbone, lins = random_weights(kind)

@@ -9,7 +9,6 @@ is not at hand.
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -23,6 +22,11 @@ except ImportError as error:
     sys.exit(77)
 
 from compare import cpp_run
+
+sys.path.insert(1, os.path.join(os.path.dirname(__file__), os.pardir))
+from support.script import run_script  # noqa: E402
+
+torch.set_num_threads(1)  # for run_script
 
 
 class Local(torch.nn.Module):
@@ -77,11 +81,10 @@ class Run:
         weights = os.path.join(self.folder, name)
         if network is not None:
             torch.jit.script(network.eval()).save(weights)
-        done = subprocess.run(
-            [sys.executable, os.path.join(self.scripts, "export_regressor.py"), weights, "--like", self.like,
-             "--pictures", os.path.join(self.folder, "pictures"), "--out", os.path.join(self.folder, out), *options],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        return done.stdout, done.returncode
+        status, said = run_script(
+            os.path.join(self.scripts, "export_regressor.py"), weights, "--like", self.like,
+            "--pictures", os.path.join(self.folder, "pictures"), "--out", os.path.join(self.folder, out), *options)
+        return said, status
 
     def manifest(self, out="own"):
         with open(os.path.join(self.folder, out, "manifest.json")) as file:

@@ -225,7 +225,7 @@ class BenchmarkTest : public ::testing::Test {
   void SetUp() override { set_threads(1); }
   void TearDown() override { set_threads(threads_before_); }
   Benchmark run(const BenchmarkOptions& options = {
-                    .batches = {1, 2}, .sizes = {16}, .repeats = 2}) {
+                    .batches = {1, 2}, .sizes = {16}, .repeats = 1}) {
     const auto model = make_test_model(folder_.path() / "model");
     return run_benchmark(model, read_manifest(model), c10::kCPU, c10::kFloat, options);
   }
@@ -242,7 +242,7 @@ TEST_F(BenchmarkTest, TimesAsManyPicturesAtOnceAsThreads) {
 }
 
 TEST_F(BenchmarkTest, MeasuresEachBatchAndSize) {
-  const Benchmark benchmark = run({.batches = {1, 2}, .sizes = {16, 24}, .repeats = 2});
+  const Benchmark benchmark = run({.batches = {1, 2}, .sizes = {16, 24}, .repeats = 1});
   ASSERT_EQ(benchmark.evaluations.size(), 4U);
   ASSERT_EQ(benchmark.images.size(), 2U);
   EXPECT_EQ(benchmark.images[1].size, 24);
