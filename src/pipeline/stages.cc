@@ -39,7 +39,8 @@ class ImageNetworkStage : public Stage {
   Reach reach() const override { return Reach::window; }
   Tensors run(const Tensors& inputs, const StageContext& context) const override {
     const at::Tensor image = of_x_sr_ ? x_sr_of(inputs[0]) : picture_of(inputs[0]);
-    const auto call = [&] { return (context.model.*network_)(image); };
+    // Not network_ itself: GCC 12's check of vtables takes the closure for this stage.
+    const auto call = [&, network = network_] { return (context.model.*network)(image); };
     return {memo_ ? (*memo_)(name_, image, call) : call()};
   }
 
