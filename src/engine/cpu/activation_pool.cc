@@ -4,16 +4,21 @@
 #include <c10/core/CPUAllocator.h>
 #include <torch/version.h>
 
+#ifdef __linux__
+#include <sys/resource.h>
+#endif
+
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <map>
+#include <list>
 #include <mutex>
 #include <new>
-#include <numeric>
 #include <unordered_set>
 #include <utility>
 
 #include "base/integer_math.h"
+#include "engine/cpu/memory_segment.h"
 
 namespace srdiff::cpu {
 namespace {
@@ -21,14 +26,26 @@ namespace {
 /// Smaller blocks come from the C library's heap, which hands them out again without clearing them.
 constexpr std::size_t large = 4 << 20;
 
-/// Sizes are rounded up to a multiple of this, so that similar sizes share blocks.
-constexpr std::size_t size_step = 1 << 16;
+/// Sizes are rounded up to a multiple of this.
+constexpr std::int64_t size_step = 1 << 16;
 
 constexpr std::size_t alignment = 64;
 
-}  // namespace
-
-namespace {
+/// The size of a segment that is made for a block. Pages that nothing has written take no memory,
+/// so that it may be much larger than the block, unless addresses are short. Under the address
+/// sanitizer each block has a segment of its own, so that it sees what goes beyond a block.
+std::size_t segment_size(std::size_t block) {
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+  static const bool addresses_are_free = [] {
+    rlimit limit{};
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+  }();
+  constexpr std::size_t usual = 1 << 30;
+  return addresses_are_free ? std::max(block, usual) : block;
+#else
+  return block;
+#endif
+}
 
 /// The addresses of all pools' blocks. LibTorch's allocator also serves oneDNN's memory, which is
 /// freed by its address alone.
@@ -61,13 +78,12 @@ class Addresses {
 
 }  // namespace
 
-/// Free blocks by size. A block remembers its pool and the last call that took it.
-class ActivationPool::FreeBlocks : public std::enable_shared_from_this<ActivationPool::FreeBlocks> {
+/// The memory of one pool. A block remembers it.
+class ActivationPool::Segments : public std::enable_shared_from_this<ActivationPool::Segments> {
  public:
   struct Block {
-    std::shared_ptr<FreeBlocks> pool;  ///< null while the block is free
-    std::size_t bytes = 0;
-    unsigned long taken = 0;
+    std::shared_ptr<Segments> segments;
+    std::size_t bytes;
   };
   static_assert(sizeof(Block) <= alignment, "a block's head stands before its data");
 
@@ -76,80 +92,80 @@ class ActivationPool::FreeBlocks : public std::enable_shared_from_this<Activatio
     return reinterpret_cast<Block*>(static_cast<char*>(data) - alignment);
   }
 
-  FreeBlocks() = default;
-  FreeBlocks(const FreeBlocks&) = delete;
-  FreeBlocks& operator=(const FreeBlocks&) = delete;
-  ~FreeBlocks() { release_before(~0UL); }
-
-  unsigned long next_call() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return ++calls_;
-  }
-
   /// `bytes` of uncleared memory, aligned as LibTorch's own.
   Block* take(std::size_t bytes) {
-    bytes = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(bytes), size_step));
-    Block* block = nullptr;
+    bytes =
+        static_cast<std::size_t>(round_up(static_cast<std::int64_t>(alignment + bytes), size_step));
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = free_.lower_bound(bytes);
-    if (found != free_.end() && found->first <= bytes + bytes / 4) {
-      block = found->second;
-      free_.erase(found);
-    } else {
-      void* memory = std::aligned_alloc(alignment, alignment + bytes);
-      if (memory == nullptr) {
-        throw std::bad_alloc();
-      }
-      block = new (memory) Block{nullptr, bytes};
-      Addresses::add(data_of(block));
+    void* memory = nullptr;
+    for (auto segment = all_.begin(); memory == nullptr && segment != all_.end(); ++segment) {
+      memory = segment->take(bytes);
     }
-    block->pool = shared_from_this();
-    block->taken = calls_;
+    if (memory == nullptr) {
+      memory = new_segment(bytes).take(bytes);
+    }
+    auto* const block = new (memory) Block{shared_from_this(), bytes};
+    Addresses::add(data_of(block));
     return block;
   }
 
   static void give_back(Block* block) {
-    const std::shared_ptr<FreeBlocks> pool = std::move(block->pool);
-    const std::lock_guard<std::mutex> lock(pool->mutex_);
-    pool->free_.emplace(block->bytes, block);
+    const std::shared_ptr<Segments> segments = std::move(block->segments);
+    Addresses::remove(data_of(block));
+    const std::size_t bytes = block->bytes;
+    block->~Block();
+    const std::lock_guard<std::mutex> lock(segments->mutex_);
+    for (MemorySegment& segment : segments->all_) {
+      if (segment.holds(block)) {
+        segment.give_back(block, bytes);
+      }
+    }
   }
 
-  /// Returns the blocks to the system that no call from number `first` on has taken.
-  void release_before(unsigned long first) {
+  void end_call() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (auto at = free_.begin(); at != free_.end();) {
-      Block* block = at->second;
-      if (block->taken >= first) {
-        ++at;
-        continue;
-      }
-      at = free_.erase(at);
-      Addresses::remove(data_of(block));
-      block->~Block();
-      std::free(block);
+    if (++calls_ % calls_without_use == 0) {
+      all_.remove_if([](MemorySegment& segment) { return !segment.follow_use(); });
     }
   }
 
   std::size_t kept() const {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return std::accumulate(free_.begin(), free_.end(), std::size_t{0},
-                           [](std::size_t sum, const auto& entry) { return sum + entry.first; });
+    std::size_t sum = 0;
+    for (const MemorySegment& segment : all_) {
+      sum += segment.kept();
+    }
+    return sum;
   }
 
  private:
+  /// Those that are free are too small, and are given back first.
+  MemorySegment& new_segment(std::size_t bytes) {
+    all_.remove_if([](const MemorySegment& segment) { return segment.is_free(); });
+    for (std::size_t size = segment_size(bytes);; size = std::max(bytes, size / 2)) {
+      try {
+        return all_.emplace_back(size);
+      } catch (const std::bad_alloc&) {
+        if (size == bytes) {
+          throw;
+        }
+      }
+    }
+  }
+
   mutable std::mutex mutex_;
-  std::multimap<std::size_t, Block*> free_;
+  std::list<MemorySegment> all_;
   unsigned long calls_ = 0;
 };
 
 namespace {
 
-using FreeBlocks = ActivationPool::FreeBlocks;
+using Segments = ActivationPool::Segments;
 
-thread_local FreeBlocks* pool_of_call = nullptr;
+thread_local Segments* segments_of_call = nullptr;
 
 void give_back(void* data) {
-  FreeBlocks::give_back(FreeBlocks::of_data(data));
+  Segments::give_back(Segments::of_data(data));
 }
 
 /// Takes large blocks from the pool of this thread's call, and all other memory from LibTorch's own
@@ -175,12 +191,11 @@ class Allocator final : public c10::Allocator {
 
  private:
   c10::DataPtr allocated(std::size_t bytes) const {
-    if (pool_of_call == nullptr || bytes < large) {
+    if (segments_of_call == nullptr || bytes < large) {
       return others->allocate(bytes);
     }
-    FreeBlocks::Block* block = pool_of_call->take(bytes);
-    return {FreeBlocks::data_of(block), FreeBlocks::data_of(block), &give_back,
-            c10::Device(c10::kCPU)};
+    Segments::Block* block = segments_of_call->take(bytes);
+    return {Segments::data_of(block), Segments::data_of(block), &give_back, c10::Device(c10::kCPU)};
   }
 
   static void give_back_to_either(void* data) {
@@ -207,20 +222,18 @@ void ActivationPool::install() {
   static_cast<void>(installed);
 }
 
-ActivationPool::ActivationPool() : pool_(std::make_shared<FreeBlocks>()) {}
+ActivationPool::ActivationPool() : segments_(std::make_shared<Segments>()) {}
 
 std::size_t ActivationPool::kept() const {
-  return pool_->kept();
+  return segments_->kept();
 }
 
 ActivationPool::Call::Call(const ActivationPool& memory)
-    : pool_(memory.pool_.get()),
-      outer_(std::exchange(pool_of_call, pool_)),
-      number_(pool_->next_call()) {}
+    : segments_(memory.segments_.get()), outer_(std::exchange(segments_of_call, segments_)) {}
 
 ActivationPool::Call::~Call() {
-  pool_of_call = outer_;
-  pool_->release_before(number_);
+  segments_of_call = outer_;
+  segments_->end_call();
 }
 
 }  // namespace srdiff::cpu

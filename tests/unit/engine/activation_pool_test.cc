@@ -55,8 +55,38 @@ TEST_F(ActivationPoolTest, KeepsBlocksFromCallToCallWhileTheyAreUsed) {
     place = here.data_ptr();
   }
   EXPECT_GE(memory.kept(), bytes);
-  { const ActivationPool::Call without_any(memory); }
+  for (unsigned long i = 0; i < 3 * ActivationPool::calls_without_use; ++i) {
+    const ActivationPool::Call without_any(memory);
+  }
   EXPECT_EQ(memory.kept(), 0);
+}
+
+TEST_F(ActivationPoolTest, KeepsWhatOtherCallsInTurnsNeed) {
+  const ActivationPool memory;
+  const auto call = [&](std::int64_t height) {
+    const ActivationPool::Call here(memory);
+    return at::empty({height, side}).data_ptr();
+  };
+  const void* const place = call(side);
+  for (unsigned long i = 0; i < 4 * ActivationPool::calls_without_use; ++i) {
+    EXPECT_EQ(call(i % 2 == 0 ? side / 2 : side), place);
+  }
+  EXPECT_GE(memory.kept(), bytes);
+}
+
+TEST_F(ActivationPoolTest, GivesBackWhatLargerCallsLeft) {
+  const ActivationPool memory;
+  {
+    const ActivationPool::Call call(memory);
+    at::empty({side, 4 * side});
+  }
+  EXPECT_GE(memory.kept(), 4 * bytes);
+  for (unsigned long i = 0; i < 3 * ActivationPool::calls_without_use; ++i) {
+    const ActivationPool::Call call(memory);
+    features();
+  }
+  EXPECT_GE(memory.kept(), bytes);
+  EXPECT_LT(memory.kept(), 2 * bytes);
 }
 
 TEST_F(ActivationPoolTest, LeavesSmallBlocksAndOtherThreadsAlone) {
@@ -67,12 +97,42 @@ TEST_F(ActivationPoolTest, LeavesSmallBlocksAndOtherThreadsAlone) {
   EXPECT_EQ(memory.kept(), 0);
 }
 
-TEST_F(ActivationPoolTest, DoesNotHandOutABlockThatIsMuchTooLarge) {
+#ifndef __SANITIZE_ADDRESS__  // under which each block has memory of its own
+TEST_F(ActivationPoolTest, BlocksOfOtherSizesTakeThePlacesOfThoseGivenBack) {
   const ActivationPool memory;
   const ActivationPool::Call call(memory);
-  { const at::Tensor large = features(); }
-  const at::Tensor half = at::empty({side, side / 2});
-  EXPECT_GE(memory.kept(), bytes);
+  at::Tensor first = features();
+  at::Tensor second = features();
+  const at::Tensor behind = features();
+  const void* const place = first.data_ptr();
+  // Two neighbours, given back in either order, become one place.
+  second = at::Tensor();
+  first = at::Tensor();
+  const std::size_t kept = memory.kept();
+  EXPECT_GE(kept, 2 * bytes);
+  const at::Tensor both = at::empty({2 * side, side});
+  EXPECT_EQ(both.data_ptr(), place);
+  EXPECT_LT(memory.kept(), bytes);
+}
+#endif
+
+TEST_F(ActivationPoolTest, BlocksDoNotOverlap) {
+  const ActivationPool memory;
+  const ActivationPool::Call call(memory);
+  std::vector<at::Tensor> images(8);
+  std::vector<float> values(images.size());
+  for (int i = 0; i < 64; ++i) {
+    const std::size_t at = static_cast<std::size_t>(i * i + i / 3) % images.size();
+    values[at] = static_cast<float>(i + 1);
+    images[at] = at::Tensor();
+    images[at] = at::empty({side + 37 * (i % 7) * (i % 5), side}).fill_(values[at]);
+    for (std::size_t j = 0; j < images.size(); ++j) {
+      if (images[j].defined()) {
+        EXPECT_EQ(images[j].min().item<float>(), values[j]);
+        EXPECT_EQ(images[j].max().item<float>(), values[j]);
+      }
+    }
+  }
 }
 
 TEST_F(ActivationPoolTest, IsOutlivedByWhatANetworkReturns) {
