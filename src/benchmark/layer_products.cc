@@ -266,7 +266,9 @@ std::function<at::Tensor()> own_convolution(const Product& p, const at::Tensor& 
       return convolution->of_upsampled(x, exact_weight, exact_bias);
     };
   }
-  const at::Tensor x = convolution->prepared(exact_image);
+  // Channels that do not fill blocks are filled up in each call, as of a network's input.
+  const bool fills = exact_image.size(1) % cpu::channel_block() == 0;
+  const at::Tensor x = fills ? convolution->prepared(exact_image) : exact_image;
   return [p, convolution, exact_weight, exact_bias, x] {
     return (*convolution)(x, exact_weight, exact_bias, {p.stride, p.padding, p.dilation, p.groups});
   };

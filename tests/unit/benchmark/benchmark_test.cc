@@ -6,6 +6,7 @@
 #include <torch/script.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/file_io.h"
 #include "benchmark/benchmark_comparison.h"
@@ -208,6 +209,22 @@ TEST(Products, EveryLayoutDoesTheSameProduct) {
     for (const ProductLayout& layout : layouts) {
       EXPECT_EQ(flops_of(layout.run), flops(product)) << describe(product) << ", " << layout.name;
     }
+  }
+}
+
+// Without srdiff's call a floor was higher than what it calls a network's first and last layer for.
+TEST(Products, ConvolutionsOfChannelsThatDoNotFillBlocksAreTimedAsSrdiffCallsThem) {
+  if (!cpu::fits_blocks(at::zeros({64, 24, 3, 3})) ||
+      !cpu::fits_blocks(at::zeros({12, 64, 3, 3}))) {
+    GTEST_SKIP() << "images are not in blocks here";
+  }
+  for (const auto& [inputs, outputs] : {std::pair{24, 64}, std::pair{64, 12}}) {
+    const at::Tensor x = at::rand({1, inputs, 16, 16});
+    const at::Tensor w = at::rand({outputs, inputs, 3, 3});
+    const auto products = record_products([&] { at::conv2d(x, w, {}, 1, 1); });
+    ASSERT_EQ(products.size(), 1U);
+    const std::vector<ProductLayout> layouts = layouts_of(products[0].first, c10::kCPU);
+    EXPECT_TRUE(layouts.back().own) << describe(products[0].first);
   }
 }
 
