@@ -140,9 +140,10 @@ std::int64_t tiles_along(std::int64_t pixels) {
 
 bool suits_winograd(const std::vector<std::int64_t>& result, std::int64_t inputs) {
   constexpr std::int64_t tiles = 16;
-  constexpr std::int64_t channels = 32;
+  constexpr std::int64_t least_outputs = 16;  // half of a panel, as of a network's last layer
+  constexpr std::int64_t least_inputs = 32;
   return result[0] * tiles_along(result[2]) * tiles_along(result[3]) >= tiles &&
-         result[1] >= channels && inputs >= channels;
+         result[1] >= least_outputs && inputs >= least_inputs;
 }
 
 at::Tensor winograd_filters(const at::Tensor& weight) {

@@ -112,7 +112,8 @@ TEST_F(WinogradTest, SuitsImagesWithTilesAndChannelsEnough) {
   EXPECT_TRUE(suits_winograd({4, 32, 8, 8}, 32));
   EXPECT_TRUE(suits_winograd({1, 32, 13, 13}, 32));
   EXPECT_FALSE(suits_winograd({1, 32, 12, 16}, 32));
-  EXPECT_FALSE(suits_winograd({1, 16, 64, 64}, 64));
+  EXPECT_TRUE(suits_winograd({1, 16, 64, 64}, 64));
+  EXPECT_FALSE(suits_winograd({1, 8, 64, 64}, 64));
   EXPECT_FALSE(suits_winograd({1, 64, 64, 64}, 16));
 }
 
