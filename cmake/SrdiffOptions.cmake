@@ -30,7 +30,7 @@ if(SRDIFF_FUZZ)
   # LibTorch 1.13 with GCC 12's constexpr vector. What else C++20's library has (starts_with, <bit>)
   # cannot be used in the rooms that the fuzz targets link.
   set(SRDIFF_CXX_STANDARD 17)
-  add_compile_options(-g -O1 -Wno-c++20-extensions -Wno-c++20-designator
+  add_compile_options(-gline-tables-only -O1 -Wno-c++20-extensions -Wno-c++20-designator
                       -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
                       -fno-sanitize=vptr)
   add_link_options(-fsanitize=address,undefined)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh SECONDS [SEED]: builds the fuzz targets with clang and runs them for that long in all, from
-# the hostile corpus, the manifests and networks of models/ and what earlier runs found. Ends with 0
-# unless an input crashes, leaks, hangs or takes too much memory; that input is kept in
+# run.sh SECONDS [SEED]: builds the fuzz targets with clang and runs them for that long in all, two at
+# a time, from the hostile corpus, the manifests and networks of models/ and what earlier runs found.
+# Ends with 0 unless an input crashes, leaks, hangs or takes too much memory; that input is kept in
 # build/fuzz/findings. With a SEED above 0 a fresh clone tries the same inputs in the same order each
 # time, so that a check says the same twice; without, others each time.
 # Needs: scripts/setup.sh --fuzz
@@ -38,11 +38,15 @@ fuzz() {
 rm -rf "$work/more-seeds"
 /usr/bin/python3 tests/fuzz/seeds.py models "$work/more-seeds"
 
+# Half of the time is for pictures, beside the rest.
 fuzz decode $((seconds / 2)) -dict=tests/fuzz/pictures.dict "$work/decode" "$work/seeds" \
-  tests/fuzz/found-decode
+  tests/fuzz/found-decode &
+decoding=$!
+trap 'kill "$decoding" 2>/dev/null || true' EXIT
 fuzz manifest $((seconds / 8)) -dict=tests/fuzz/manifest.dict "$work/manifest" \
   tests/fuzz/found-manifest
 fuzz network $((seconds / 8)) -dict=tests/fuzz/network.dict "$work/network" "$work/more-seeds/network"
 fuzz npz $((seconds / 8)) "$work/npz" "$work/more-seeds/npz"
 fuzz journal $((seconds / 8)) -dict=tests/fuzz/manifest.dict "$work/journal" \
   "$work/more-seeds/journal"
+wait "$decoding"
