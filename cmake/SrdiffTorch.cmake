@@ -81,5 +81,11 @@ if(NOT TARGET srdiff_torch)
     # the compiler's: libstdc++ must come first in the search order.
     target_link_options(srdiff_torch INTERFACE
       "SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state")
+    # LibTorch's CUDA libraries are linked against those of wheels beside it. A CUDA toolkit may hold
+    # older ones of the same names (NCCL), which the linker would take first.
+    file(GLOB SRDIFF_WHEEL_LIBRARIES "${SRDIFF_PIP_TORCH_ROOT}/../nvidia/*/lib")
+    foreach(folder IN LISTS SRDIFF_WHEEL_LIBRARIES)
+      target_link_options(srdiff_torch INTERFACE "-Wl,-rpath-link,${folder}")
+    endforeach()
   endif()
 endif()
