@@ -25,8 +25,6 @@ except ImportError as error:
 sys.path.insert(1, os.path.join(os.path.dirname(__file__), os.pardir))
 from support.script import run_script  # noqa: E402
 
-torch.set_num_threads(1)  # for run_script
-
 SIZES = ((31, 31), (64, 48), (70, 113), (100, 37), (16, 16))  # height, width; VGG16 alone takes the last
 
 # Convolutions by their number in torchvision's `features`: inputs, outputs, side.

@@ -26,8 +26,6 @@ from compare import cpp_run
 sys.path.insert(1, os.path.join(os.path.dirname(__file__), os.pardir))
 from support.script import run_script  # noqa: E402
 
-torch.set_num_threads(1)  # for run_script
-
 
 class Local(torch.nn.Module):
     """Sees two pixels around, values from 0 to `top`."""

@@ -5,12 +5,15 @@ import sys
 import tempfile
 import traceback
 
+import torch
+
+torch.set_num_threads(1)  # OpenMP's threads do not live on in a fork
+
 
 def run_script(path: str, *words: str) -> tuple[int, str]:
     """The status with which `path` ends and what it prints, on both streams, called with `words`.
 
-    It runs in a fork of this process, which spares it seconds where this one has imported torch. OpenMP's
-    threads do not live on in a fork: this process must have computed with one thread only."""
+    It runs in a fork of this process, which has imported torch; that spares it seconds."""
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said:

@@ -8,12 +8,11 @@
 #endif
 
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <new>
+#include <cstddef>
 
 #include "base/integer_math.h"
 #include "engine/cpu/blocked_layout.h"
+#include "engine/cpu/huge_pages.h"
 #include "engine/cpu/simd/vector_width.h"
 #include "engine/cpu/winograd_kernel.h"
 
@@ -99,37 +98,23 @@ WinogradLoops winograd_loops() {
              : WinogradLoops{WinogradAvx2::panel, run_phase_avx2, filters_avx2};
 }
 
-struct MallocDeleter {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using HugePages = std::unique_ptr<float, MallocDeleter>;
-
-/// Memory for `values` values, in huge pages where the system has them: a phase jumps between more
-/// pages of 4 kB than the processor caches translations of, and took twice as long.
-HugePages in_huge_pages(std::int64_t values) {
-  constexpr std::int64_t huge_page = 1 << 21;
-  const auto bytes = static_cast<std::size_t>(
-      round_up(values * static_cast<std::int64_t>(sizeof(float)), huge_page));
-  HugePages memory(static_cast<float*>(std::aligned_alloc(huge_page, bytes)));
-  if (memory == nullptr) {
-    throw std::bad_alloc();
-  }
-#ifdef MADV_HUGEPAGE
-  madvise(memory.get(), bytes, MADV_HUGEPAGE);  // where it is refused, all is well, and slower
-#endif
-  return memory;
-}
-
-/// Uncleared memory for `values` values, which is kept for the thread's next call.
+/// Uncleared memory for `values` values, which is kept for the thread's next call. It is in huge
+/// pages where the system has them: a phase jumps between more pages of 4 kB than the processor
+/// caches translations of, and took twice as long.
 float* scratch_of_this_thread(std::int64_t values) {
   thread_local HugePages memory;
   thread_local std::int64_t size = 0;
   if (values > size) {
-    memory = in_huge_pages(values);
+    const std::size_t bytes = static_cast<std::size_t>(values) * sizeof(float);
+    memory = in_huge_pages(bytes);
+#ifdef MADV_HUGEPAGE
+    // Where it is refused, all is well, and slower.
+    madvise(memory.get(), whole_huge_pages(bytes), MADV_HUGEPAGE);
+#endif
     size = values;
   }
   // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is no longer what `memory` has
-  return memory.get();
+  return reinterpret_cast<float*>(memory.get());
 }
 
 std::int64_t tiles_along(std::int64_t pixels) {

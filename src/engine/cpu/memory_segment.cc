@@ -5,34 +5,12 @@
 #endif
 
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
 #include <iterator>
-#include <new>
-
-#include "base/integer_math.h"
 
 namespace srdiff::cpu {
-namespace {
-
-constexpr std::int64_t size_of_huge_page = 1 << 21;
-
-std::size_t whole_huge_pages(std::size_t bytes) {
-  return static_cast<std::size_t>(round_up(static_cast<std::int64_t>(bytes), size_of_huge_page));
-}
-
-}  // namespace
-
-MemorySegment::MemorySegment(std::size_t bytes) : bytes_(whole_huge_pages(bytes)) {
-  memory_ = static_cast<char*>(std::aligned_alloc(size_of_huge_page, bytes_));
-  if (memory_ == nullptr) {
-    throw std::bad_alloc();
-  }
+MemorySegment::MemorySegment(std::size_t bytes)
+    : memory_(in_huge_pages(bytes)), bytes_(whole_huge_pages(bytes)) {
   free_.emplace(0, bytes_);
-}
-
-MemorySegment::~MemorySegment() {
-  std::free(memory_);
 }
 
 void* MemorySegment::take(std::size_t bytes) {
@@ -49,12 +27,12 @@ void* MemorySegment::take(std::size_t bytes) {
   in_use_ += bytes;
   needed_ = std::max(needed_, start + bytes);
   written_ = std::max(written_, start + bytes);
-  return memory_ + start;
+  return memory_.get() + start;
 }
 
 void MemorySegment::give_back(const void* block, std::size_t bytes) {
   in_use_ -= bytes;
-  const auto start = static_cast<std::size_t>(static_cast<const char*>(block) - memory_);
+  const auto start = static_cast<std::size_t>(static_cast<const char*>(block) - memory_.get());
   const auto part = free_.emplace(start, bytes).first;
   const auto next = std::next(part);
   if (next != free_.end() && part->first + part->second == next->first) {
@@ -76,7 +54,7 @@ bool MemorySegment::follow_use() {
 #ifdef MADV_DONTNEED
     const std::size_t from = whole_huge_pages(needed);
     if (written_ > from) {
-      madvise(memory_ + from, written_ - from, MADV_DONTNEED);
+      madvise(memory_.get() + from, written_ - from, MADV_DONTNEED);
     }
 #endif
     written_ = needed;

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <map>
 
+#include "engine/cpu/huge_pages.h"
+
 namespace srdiff::cpu {
 
 /// Memory of the system that is cut into blocks, the first one that is free and large enough at a
@@ -13,13 +15,14 @@ class MemorySegment {
   explicit MemorySegment(std::size_t bytes);
   MemorySegment(const MemorySegment&) = delete;
   MemorySegment& operator=(const MemorySegment&) = delete;
-  ~MemorySegment();
 
   /// Uncleared memory; null where no free part is so large. Blocks are aligned to what all sizes
   /// are multiples of, up to 2 MiB.
   void* take(std::size_t bytes);
   void give_back(const void* block, std::size_t bytes);
-  bool holds(const void* block) const { return block >= memory_ && block < memory_ + bytes_; }
+  bool holds(const void* block) const {
+    return block >= memory_.get() && block < memory_.get() + bytes_;
+  }
 
   bool is_free() const { return in_use_ == 0; }
   /// Bytes from the beginning that blocks had, and that are kept and not in use.
@@ -30,7 +33,7 @@ class MemorySegment {
   bool follow_use();
 
  private:
-  char* memory_;
+  HugePages memory_;
   std::size_t bytes_;
   std::map<std::size_t, std::size_t> free_;  ///< sizes by the parts' starts; no two are neighbours
   std::size_t in_use_ = 0;
